@@ -1,0 +1,3 @@
+//! Agents: policies, networks, learning and evaluation.
+
+pub mod policy;

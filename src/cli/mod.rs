@@ -1,0 +1,29 @@
+//! The composition root: one file per command, each a function of resolved settings.
+//!
+//! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
+
+pub mod exit;
+pub mod printer;
+pub mod progress;
+
+use clap::{Parser, Subcommand};
+use exit::Failure;
+
+/// Record Kalshi order books, learn a trading policy from them, and find out honestly whether it has an edge.
+#[derive(Parser, Debug)]
+#[command(name = "kflow", version, after_help = exit::CODES_HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {}
+
+/// Parses the process's arguments and runs the command.
+///
+/// # Errors
+/// The failure carries the exit code, the error chain and a hint.
+pub fn run() -> Result<(), Failure> {
+    match Cli::parse().command {}
+}

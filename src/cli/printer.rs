@@ -1,0 +1,53 @@
+//! Everything that leaves on stdout, and plain talk on stderr.
+
+use super::exit::Failure;
+use serde::Serialize;
+use std::io::Write;
+
+/// Prints one JSON result: `{"schema_version":1,"command":..,"data":..}`.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn json(command: &str, data: &impl Serialize) -> Result<(), Failure> {
+    let envelope = serde_json::json!({"schema_version": 1, "command": command, "data": data});
+    line(&envelope.to_string())
+}
+
+/// Prints one line of data to stdout. A reader that went away (`| head`) is not an error.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn line(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says something to the person, on stderr.
+pub fn say(text: &str) {
+    // Talk that cannot be heard is no reason to stop the work.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// A text table: first column left, the others right.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let cell = |row: &[String], i: usize| row.get(i).map_or(0, |c| c.chars().count());
+    let width: Vec<usize> = (0..head.len())
+        .map(|i| rows.iter().map(|r| cell(r, i)).max().unwrap_or(0).max(head[i].chars().count()))
+        .collect();
+    let mut text = String::new();
+    let head: Vec<String> = head.iter().map(|h| (*h).to_owned()).collect();
+    for row in std::iter::once(&head).chain(rows) {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&width)
+            .enumerate()
+            .map(|(i, (c, w))| if i == 0 { format!("{c:<w$}") } else { format!("{c:>w$}") })
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text.pop();
+    text
+}

@@ -1,0 +1,2 @@
+//! Features: one function turns market state into numbers.
+pub mod episode;
