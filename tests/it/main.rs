@@ -1,5 +1,6 @@
 //! Integration tests: one binary, so that polars and burn are linked once.
 mod house;
+mod shared;
 mod wire;
 mod log;
 mod import;
