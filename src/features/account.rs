@@ -81,6 +81,26 @@ impl OwnOrder {
     }
 }
 
+impl AccountView<'static> {
+    /// An account that holds nothing but cash, beside a book without a level.
+    pub const fn flat(cash_e6: i64) -> AccountView<'static> {
+        AccountView {
+            t_ms: 0,
+            bid: None,
+            ask: None,
+            mid2: Price::ONE.e4(),
+            pos_e2: 0,
+            limit_e2: 10_000,
+            entry_cost_e6: 0,
+            cash_e6,
+            reserved_e6: 0,
+            peak_equity_e6: cash_e6,
+            t_open_ms: None,
+            orders: &[],
+        }
+    }
+}
+
 impl AccountView<'_> {
     /// Contracts held, 1e-2, without their sign.
     pub(super) fn held_e2(&self) -> i128 {

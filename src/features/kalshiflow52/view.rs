@@ -62,6 +62,11 @@ impl View {
         }
     }
 
+    /// YES mid in cents; `None` unless both sides have a level.
+    pub(crate) fn yes_mid(&self) -> Option<f64> {
+        self.yes.mid()
+    }
+
     /// Contracts resting on all four sides.
     pub(super) fn volume(&self) -> f64 {
         self.yes.total() + self.no.total()
