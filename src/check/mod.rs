@@ -1,5 +1,11 @@
 //! Checks that a person can run: golden files through the real code, and the environment's contract.
 
+pub mod fees;
+pub mod ledger;
+pub mod pairs;
+
+mod cases;
+
 use serde::Serialize;
 
 /// Result of replaying a golden file.
