@@ -146,17 +146,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn fills() -> impl Strategy<Value = (FeeSchedule, Vec<(Intent, Price, Qty)>)> {
-        let schedule = (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(cent, ge, coarse)| {
-            FeeSchedule {
-                precision_e6: if cent { 10_000 } else { 100 },
-                rebate: if ge { Rebate::Reaches } else { Rebate::Exceeds },
-                ceil_e6: if coarse { 100 } else { 1 },
-                ..FeeSchedule::default()
-            }
-        });
-        let fill = (0usize..4, 1i64..10_000, 1i64..2_000_000).prop_map(|(i, p, q)| {
-            (Intent::ALL[i], Price::new(p).expect("in range"), Qty(q))
-        });
+        let schedule =
+            (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(cent, ge, coarse)| {
+                FeeSchedule {
+                    precision_e6: if cent { 10_000 } else { 100 },
+                    rebate: if ge { Rebate::Reaches } else { Rebate::Exceeds },
+                    ceil_e6: if coarse { 100 } else { 1 },
+                    ..FeeSchedule::default()
+                }
+            });
+        let fill = (0usize..4, 1i64..10_000, 1i64..2_000_000)
+            .prop_map(|(i, p, q)| (Intent::ALL[i], Price::new(p).expect("in range"), Qty(q)));
         (schedule, prop::collection::vec(fill, 1..20))
     }
 

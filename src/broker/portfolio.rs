@@ -35,7 +35,14 @@ impl Portfolio {
     /// An account with cash and no position.
     pub const fn new(start: Money) -> Portfolio {
         let zero = Money::ZERO;
-        Portfolio { start, cash: start, position: Qty::ZERO, basis: zero, realized: zero, fees: zero }
+        Portfolio {
+            start,
+            cash: start,
+            position: Qty::ZERO,
+            basis: zero,
+            realized: zero,
+            fees: zero,
+        }
     }
 
     /// Cash at the beginning.

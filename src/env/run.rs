@@ -1,7 +1,7 @@
 //! One policy, one episode, one report: how evaluation plays.
 
-use super::seat::{End, Exact, Rules, Seat};
 use super::EnvConfig;
+use super::seat::{End, Exact, Rules, Seat};
 use crate::features::episode::Episode;
 use crate::units::{Money, TsUs};
 use serde::Serialize;

@@ -26,7 +26,7 @@ use std::marker::PhantomData;
 
 /// The places where a mistake would print money. [`Exact`] is how it is; tests put known mistakes here
 /// and the exploit alarm must find each of them.
-pub trait Rules {
+pub trait Rules: Copy + std::fmt::Debug {
     /// The price, on the order's own scale, of a fill against a bid.
     fn price(intent: Intent, bid: Price) -> Price {
         intent.price_against(bid)
@@ -87,7 +87,8 @@ pub struct Seat<R: Rules = Exact> {
     equity: Money,
     peak: Money,
     max_drawdown: Money,
-    opened_ms: i64,
+    /// When the position last left zero or changed sign, exchange milliseconds; `None` when flat.
+    opened_ms: Option<i64>,
     orders: u64,
     notional: Money,
     #[serde(skip)]
@@ -104,7 +105,7 @@ impl<R: Rules> Seat<R> {
             equity: config.start_cash,
             peak: config.start_cash,
             max_drawdown: Money::ZERO,
-            opened_ms: 0,
+            opened_ms: None,
             orders: 0,
             notional: Money::ZERO,
             rules: PhantomData,
@@ -160,7 +161,7 @@ impl<R: Rules> Seat<R> {
             t_ms: decision.ts_ms,
             bid: yes_bid,
             ask: no_bid.map(Price::complement),
-            mid2: decision.mid2,
+            mid2: i64::from(decision.mid2),
             pos_e2: position.e2(),
             limit_e2: config.limit.e2(),
             // On the YES axis: a NO bought at q stands at 1 - q.
@@ -255,12 +256,13 @@ impl<R: Rules> Seat<R> {
         let side = intent.hits();
         self.taken.take(side, &decision.bids[side.index()], size);
         let before = self.portfolio.position().e2().signum();
+        let after = plan.portfolio.position().e2().signum();
+        if after != before {
+            self.opened_ms = (after != 0).then_some(decision.ts_ms);
+        }
         self.portfolio = plan.portfolio;
         self.notional += plan.notional;
         self.orders += 1;
-        if self.portfolio.position().e2().signum() != before {
-            self.opened_ms = decision.ts_ms;
-        }
     }
 
     /// Moves to the next decision; at the last one the episode ends.
@@ -283,6 +285,7 @@ impl<R: Rules> Seat<R> {
         Some(match episode.settlement {
             Some(value) => {
                 R::settle(&mut self.portfolio, value);
+                self.opened_ms = None;
                 End::Settled
             }
             None => End::Cut,

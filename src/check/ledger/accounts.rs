@@ -71,7 +71,7 @@ impl Trade {
         let (buyer, seller) = both.ok_or("no such account")?;
         let (mut buyer, mut seller) = (buyer.clone(), seller.clone());
         let precision_e6 = unit(case.precision_e6)?;
-        let mut fill = |account: &mut Account, name: &str, party: Party| {
+        let fill = |account: &mut Account, name: &str, party: Party| {
             let intent = intent(name)?;
             let fee = match self.taker == party {
                 true => taker_fee(precision_e6, intent, price, qty),
