@@ -1,5 +1,6 @@
 //! Checks that a person can run: golden files through the real code, and the environment's contract.
 
+pub mod env;
 pub mod fees;
 pub mod ledger;
 pub mod pairs;

@@ -1,7 +1,7 @@
 //! One policy, one episode, one report: how evaluation plays.
 
 use super::EnvConfig;
-use super::seat::{End, Exact, Rules, Seat};
+use super::seat::{End, Exact, Rules, Seat, Step};
 use crate::features::episode::Episode;
 use crate::units::{Money, TsUs};
 use serde::Serialize;
@@ -56,15 +56,20 @@ pub fn run_episode(
     policy: &mut dyn Policy,
     seed: u64,
 ) -> EpisodeReport {
-    run_under::<Exact>(episode, config, policy, seed)
+    watch_episode::<Exact>(episode, config, policy, seed, &mut |_, _, _| ())
 }
 
-/// [`run_episode`] under other rules: for checks that must find what is wrong with them.
-pub fn run_under<R: Rules>(
+/// [`run_episode`] under any rules, showing `watch` every action, what it did and the seat after it:
+/// for checks that keep their own books.
+///
+/// # Panics
+/// As [`run_episode`].
+pub fn watch_episode<R: Rules>(
     episode: &Episode,
     config: &EnvConfig,
     policy: &mut dyn Policy,
     seed: u64,
+    watch: &mut dyn FnMut(u32, &Step, &Seat<R>),
 ) -> EpisodeReport {
     let mut seat = Seat::<R>::new(config);
     let mut obs = vec![0.0; config.layout.len()];
@@ -79,6 +84,7 @@ pub fn run_under<R: Rules>(
         let action = policy.act(&obs, &mask);
         let step = seat.step(episode, config, action);
         let step = step.expect("a policy chooses among the allowed actions");
+        watch(action, &step, &seat);
         actions[action as usize] += 1;
         equity.push(seat.equity());
         paid_out = step.end == Some(End::Settled);
