@@ -236,31 +236,30 @@ mod tests {
     use super::*;
     use crate::book::{Book, Change};
 
-    /// Per market: (mid of the first touch, mean touch imbalance of the first half, outcome), in
-    /// dollars; checks on the way that the tape is a feed that a client can follow.
+    /// Per market: (mid at half time, mean touch imbalance until then, outcome), in dollars; checks
+    /// on the way that the tape is a feed that a client can follow.
     fn follow(tape: &Tape) -> Vec<(f64, f64, f64)> {
         let mut out = Vec::new();
         for (id, info) in tape.infos.iter().enumerate() {
             let mine = |e: &&Event| e.market.0 as usize == id;
             let events: Vec<&Event> = tape.events.iter().filter(mine).collect();
             assert!(matches!(events[0].body, Body::Snapshot(_)));
-            let (mut book, mut imbalances, mut first_mid) = (Book::default(), Vec::new(), None);
+            let (mut book, mut seen) = (Book::default(), Vec::new());
             for event in &events {
                 assert!(event.ts.is_none_or(|t| Some(t.ms()) <= info.close.map(TsUs::ms)));
                 let change = book.apply(event).expect("no level goes negative");
                 assert!(!book.is_crossed() && change != Change::NoBook);
                 let touch = book.touch();
                 if let (Some(b), Some(a)) = (touch.bid, touch.ask) {
-                    first_mid.get_or_insert((b.0.prob() + a.0.prob()) / 2.0);
-                    let (b, a) = (b.1.0 as f64, a.1.0 as f64);
-                    imbalances.push((b - a) / (b + a));
+                    let (bq, aq) = (b.1.0 as f64, a.1.0 as f64);
+                    seen.push(((b.0.prob() + a.0.prob()) / 2.0, (bq - aq) / (bq + aq)));
                 }
             }
             assert_eq!(book.touch(), Default::default(), "the book drains at the close");
-            imbalances.truncate(imbalances.len() / 2);
-            let mean = imbalances.iter().sum::<f64>() / imbalances.len() as f64;
+            seen.truncate(seen.len() / 2);
+            let imbalance = seen.iter().map(|s| s.1).sum::<f64>() / seen.len() as f64;
             let outcome = info.settlement.expect("settled").prob();
-            out.push((first_mid.expect("quoted"), mean, outcome));
+            out.push((seen.last().expect("quoted").0, imbalance, outcome));
         }
         out
     }
