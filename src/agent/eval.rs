@@ -240,7 +240,8 @@ fn row(setup: &Setup<'_>, name: &str, split: Part, mut reports: Vec<EpisodeRepor
     let mut rng = Rng::stream(setup.seed, "bootstrap", 0);
     let traded: Vec<f64> = results.iter().filter(|r| r.trades > 0).map(|r| r.ret).collect();
     let wins = traded.iter().filter(|r| **r > 0.0).count();
-    let dollars = |of: fn(&EpisodeReport) -> Money| reports.iter().map(|r| of(r).as_dollars()).sum::<f64>();
+    let dollars =
+        |of: fn(&EpisodeReport) -> Money| reports.iter().map(|r| of(r).as_dollars()).sum::<f64>();
     let profit: f64 = returns.iter().sum();
     let best = returns.iter().copied().fold(0.0, f64::max);
     let mean = stats::mean(&returns).unwrap_or(0.0);

@@ -1,6 +1,6 @@
 //! Agents: policies, networks, learning and evaluation.
 
-pub mod policy;
 pub mod eval;
+pub mod policy;
 pub mod split;
 pub mod stats;

@@ -59,7 +59,8 @@ impl Plan {
         if judged(&chronological.test) >= CHRONOLOGICAL_MIN {
             return Plan { protocol: Protocol::Chronological, splits: vec![chronological] };
         }
-        let splits = (0..BLOCKS).map(|b| block(&groups, b)).filter(|s| !s.test.is_empty()).collect();
+        let splits =
+            (0..BLOCKS).map(|b| block(&groups, b)).filter(|s| !s.test.is_empty()).collect();
         Plan { protocol: Protocol::FiveBlocks, splits }
     }
 
@@ -127,11 +128,13 @@ fn groups(episodes: &[Episode]) -> Vec<Group> {
 fn cut(groups: &[Group], share_e2: usize) -> usize {
     let total: usize = groups.iter().map(|g| g.markets).sum();
     let mut seen = 0;
-    groups.iter().take_while(|g| {
-        seen += g.markets;
-        seen * 100 <= total * share_e2
-    })
-    .count()
+    groups
+        .iter()
+        .take_while(|g| {
+            seen += g.markets;
+            seen * 100 <= total * share_e2
+        })
+        .count()
 }
 
 fn chronological(groups: &[Group]) -> Split {

@@ -76,9 +76,7 @@ fn frames(tape: &Tape, events: &[&Event], file: File) -> io::Result<()> {
 /// What the exchange's events endpoint would say about this market.
 fn metadata(source: &str, info: &MarketInfo) -> Value {
     let time = |t: Option<crate::units::TsUs>| t.map(convert::time_text);
-    let tick = |t: &crate::market::TickRange| {
-        json!({"start": t.start.to_string(), "end": t.end.to_string(), "step": t.step.to_string()})
-    };
+    let tick = |t: &crate::market::TickRange| json!({"start": t.start.to_string(), "end": t.end.to_string(), "step": t.step.to_string()});
     let market = json!({
         "ticker": info.ticker,
         "event_ticker": info.event_ticker,
@@ -113,7 +111,8 @@ mod tests {
     /// What is written is read back as what was made: no frame is foreign to the decoder.
     #[test]
     fn files_hold_the_tape() {
-        let spec = TapeSpec { markets: 2, steps: 20, start_ms: 1_767_657_000_000, ..TapeSpec::default() };
+        let spec =
+            TapeSpec { markets: 2, steps: 20, start_ms: 1_767_657_000_000, ..TapeSpec::default() };
         let tape = synthesize(&spec);
         let dir = tempfile::tempdir().expect("temporary folder");
         write(&tape, dir.path()).expect("written");
@@ -125,7 +124,8 @@ mod tests {
             assert_eq!(market::market_info(objects[0]).as_ref(), Ok(info));
 
             let folder = dir.path().join("events").join(&info.ticker);
-            let mut days: Vec<_> = fs::read_dir(folder).expect("there").map(|f| f.expect("file").path()).collect();
+            let mut days: Vec<_> =
+                fs::read_dir(folder).expect("there").map(|f| f.expect("file").path()).collect();
             days.sort();
             let mut text = String::new();
             for day in &days {
