@@ -1,6 +1,6 @@
-//! Reading golden files: one JSON object per line, and numbers that are what they claim to be.
+//! The numbers of accounting cases: each is what it claims to be, or the case fails in words.
 
-use super::CheckError;
+use super::{CheckError, golden};
 use crate::broker::Intent;
 use crate::units::{Money, Price, Qty};
 use serde::de::DeserializeOwned;
@@ -12,19 +12,12 @@ const MAX_MONEY_E6: i64 = 1_000_000_000_000_000;
 const MAX_RATE_E4: i64 = 100_000;
 const MAX_UNIT_E6: i64 = 1_000_000;
 
-/// Every non-blank line of `path`.
+/// Every case of `path`.
 ///
 /// # Errors
 /// When the file cannot be read, or names the line that is not a case.
-pub(super) fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CheckError> {
-    let name = || path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| CheckError::Read { path: name(), source })?;
-    let parse = |(i, line): (usize, &str)| {
-        serde_json::from_str(line)
-            .map_err(|e| CheckError::Form { path: name(), why: format!("line {}: {e}", i + 1) })
-    };
-    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CheckError> {
+    golden::lines(path)?.iter().map(|line| golden::parse(path, line)).collect()
 }
 
 /// A price of a case.

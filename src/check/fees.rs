@@ -51,7 +51,7 @@ struct Parts {
 /// When the file cannot be read or a line is not a fee case.
 pub fn run(path: &Path) -> Result<Outcome, CheckError> {
     let mut outcome = Outcome::new("fees");
-    for case in cases::lines::<Case>(path)? {
+    for case in cases::read::<Case>(path)? {
         outcome.case(check(&case).map_err(|why| format!("case {}: {why}", case.id)));
     }
     Ok(outcome)

@@ -161,7 +161,7 @@ impl<R: Rules> Seat<R> {
             t_ms: decision.ts_ms,
             bid: yes_bid,
             ask: no_bid.map(Price::complement),
-            mid2: i64::from(decision.mid2),
+            mid2: decision.mid2.into(),
             pos_e2: position.e2(),
             limit_e2: config.limit.e2(),
             // On the YES axis: a NO bought at q stands at 1 - q.

@@ -44,7 +44,8 @@ impl<'a> Audit<'a> {
         self.trade(action);
         self.advance();
         let book = seat.portfolio();
-        let before = std::mem::replace(&mut self.equity, self.worth());
+        let before = self.equity;
+        self.equity = self.worth();
         let ordered = self.config.actions.order(action).is_some();
         let reward = self.config.reward.of(self.equity - before, ordered);
         let books = [

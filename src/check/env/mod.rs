@@ -11,10 +11,12 @@
 
 mod audit;
 mod contract;
+mod fair;
 mod probes;
 
 pub use audit::Audit;
 pub use contract::Check;
+pub use fair::fair_episodes;
 pub use probes::Probe;
 
 use crate::env::seat::{Exact, Rules};

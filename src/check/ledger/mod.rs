@@ -64,7 +64,7 @@ struct Fill {
 /// When the file cannot be read or a line is not a ledger case.
 pub fn run(path: &Path) -> Result<Outcome, CheckError> {
     let mut outcome = Outcome::new("ledger");
-    for case in cases::lines::<Case>(path)? {
+    for case in cases::read::<Case>(path)? {
         let result = match &case.start_cash_e6 {
             Start::One(start_e6) => one_account(&case, *start_e6),
             Start::Many(starts_e6) => accounts::check(&case, starts_e6),
