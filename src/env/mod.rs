@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** no IO, no clock, no threads. All chance comes from the seed given to `reset`.
 
+pub mod toy;
+
 /// Environments stepped in lockstep. Buffers belong to the caller and are reused: a step allocates nothing.
 ///
 /// An episode that ends is followed at once by the next one (as in Gymnasium's vector environments
