@@ -219,7 +219,8 @@ mod tests {
         for objective in [Objective::Clipped { clip_range: 0.2 }, Objective::PolicyGradient] {
             let (c, rule) = (case(3), rule(objective));
             let (_, dl, dv) = losses(&c, &rule, &c.logits, &c.values);
-            let h = 1e-2;
+            // Small, so that no row steps over the kink at the edge of the clip range.
+            let h = 2e-3;
             let slope = |bump: &dyn Fn(f32) -> (Vec<f32>, Vec<f32>)| {
                 let at = |d: f32| {
                     let (l, v) = bump(d);
@@ -234,7 +235,7 @@ mod tests {
                     (l, c.values.clone())
                 });
                 assert!(
-                    (f64::from(dl[i]) - want).abs() < 2e-4,
+                    (f64::from(dl[i]) - want).abs() < 3e-4,
                     "{objective:?} logit {i}: {} {want}",
                     dl[i]
                 );
@@ -245,7 +246,7 @@ mod tests {
                     v[i] += d;
                     (c.logits.clone(), v)
                 });
-                assert!((f64::from(dv[i]) - want).abs() < 2e-4, "value {i}: {} {want}", dv[i]);
+                assert!((f64::from(dv[i]) - want).abs() < 3e-4, "value {i}: {} {want}", dv[i]);
             }
         }
     }

@@ -24,7 +24,7 @@ pub struct NetShape {
 }
 
 /// One dense layer: where its parameters lie in the flat vector.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// SB3's module name; a parameter's full name is `<name>.weight` or `<name>.bias`.
     pub name: String,
