@@ -50,7 +50,14 @@ fn climb(tower: &[Linear], obs: Tensor<2>) -> Tensor<2> {
 /// `slope * x + offset` with constants, whose value is tanh and whose derivative is `1 - tanh²`.
 fn tanh(x: Tensor<2>) -> Tensor<2> {
     let plain = x.clone().inner();
-    let y = plain.clone().mul_scalar(2.0).exp().add_scalar(1.0).recip().mul_scalar(-2.0).add_scalar(1.0);
+    let y = plain
+        .clone()
+        .mul_scalar(2.0)
+        .exp()
+        .add_scalar(1.0)
+        .recip()
+        .mul_scalar(-2.0)
+        .add_scalar(1.0);
     if !x.is_autodiff() {
         return y;
     }

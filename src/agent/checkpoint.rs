@@ -71,12 +71,12 @@ pub enum CheckpointError {
         here_hash: String,
     },
     /// The model chooses among other actions.
-    #[error("the model was trained with actions {model:?}, not {here:?}")]
+    #[error("the model was trained with actions `{model}`, not `{here}`")]
     Actions {
         /// The model's actions.
-        model: Vec<String>,
+        model: String,
         /// The actions asked for.
-        here: Vec<String>,
+        here: String,
     },
     /// The model was trained for another reward.
     #[error("the model was trained for reward `{model}`, not `{here}`")]

@@ -88,9 +88,9 @@ impl Model {
         if model.reward != here.reward {
             return Err(CheckpointError::Reward { model: model.reward, here: here.reward.clone() });
         }
-        match self.card.shape.n_actions == here.actions.len() {
+        match self.card.shape.n_actions == here.action_names.len() {
             true => Ok(()),
-            false => Err(size("actions", self.card.shape.n_actions, here.actions.len())),
+            false => Err(size("actions", self.card.shape.n_actions, here.action_names.len())),
         }
     }
 }

@@ -90,7 +90,7 @@ pub fn train(
         let rows = saved.progress.iterations / config.log_interval;
         (Trainer::resume(config, env, &mut engine, saved).map_err(TrainError::Environment)?, rows)
     } else {
-        (Trainer::start(config, env, &mut engine, &job.interface.actions), 0)
+        (Trainer::start(config, env, &mut engine, &job.interface.action_names), 0)
     };
 
     let (begun, before) = (Instant::now(), trainer.steps());

@@ -18,8 +18,10 @@ pub struct Interface {
     pub layout: String,
     /// Hash of its entries, order, ranges and constants.
     pub layout_hash: String,
-    /// Names of the actions in order.
-    pub actions: Vec<String>,
+    /// Name of the action set.
+    pub actions: String,
+    /// Names of its actions in order.
+    pub action_names: Vec<String>,
     /// Name and version of the reward.
     pub reward: String,
 }
@@ -216,7 +218,8 @@ mod tests {
             interface: Interface {
                 layout: "toy-v1".into(),
                 layout_hash: "00".into(),
-                actions: vec!["left".into(), "right".into()],
+                actions: "left+right".into(),
+                action_names: vec!["left".into(), "right".into()],
                 reward: "step-v1".into(),
             },
         }

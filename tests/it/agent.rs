@@ -22,11 +22,12 @@ use kalshiflow::env::{StepBuf, VecEnv};
 use kalshiflow::rng::Rng;
 use std::path::Path;
 
-fn interface(actions: Vec<String>) -> Interface {
+fn interface(action_names: Vec<String>) -> Interface {
     Interface {
         layout: "toy-v1".into(),
         layout_hash: "1234567890".into(),
-        actions,
+        actions: action_names.join("+"),
+        action_names,
         reward: "toy-v1".into(),
     }
 }

@@ -169,13 +169,9 @@ fn decision_us(device: DeviceName) -> f64 {
     let mut env = TableWalk::new(1);
     let mut buf = StepBuf::for_env(&env);
     env.reset(0, &mut buf);
-    let actions = TableWalk::actions();
-    let interface = Interface {
-        layout: String::new(),
-        layout_hash: String::new(),
-        actions,
-        reward: String::new(),
-    };
+    let action_names = TableWalk::actions();
+    let [layout, layout_hash, actions, reward] = ["table-walk"; 4].map(str::to_owned);
+    let interface = Interface { layout, layout_hash, actions, action_names, reward };
     let model = Model::untrained(&config, config.shape(&env), interface);
     let mut policy = ModelPolicy::new("bench", model, Choice::Greedy, device);
     median_us(2000, || {
