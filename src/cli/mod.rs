@@ -3,6 +3,7 @@
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
 pub mod env;
+pub mod bench;
 pub mod exit;
 pub mod printer;
 pub mod progress;
@@ -22,6 +23,8 @@ pub struct Cli {
 enum Command {
     /// Check the trading environment
     Env(env::Args),
+    /// Measure how fast the parts are on this machine.
+    Bench(bench::Args),
 }
 
 /// Parses the process's arguments and runs the command.
@@ -31,5 +34,6 @@ enum Command {
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Env(args) => env::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

@@ -124,6 +124,8 @@ pub enum Refusal {
     Over,
 }
 
+pub mod toy;
+
 /// Environments stepped in lockstep. Buffers belong to the caller and are reused: a step allocates nothing.
 ///
 /// An episode that ends is followed at once by the next one (as in Gymnasium's vector environments
