@@ -36,7 +36,7 @@ pub use card::{card, write_card};
 pub use export::{ExportOptions, ExportSummary, Exporter, SessionInput};
 pub use features::{FeatureRows, FeatureSet, FeatureWriter, read_features};
 pub use manifest::Manifest;
-pub use read::{Filter, MarketEvents, read_events, read_markets, read_tape};
+pub use read::{Filter, MarketEvents, read_events, read_markets, read_table, read_tape};
 
 use std::path::PathBuf;
 

@@ -7,6 +7,7 @@ use super::{DatasetError, file, reference};
 use crate::event::{Event, MarketId, SessionId, Tickers};
 use crate::market::MarketInfo;
 use crate::units::TsNs;
+use arrow::record_batch::RecordBatch;
 use std::path::Path;
 
 /// Which events to read; the default is all of them.
@@ -118,6 +119,22 @@ pub fn read_tape(
     builder.finish(session.meta.id)
 }
 
+/// Reads all files of a table, in the order of their paths.
+///
+/// # Errors
+/// When a file is not what the manifest and the schema say.
+pub fn read_table(
+    data_dir: &Path,
+    manifest: &Manifest,
+    table: Table,
+) -> Result<Vec<RecordBatch>, DatasetError> {
+    let mut batches = Vec::new();
+    for entry in manifest.table(table.name()) {
+        batches.extend(file::read(data_dir, entry, table)?);
+    }
+    Ok(batches)
+}
+
 /// Reads the definitions and outcomes of all markets, by ticker.
 ///
 /// # Errors
@@ -131,10 +148,8 @@ pub(super) fn markets(
     manifest: &Manifest,
 ) -> Result<Vec<MarketInfo>, DatasetError> {
     let mut markets = Vec::new();
-    for entry in manifest.table(Table::Markets.name()) {
-        for batch in file::read(data_dir, entry, Table::Markets)? {
-            markets.extend(reference::markets(&batch)?);
-        }
+    for batch in read_table(data_dir, manifest, Table::Markets)? {
+        markets.extend(reference::markets(&batch)?);
     }
     Ok(markets)
 }
