@@ -28,11 +28,7 @@ impl Price {
 
     /// A price from its count of 1e-4 dollars; `None` outside 0..=10 000.
     pub const fn new(e4: i64) -> Option<Price> {
-        if e4 >= 0 && e4 <= 10_000 {
-            Some(Price(e4 as u16))
-        } else {
-            None
-        }
+        if e4 >= 0 && e4 <= 10_000 { Some(Price(e4 as u16)) } else { None }
     }
 
     /// The count of 1e-4 dollars.
@@ -197,9 +193,7 @@ impl std::ops::Neg for Qty {
 }
 
 /// Which contract: YES pays one dollar when the event happens, NO when it does not.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The YES contract, or a taker who buys YES.

@@ -74,7 +74,8 @@ impl Sequence {
     /// both streams of a connection count from 1.
     pub fn enter(&mut self, sid: u32, seq: u64) -> Verdict {
         let Some(totals) = self.sids.get_mut(&sid) else {
-            let totals = SequenceTotals { first: seq, last: seq, received: 1, ..Default::default() };
+            let totals =
+                SequenceTotals { first: seq, last: seq, received: 1, ..Default::default() };
             self.sids.insert(sid, totals);
             return Verdict::Next;
         };

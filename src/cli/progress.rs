@@ -20,8 +20,10 @@ impl Progress {
     pub fn start(what: &str, total: u64) -> Progress {
         let terminal = std::io::stderr().is_terminal();
         let bar = terminal.then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
-            if let Ok(style) = ProgressStyle::with_template("{msg:12} [{bar:30}] {pos}/{len} {eta}") {
+            let bar =
+                ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
+            if let Ok(style) = ProgressStyle::with_template("{msg:12} [{bar:30}] {pos}/{len} {eta}")
+            {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_message(what.to_owned());

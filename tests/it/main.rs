@@ -1,14 +1,14 @@
 //! Integration tests: one binary, so that polars and burn are linked once.
-mod house;
-mod shared;
-mod wire;
-mod log;
-mod import;
-mod export;
-mod features;
-mod broker;
-mod env;
 mod agent;
-mod eval;
+mod broker;
 mod cli;
 mod conformance;
+mod env;
+mod eval;
+mod export;
+mod features;
+mod house;
+mod import;
+mod log;
+mod shared;
+mod wire;

@@ -1,0 +1,310 @@
+//! What a recording holds and what it misses: gaps become rows, oddities become counts.
+//!
+//! A book per market is kept only to notice what cannot be: levels below nothing, crossed books.
+
+use crate::book::{Book, BookError, Change, Sequence, SequencePolicy, SequenceTotals, Verdict};
+use crate::event::{Body, Event, Gap, GapCause, MarketId, Record};
+use crate::market::MarketInfo;
+use crate::units::TsNs;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Takes decoded records in the order of the recording and adds the gap rows between them.
+#[derive(Debug)]
+pub struct Accountant {
+    policy: SequencePolicy,
+    sequence: Sequence,
+    markets: Vec<Market>,
+    /// Markets that the current file has named: whom an unreadable line of it may have belonged to.
+    in_file: Vec<MarketId>,
+    gaps: u64,
+}
+
+#[derive(Debug, Default)]
+struct Market {
+    book: Book,
+    info: Option<MarketInfo>,
+    /// Subscription and number of the last book frame, for recordings of a part of a subscription.
+    last_book: Option<(u32, u64)>,
+    tally: Tally,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    deltas: u64,
+    trades: u64,
+    snapshots: u64,
+    bad: u64,
+    gaps: BTreeMap<&'static str, u64>,
+    duplicates: u64,
+    no_book: u64,
+    negative: u64,
+    crossed: u64,
+    off_grid: u64,
+}
+
+/// What a recording holds of one market, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MarketReport {
+    /// The market.
+    pub ticker: String,
+    /// Changes of levels.
+    pub deltas: u64,
+    /// Public trades.
+    pub trades: u64,
+    /// Whole books.
+    pub snapshots: u64,
+    /// True when the outcome is known.
+    pub settled: bool,
+    /// Everything that qualifies the data, in words; empty for a clean recording.
+    pub issues: Vec<String>,
+}
+
+impl Accountant {
+    /// Nothing accounted yet.
+    pub fn new(policy: SequencePolicy) -> Accountant {
+        let sequence = Sequence::new(policy);
+        Accountant { policy, sequence, markets: Vec::new(), in_file: Vec::new(), gaps: 0 }
+    }
+
+    /// Another file begins. In a partial recording each file stands for its own markets.
+    pub fn begin_file(&mut self) {
+        self.in_file.clear();
+    }
+
+    /// Makes a market's definition known: its tick grid is checked from now on.
+    pub fn define(&mut self, market: MarketId, info: MarketInfo) {
+        self.market(market).info = Some(info);
+    }
+
+    /// Gap rows made so far.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// The account of every subscription (complete recordings).
+    pub fn sequence_totals(&self) -> impl Iterator<Item = (u32, SequenceTotals)> + '_ {
+        self.sequence.totals()
+    }
+
+    /// The book of a market as it stands now.
+    pub fn book(&self, market: MarketId) -> Option<&Book> {
+        self.markets.get(market.0 as usize).map(|m| &m.book)
+    }
+
+    /// Accounts for one record: `emit` gets it with the gap rows that belong before and after it. A
+    /// frame that came twice is passed on as one that is kept but not interpreted.
+    ///
+    /// # Errors
+    /// What `emit` gave.
+    pub fn enter<E>(
+        &mut self,
+        mut record: Record,
+        frame: &[u8],
+        mut emit: impl FnMut(Record, Change) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.verdict(&record.event) {
+            Verdict::Next => {}
+            Verdict::Duplicate => {
+                if record.event.market != MarketId::NONE {
+                    self.market(record.event.market).tally.duplicates += 1;
+                }
+                record.raw.get_or_insert_with(|| frame.into());
+                record.event.body = Body::Other("duplicate".into());
+                return emit(record, Change::None);
+            }
+            Verdict::Restart => {
+                let whole = self.policy == SequencePolicy::Complete;
+                let market = if whole { MarketId::NONE } else { record.event.market };
+                for scope in self.scope(market) {
+                    let gap = self.gap(&record.event, scope, GapCause::Reconnect, 0, 0);
+                    emit(gap, Change::Invalid)?;
+                }
+            }
+            Verdict::Hole { from, to } => {
+                let gap = self.gap(&record.event, MarketId::NONE, GapCause::SeqGap, from, to);
+                emit(gap, Change::Invalid)?;
+            }
+        }
+        let (change, after) = self.fold(&record.event);
+        let event = Event { body: Body::Bad("".into()), ..record.event };
+        emit(record, change)?;
+        if let Some(cause) = after {
+            for scope in self.scope(event.market) {
+                emit(self.gap(&event, scope, cause, 0, 0), Change::Invalid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose books a gap at a frame of `market` touches. A whole connection is one row without a
+    /// market; in a partial recording an unreadable line touches the markets of its file.
+    fn scope(&self, market: MarketId) -> Vec<MarketId> {
+        match (self.policy, market) {
+            (SequencePolicy::Partial, MarketId::NONE) => self.in_file.clone(),
+            _ => vec![market],
+        }
+    }
+
+    /// What the frame's number says about the frames before it.
+    fn verdict(&mut self, event: &Event) -> Verdict {
+        if event.sid == 0 || event.seq == 0 {
+            return Verdict::Next;
+        }
+        if self.policy == SequencePolicy::Complete {
+            return self.sequence.enter(event.sid, event.seq);
+        }
+        if !matches!(event.body, Body::Snapshot(_) | Body::Delta(_)) {
+            return Verdict::Next;
+        }
+        let now = (event.sid, event.seq);
+        match self.market(event.market).last_book.replace(now) {
+            Some(last) if last == now => Verdict::Duplicate,
+            Some((sid, seq)) if sid != now.0 || seq > now.1 => Verdict::Restart,
+            _ => Verdict::Next,
+        }
+    }
+
+    /// Applies the event to its market's book and counts; the second value asks for a gap row after it.
+    fn fold(&mut self, event: &Event) -> (Change, Option<GapCause>) {
+        if event.market == MarketId::NONE {
+            // Which market lost something cannot be known from a frame that cannot be read.
+            let cause = matches!(event.body, Body::Bad(_)).then_some(GapCause::BadFrame);
+            return (Change::None, cause);
+        }
+        if self.in_file.last() != Some(&event.market) && !self.in_file.contains(&event.market) {
+            self.in_file.push(event.market);
+        }
+        let market = self.market(event.market);
+        let tally = &mut market.tally;
+        match &event.body {
+            Body::Delta(delta) => {
+                tally.deltas += 1;
+                let on_grid = market.info.as_ref().is_none_or(|i| i.on_grid(delta.price));
+                tally.off_grid += u64::from(!on_grid);
+            }
+            Body::Snapshot(_) => tally.snapshots += 1,
+            Body::Trade(_) => tally.trades += 1,
+            Body::Bad(_) => {
+                tally.bad += 1;
+                return (Change::None, Some(GapCause::BadFrame));
+            }
+            _ => {}
+        }
+        match market.book.apply(event) {
+            Ok(change) => {
+                tally.no_book += u64::from(change == Change::NoBook);
+                let touched = matches!(change, Change::Level { .. } | Change::Snapshot);
+                tally.crossed += u64::from(touched && market.book.is_crossed());
+                (change, None)
+            }
+            Err(BookError::NegativeLevel { .. }) => {
+                tally.negative += 1;
+                (Change::Invalid, Some(GapCause::NegativeLevel))
+            }
+        }
+    }
+
+    /// A gap row at the place of `near`; the books in its scope are invalid from here on.
+    fn gap(
+        &mut self,
+        near: &Event,
+        market: MarketId,
+        cause: GapCause,
+        from: u64,
+        to: u64,
+    ) -> Record {
+        self.gaps += 1;
+        let scope = match market {
+            MarketId::NONE => &mut self.markets[..],
+            one => std::slice::from_mut(self.market(one)),
+        };
+        for market in scope {
+            market.book.invalidate();
+            *market.tally.gaps.entry(cause.word()).or_default() += 1;
+        }
+        let gap = Gap { cause, from, to, healed_by: String::new() };
+        let body = Body::Gap(Box::new(gap));
+        let event = Event {
+            row_id: 0,
+            recv: near.recv,
+            ts: near.ts,
+            market,
+            sid: near.sid,
+            seq: near.seq,
+            body,
+        };
+        Record { event, raw: None }
+    }
+
+    fn market(&mut self, id: MarketId) -> &mut Market {
+        let at = id.0 as usize;
+        if self.markets.len() <= at {
+            self.markets.resize_with(at + 1, Market::default);
+        }
+        &mut self.markets[at]
+    }
+
+    /// One report per market, in order of [`MarketId`]; `name` gives the ticker.
+    pub fn reports<'a>(&self, name: impl Fn(MarketId) -> &'a str) -> Vec<MarketReport> {
+        let reports = self.markets.iter().enumerate().map(|(i, market)| {
+            let t = &market.tally;
+            let settled = market.info.as_ref().is_some_and(|i| i.settlement.is_some());
+            MarketReport {
+                ticker: name(MarketId(i as u32)).to_owned(),
+                deltas: t.deltas,
+                trades: t.trades,
+                snapshots: t.snapshots,
+                settled,
+                issues: issues(market, settled),
+            }
+        });
+        reports.collect()
+    }
+}
+
+fn issues(market: &Market, settled: bool) -> Vec<String> {
+    let t = &market.tally;
+    let mut out = Vec::new();
+    let mut note = |n: u64, what: &str| {
+        if n > 0 {
+            out.push(format!("{n} {what}"));
+        }
+    };
+    for (cause, n) in &t.gaps {
+        note(*n, &format!("gap ({cause})"));
+    }
+    note(t.bad, "bad frames");
+    note(t.duplicates, "duplicates ignored");
+    note(t.no_book, "deltas without a valid book");
+    note(t.negative, "negative levels");
+    note(t.crossed, "crossed or locked states");
+    note(t.off_grid, "prices off the tick grid");
+    match &market.info {
+        None => out.push("no metadata".into()),
+        Some(_) if !settled => out.push("outcome unknown".into()),
+        Some(_) => {}
+    }
+    if t.snapshots == 0 && t.deltas > 0 {
+        out.push("no snapshot".into());
+    }
+    out
+}
+
+/// Receive time for frames that have none: the last exchange time seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FallbackTime(TsNs);
+
+impl FallbackTime {
+    /// The time to use for a frame without receive time.
+    pub fn now(self) -> TsNs {
+        self.0
+    }
+
+    /// Remembers the event's exchange time.
+    pub fn see(&mut self, event: &Event) {
+        if let Some(ts) = event.ts {
+            self.0 = self.0.max(TsNs(ts.0.saturating_mul(1_000)));
+        }
+    }
+}
