@@ -1,5 +1,10 @@
 //! Checks that a person can run: golden files through the real code, and the environment's contract.
 
+pub mod flow52;
+mod flow52_tape;
+mod golden;
+pub mod kalshiflow52;
+
 use serde::Serialize;
 
 /// Result of replaying a golden file.
