@@ -3,7 +3,8 @@
 use super::DatasetError;
 use super::schema::Table;
 use crate::event::{Delta, Event, Gap, MarketId, SessionId, Snapshot, Tickers, Trade};
-use crate::units::{Price, Qty, Side, TsNs};
+use crate::units::{Price, Qty, Side, TsNs, TsUs};
+use crate::wire::convert::time_text;
 use arrow::array::{
     ArrayRef, BooleanArray, DictionaryArray, Int16Array, Int32Array, Int64Array, StringArray,
     TimestampMicrosecondArray, TimestampNanosecondArray,
@@ -236,9 +237,7 @@ pub(super) fn day(ts: TsNs) -> String {
     instant(ts).split('T').next().unwrap_or_default().to_owned()
 }
 
-/// RFC 3339 with as many decimals as needed. Outside the years that a calendar can show (1677 to
-/// 2262) it is the bare count of nanoseconds.
+/// RFC 3339, to the microsecond.
 pub(super) fn instant(ts: TsNs) -> String {
-    arrow::temporal_conversions::timestamp_ns_to_datetime(ts.0)
-        .map_or_else(|| ts.0.to_string(), |t| format!("{t:?}Z"))
+    time_text(TsUs(ts.0.div_euclid(1_000)))
 }
