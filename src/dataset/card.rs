@@ -33,7 +33,8 @@ pub fn card(manifest: &Manifest) -> String {
 fn front(manifest: &Manifest) -> String {
     let mut text = String::from("---\npretty_name: Kalshi order books\nconfigs:\n");
     for table in tables(manifest) {
-        let _ = writeln!(text, "- config_name: {0}\n  data_files: v1/{0}/**/*.parquet", table.name());
+        let _ =
+            writeln!(text, "- config_name: {0}\n  data_files: v1/{0}/**/*.parquet", table.name());
     }
     text.push_str("---\n\n");
     text
@@ -43,7 +44,9 @@ fn what_it_is(text: &mut String, manifest: &Manifest) {
     text.push_str("# Kalshi order books\n\n");
     let sources = distinct(manifest.sessions.iter().map(|s| s.meta.source.as_str()));
     if sources.iter().any(|s| s.starts_with("sim:")) {
-        text.push_str("> **Synthetic data.** Some or all events here were generated, not observed.\n\n");
+        text.push_str(
+            "> **Synthetic data.** Some or all events here were generated, not observed.\n\n",
+        );
     }
     text.push_str(
         "Every change of the order books of some Kalshi markets as the exchange sent it, with public \
@@ -72,7 +75,8 @@ fn files(text: &mut String, manifest: &Manifest) {
         let rows: u64 = files().map(|f| f.rows).sum();
         let bytes: u64 = files().map(|f| f.bytes).sum();
         let name = table.name();
-        let _ = writeln!(text, "| `{name}` | {} | {rows} | {bytes} | {from} | {to} |", files().count());
+        let _ =
+            writeln!(text, "| `{name}` | {} | {rows} | {bytes} | {from} | {to} |", files().count());
     }
     text.push('\n');
 }
@@ -80,11 +84,16 @@ fn files(text: &mut String, manifest: &Manifest) {
 fn columns(text: &mut String) {
     text.push_str("## Columns\n\n");
     for table in Table::FIXED.into_iter().chain([Table::Features]) {
-        let _ = writeln!(text, "### {}\n\n| column | type | unit | meaning | null means |", table.name());
+        let _ = writeln!(
+            text,
+            "### {}\n\n| column | type | unit | meaning | null means |",
+            table.name()
+        );
         text.push_str("|---|---|---|---|---|\n");
         for c in table.columns() {
             let (kind, null) = (c.kind.word(), c.null_means.unwrap_or("never null"));
-            let _ = writeln!(text, "| `{}` | {kind} | {} | {} | {null} |", c.name, c.unit, c.meaning);
+            let _ =
+                writeln!(text, "| `{}` | {kind} | {} | {} | {null} |", c.name, c.unit, c.meaning);
         }
         text.push('\n');
     }

@@ -11,9 +11,7 @@ use super::schema::Table;
 use super::{DatasetError, VERSION_DIR};
 use crate::event::SessionId;
 use crate::units::{Price, TsNs};
-use arrow::array::{
-    ArrayRef, Float32Array, Int32Array, Int64Array, TimestampMicrosecondArray,
-};
+use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array, TimestampMicrosecondArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::record_batch::RecordBatch;
 use std::collections::BTreeMap;
@@ -181,9 +179,9 @@ impl<'a> FeatureWriter<'a> {
         ];
         let width = self.set.columns.len();
         for column in 0..width {
-            let values = parts.iter().flat_map(|(m, rows)| {
-                rows.clone().map(move |row| m.values[row * width + column])
-            });
+            let values = parts
+                .iter()
+                .flat_map(|(m, rows)| rows.clone().map(move |row| m.values[row * width + column]));
             columns.push(Arc::new(Float32Array::from_iter_values(values)));
         }
         let schema = Table::Features.schema_with(self.set.columns);

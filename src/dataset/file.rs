@@ -146,9 +146,8 @@ pub(super) fn read(
     if found != SCHEMA_VERSION.to_string() {
         return Err(DatasetError::Version { path, found, want: SCHEMA_VERSION });
     }
-    let other = |why| {
-        Err(DatasetError::Schema { path: path.clone(), table: table.name().to_owned(), why })
-    };
+    let other =
+        |why| Err(DatasetError::Schema { path: path.clone(), table: table.name().to_owned(), why });
     if key("kflow.schema") != table.name() {
         return other(format!("it says that it holds {:?}", key("kflow.schema")));
     }
@@ -162,11 +161,7 @@ pub(super) fn read(
     }
     let rows = reader.metadata().file_metadata().num_rows().max(1) as usize;
     let batches = reader.with_batch_size(rows).build().map_err(broken)?;
-    batches
-        .map(|batch| {
-            batch.map_err(|e| broken(ParquetError::External(Box::new(e))))
-        })
-        .collect()
+    batches.map(|batch| batch.map_err(|e| broken(ParquetError::External(Box::new(e))))).collect()
 }
 
 /// The first column that is not as the table's description says; further columns are the layout's

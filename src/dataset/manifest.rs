@@ -125,7 +125,8 @@ impl Manifest {
             let found = found.to_string();
             return Err(DatasetError::Version { path, found, want: SCHEMA_VERSION });
         }
-        let manifest: Manifest = serde_json::from_value(value).map_err(|e| broken(e.to_string()))?;
+        let manifest: Manifest =
+            serde_json::from_value(value).map_err(|e| broken(e.to_string()))?;
         match manifest.files.iter().find(|f| !file::is_inside(&f.path)) {
             Some(f) => Err(broken(format!("names {:?}, outside the data directory", f.path))),
             None => Ok(Some(manifest)),

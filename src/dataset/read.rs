@@ -65,9 +65,8 @@ pub fn read_events(
         let tape = read_tape(data_dir, &manifest, entry)?;
         let first = all.len();
         split(&tape, entry.meta.id, filter, &mut tickers, &mut all)?;
-        all[first..].sort_by(|a: &MarketEvents, b| {
-            tickers.name(a.market).cmp(tickers.name(b.market))
-        });
+        all[first..]
+            .sort_by(|a: &MarketEvents, b| tickers.name(a.market).cmp(tickers.name(b.market)));
     }
     Ok((tickers, all))
 }

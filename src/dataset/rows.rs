@@ -64,8 +64,7 @@ impl<T> Row<T> {
 impl Rows {
     /// Rows of the fullest table.
     pub(super) fn longest(&self) -> usize {
-        let lengths =
-            [self.deltas.len(), self.snapshots.len(), self.trades.len(), self.gaps.len()];
+        let lengths = [self.deltas.len(), self.snapshots.len(), self.trades.len(), self.gaps.len()];
         lengths.into_iter().max().unwrap_or(0)
     }
 

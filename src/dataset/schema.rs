@@ -192,7 +192,6 @@ impl Kind {
 /// Encoding of Float32 features: a dictionary of near-unique floats would double the file.
 pub const VALUE_ENCODING: Encoding = Encoding::BYTE_STREAM_SPLIT;
 
-
 const fn col(name: &'static str, kind: Kind, unit: &'static str, meaning: &'static str) -> Column {
     Column { name, kind, null_means: None, unit, meaning }
 }
@@ -201,9 +200,14 @@ const fn nullable(column: Column, null_means: &'static str) -> Column {
     Column { null_means: Some(null_means), ..column }
 }
 
-const ROW_ID: Column =
-    col("row_id", Kind::Rising, "", "position in the log: the total order over everything recorded");
-const SESSION: Column = col("session_id", Kind::Name, "", "run of the collector or import (UUIDv7)");
+const ROW_ID: Column = col(
+    "row_id",
+    Kind::Rising,
+    "",
+    "position in the log: the total order over everything recorded",
+);
+const SESSION: Column =
+    col("session_id", Kind::Name, "", "run of the collector or import (UUIDv7)");
 const RECV: Column = col("ts_recv", Kind::Nanos, "ns UTC", "our wall clock when the frame came");
 const EVENT: Column =
     nullable(col("ts_event", Kind::Micros, "us UTC", "the exchange's stamp"), "the frame had none");

@@ -75,8 +75,18 @@ pub struct Columns<'a> {
 
 /// Names of the Int8, Int32 and Int64 columns of a tape in the order of [`Columns`].
 pub const NAMES: [&str; 12] = [
-    "kind", "side", "block", "sid", "price_e4", "row_id", "ts_recv_ns", "ts_event_us", "seq",
-    "qty_e2", "a", "b",
+    "kind",
+    "side",
+    "block",
+    "sid",
+    "price_e4",
+    "row_id",
+    "ts_recv_ns",
+    "ts_event_us",
+    "seq",
+    "qty_e2",
+    "a",
+    "b",
 ];
 
 impl Tape {

@@ -129,12 +129,7 @@ fn plan(
         .group_by_stable([ticker().cast(DataType::String)])
         .agg(tape::NAMES.map(col));
     Ok(events
-        .join(
-            markets.clone().lazy(),
-            [ticker()],
-            [ticker()],
-            JoinArgs::new(JoinType::Left),
-        )
+        .join(markets.clone().lazy(), [ticker()], [ticker()], JoinArgs::new(JoinType::Left))
         .with_column(lit(session.to_string()).alias("session_id"))
         .sort(["market_ticker"], in_order))
 }

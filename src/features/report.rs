@@ -157,3 +157,81 @@ fn numbers(frame: &DataFrame) -> Result<Vec<f64>, PipelineError> {
     let number = |c: &polars::prelude::Column| Ok(c.f64()?.get(0).unwrap_or(f64::NAN));
     frame.columns().iter().map(number).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polars::prelude::{Column, NamedFrom, Series};
+
+    /// 1 000 rows of the default layout, every column noise inside its range.
+    fn noise() -> (Vec<String>, Vec<Vec<f32>>) {
+        let layout = Layout::Flow52V1;
+        let names = market_columns(layout);
+        let columns = names.iter().zip(layout.columns()).map(|(name, c)| {
+            let mut rng = crate::rng::Rng::stream(1, name, 0);
+            (0..1_000).map(|_| c.lo + rng.unit() as f32 * (c.hi - c.lo)).collect()
+        });
+        (names.iter().map(|n| (*n).to_owned()).collect(), columns.collect())
+    }
+
+    fn check(plant: impl FnOnce(&mut Vec<Vec<f32>>)) -> Vec<ColumnReport> {
+        let (names, mut values) = noise();
+        plant(&mut values);
+        let columns = names.iter().zip(&values);
+        let columns = columns.map(|(n, v)| Column::from(Series::new(n.as_str().into(), v)));
+        let frame = DataFrame::new(values[0].len(), columns.collect()).expect("a frame");
+        profile(&frame, Layout::Flow52V1).expect("a profile").columns
+    }
+
+    #[test]
+    fn noise_is_reported_as_nothing() {
+        for c in check(|_| ()) {
+            assert!(!c.constant && c.duplicate_of.is_none() && c.nan == 0, "{c:?}");
+            assert!(c.outside == 0.0 && c.min < c.p01 && c.p01 < c.p50 && c.p50 < c.p99, "{c:?}");
+            assert!(c.p99 < c.max, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_in_disguise_is_found_and_named() {
+        let columns = check(|v| {
+            v[9] = v[4].iter().map(|x| 1.0 - 0.5 * x).collect();
+            v[30] = v[9].clone();
+        });
+        assert_eq!(columns[9].duplicate_of, Some(columns[4].name.clone()));
+        assert_eq!(columns[30].duplicate_of, Some(columns[4].name.clone()));
+        assert_eq!(columns.iter().filter(|c| c.duplicate_of.is_some()).count(), 2);
+    }
+
+    #[test]
+    fn a_dead_column_is_constant_and_repeats_nothing() {
+        let columns = check(|v| {
+            v[3].fill(0.25);
+            v[7].fill(0.25);
+        });
+        assert!(columns[3].constant && columns[7].constant);
+        assert!(columns.iter().all(|c| c.duplicate_of.is_none()));
+    }
+
+    #[test]
+    fn values_that_no_model_may_see_are_counted() {
+        let columns = check(|v| {
+            v[5][17] = f32::NAN;
+            v[5][18] = f32::INFINITY;
+            v[6][0] = 40.0;
+        });
+        assert_eq!((columns[5].nan, columns[6].nan), (2, 0));
+        assert!(columns[6].outside > 0.0 && columns[6].max == 40.0);
+    }
+
+    #[test]
+    fn shares_at_the_bounds_are_those_of_the_rows() {
+        let bounds = Layout::Flow52V1.columns()[0];
+        let columns = check(|v| {
+            v[0][..100].fill(bounds.lo);
+            v[0][100..400].fill(bounds.hi);
+        });
+        assert!((columns[0].at_lo - 0.1).abs() < 0.01, "{:?}", columns[0]);
+        assert!((columns[0].at_hi - 0.3).abs() < 0.01, "{:?}", columns[0]);
+    }
+}
