@@ -402,21 +402,20 @@ impl Builder {
     }
 }
 
-/// 0 for `yes`, 1 for `no`, 0 for null.
+/// 0 for `yes`, 1 for `no`, 0 for null. Words that no row uses do not matter: a column of nulls comes
+/// back from Parquet with a dictionary of one empty word.
 fn sides(column: &ArrayRef, table: &'static str) -> Result<Vec<i8>, DatasetError> {
     let column = column.as_dictionary::<Int8Type>();
     let words = column.values().as_string::<i32>();
-    let code = |word: Option<&str>| match word {
-        Some("yes") => Ok(0),
+    let code = |key: Option<i8>| match key.map(|k| words.value(k as usize)) {
+        None | Some("yes") => Ok(0),
         Some("no") => Ok(1),
-        other => {
+        Some(other) => {
             let why = format!("a side is {other:?}, not yes or no");
             Err(DatasetError::Value { table, row_id: -1, why })
         }
     };
-    let codes: Vec<i8> = words.iter().map(code).collect::<Result<_, _>>()?;
-    let of = |key: Option<i8>| key.and_then(|k| codes.get(k as usize)).map_or(0, |c| *c);
-    Ok(column.keys().iter().map(of).collect())
+    column.keys().iter().map(code).collect()
 }
 
 /// Inverse of [`GapCause::word`].
