@@ -4,6 +4,7 @@ pub mod flow52;
 mod flow52_tape;
 mod golden;
 pub mod kalshiflow52;
+mod tape;
 
 use serde::Serialize;
 
@@ -74,4 +75,7 @@ pub enum CheckError {
     /// The cases need the recorded tape and it is not there.
     #[error("these cases need the recorded tape ({0}), which is not there")]
     NoTape(String),
+    /// The recorded tape cannot be read.
+    #[error(transparent)]
+    Tape(#[from] crate::intake::IntakeError),
 }
