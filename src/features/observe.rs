@@ -11,7 +11,7 @@
 
 use super::episode::{FILL_LEVELS, TopLevels};
 use super::{Layout, flow52, kalshiflow52};
-use crate::book::{Book, Change};
+use crate::book::Book;
 use crate::event::{Body, Delta, Event, Snapshot, Trade};
 use crate::units::{Price, Qty, Side, TsUs};
 
@@ -67,8 +67,8 @@ pub(super) trait Kernel: Send {
     fn snapshot_closes_group(&self) -> bool;
     /// The book was replaced.
     fn snapshot(&mut self, book: &Book);
-    /// A level of the book changed; not called for a delta of zero.
-    fn delta(&mut self, book: &Book);
+    /// A delta of `change` contracts, possibly none, was applied to the book.
+    fn delta(&mut self, change: Qty, book: &Book);
     /// A public trade at `t`; not called for block trades.
     fn trade(&mut self, t: i64, trade: &Trade);
     /// The group at `t` is complete; true if it makes a row due while the market is open.
@@ -175,12 +175,8 @@ impl Observer {
             return false;
         }
         let due = self.tick(ts);
-        if delta.qty == Qty::ZERO {
-            return due;
-        }
         match self.book.delta(delta) {
-            Ok(Change::Level { .. }) => self.kernel.delta(&self.book),
-            Ok(_) => {}
+            Ok(_) => self.kernel.delta(delta.qty, &self.book),
             // A level below zero means that something is missing: the open group is not to be trusted.
             Err(_) => self.reset(),
         }
