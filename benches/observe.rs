@@ -35,7 +35,7 @@ fn synthetic() -> Vec<Event> {
             Body::Trade(Box::new(Trade { taker, yes_price, qty, block: None, id: [0; 16] }))
         } else {
             let change = if rng.chance(0.5) { qty } else { -qty };
-            Body::Delta(Delta { side: taker, price: price(8 + rng.below(43) as i64), qty: change })
+            Body::Delta(Delta { side: taker, price: price(10 + rng.below(38) as i64), qty: change })
         });
     }
     let mut ts_us = 1_800_000_000_000_000;

@@ -18,7 +18,7 @@ mod windows;
 pub(super) use account::write_account;
 pub use columns::COLUMNS;
 
-use super::observe::{Hours, Kernel};
+use super::kernel::{Hours, Kernel};
 use crate::book::Book;
 use crate::event::Trade;
 use crate::units::{Price, Qty, Side};

@@ -18,7 +18,7 @@ pub use columns::COLUMNS;
 pub(crate) use market::{History, Point, market_values};
 pub(crate) use view::View;
 
-use super::observe::{Hours, Kernel};
+use super::kernel::{Hours, Kernel};
 use crate::book::Book;
 use crate::event::Trade;
 use crate::units::{Price, Qty};
@@ -81,7 +81,9 @@ impl Kernel for KalshiFlow52 {
     }
 
     fn reset(&mut self) {
-        *self = KalshiFlow52 { history: self.history.cleared(), ..KalshiFlow52::default() };
+        self.history.clear();
+        self.touched = false;
+        self.mid2 = Price::ONE.e4();
     }
 }
 
