@@ -1,9 +1,15 @@
 //! Checks that a person can run: golden files through the real code, and the environment's contract.
 
+pub mod books;
+mod cases;
+pub mod env;
+pub mod fees;
 pub mod flow52;
 mod flow52_tape;
 mod golden;
 pub mod kalshiflow52;
+pub mod ledger;
+pub mod pairs;
 mod tape;
 
 use serde::Serialize;

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
+pub mod bench;
+pub mod env;
 pub mod exit;
 pub mod printer;
 pub mod progress;
@@ -18,12 +20,20 @@ pub struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {}
+enum Command {
+    /// Check the trading environment
+    Env(env::Args),
+    /// Measure how fast the parts are on this machine.
+    Bench(bench::Args),
+}
 
 /// Parses the process's arguments and runs the command.
 ///
 /// # Errors
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Env(args) => env::run(args),
+        Command::Bench(args) => bench::run(args),
+    }
 }
