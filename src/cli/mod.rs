@@ -3,6 +3,9 @@
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
 pub mod exit;
+pub mod export;
+#[cfg(feature = "frames")]
+pub mod features;
 pub mod printer;
 pub mod progress;
 
@@ -18,12 +21,22 @@ pub struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {}
+enum Command {
+    /// Write the log as Parquet files with manifest and data card.
+    Export(export::Args),
+    /// Compute observations of the exported markets, and profile them.
+    #[cfg(feature = "frames")]
+    Features(features::Args),
+}
 
 /// Parses the process's arguments and runs the command.
 ///
 /// # Errors
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Export(args) => export::run(args),
+        #[cfg(feature = "frames")]
+        Command::Features(args) => features::run(args),
+    }
 }
