@@ -1,3 +1,63 @@
 //! Agents: policies, networks, learning and evaluation.
+//!
+//! ```text
+//!  env ─ obs, mask, reward ─► rollout ─► gae ─► ppo | a2c ─ minibatches ─► engine (burn)
+//!   ▲                            │                              loss, optimizer, net, dist
+//!   └───────── actions ──────────┘
+//!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
+//! ```
+//!
+//! **Invariant:** burn is named in `device` and `burn_engine` only; everything else works on slices
+//! of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
 
+pub mod eval;
 pub mod policy;
+pub mod split;
+pub mod stats;
+
+#[cfg(feature = "learn")]
+pub mod a2c;
+#[cfg(feature = "learn")]
+pub mod burn_engine;
+#[cfg(feature = "learn")]
+pub mod checkpoint;
+#[cfg(feature = "learn")]
+pub mod config;
+#[cfg(feature = "learn")]
+pub mod device;
+#[cfg(feature = "learn")]
+pub mod dist;
+#[cfg(feature = "learn")]
+pub mod engine;
+#[cfg(feature = "learn")]
+mod exact;
+#[cfg(feature = "learn")]
+pub mod gae;
+#[cfg(feature = "learn")]
+pub mod loss;
+#[cfg(feature = "learn")]
+pub mod model;
+#[cfg(feature = "learn")]
+pub mod net;
+#[cfg(feature = "learn")]
+pub mod normalizer;
+#[cfg(feature = "learn")]
+pub mod optimizer;
+#[cfg(feature = "learn")]
+pub mod ppo;
+#[cfg(feature = "learn")]
+pub mod progress;
+#[cfg(feature = "learn")]
+pub mod rollout;
+#[cfg(feature = "learn")]
+pub mod schedule;
+#[cfg(feature = "learn")]
+pub mod tally;
+#[cfg(feature = "learn")]
+pub mod tfevents;
+#[cfg(feature = "learn")]
+pub mod train;
+#[cfg(feature = "learn")]
+pub mod trainer;
+#[cfg(feature = "learn")]
+pub mod weights;

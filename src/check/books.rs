@@ -3,7 +3,7 @@
 //! The canonical text of a book is its YES levels in ascending price, then its NO levels, each
 //! `side:price_e4:size_e2;`. `apply_digest` hashes every change, `bbo_digest` every change of the touch.
 
-use super::{CheckError, Outcome};
+use super::{CheckError, Outcome, golden};
 use crate::book::{Book, Change, SequencePolicy};
 use crate::event::{Body, Event};
 use crate::intake::IntakeError;
@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 /// When the file has no such form, or the tape is absent.
 pub fn run(file: &Path, tape: Option<&Path>) -> Result<Outcome, CheckError> {
     let mut outcome = Outcome::new("books");
-    let lines = super::json_lines(file)?;
+    let lines: Vec<Value> =
+        golden::lines(file)?.iter().map(|l| golden::parse(file, l)).collect::<Result<_, _>>()?;
     let tape = tape.ok_or_else(|| CheckError::NoTape("events/".into()))?;
     let windows: BTreeMap<_, _> = windows(tape)
         .map_err(|e| CheckError::NoTape(e.to_string()))?

@@ -1,15 +1,18 @@
 //! Checks that a person can run: golden files through the real code, and the environment's contract.
 
 pub mod books;
+mod cases;
+pub mod env;
+pub mod fees;
 pub mod flow52;
 mod flow52_tape;
 mod golden;
 pub mod kalshiflow52;
+pub mod ledger;
+pub mod pairs;
 mod tape;
 
 use serde::Serialize;
-use serde_json::Value;
-use std::path::Path;
 
 /// Result of replaying a golden file.
 #[derive(Clone, Debug, Serialize)]
@@ -81,23 +84,4 @@ pub enum CheckError {
     /// The recorded tape cannot be read.
     #[error(transparent)]
     Tape(#[from] crate::intake::IntakeError),
-}
-
-/// The JSON values of a file of JSON lines.
-///
-/// # Errors
-/// When it cannot be read or a line is not JSON.
-pub fn json_lines(path: &Path) -> Result<Vec<Value>, CheckError> {
-    let name = || path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| CheckError::Read { path: name(), source })?;
-    let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
-    lines
-        .map(|(i, line)| {
-            serde_json::from_str(line).map_err(|e| CheckError::Form {
-                path: name(),
-                why: format!("line {}: {e}", i + 1),
-            })
-        })
-        .collect()
 }

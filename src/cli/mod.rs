@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
+pub mod env;
+pub mod bench;
 pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
@@ -27,6 +29,10 @@ enum Command {
     /// Compute observations of the exported markets, and profile them.
     #[cfg(feature = "frames")]
     Features(features::Args),
+    /// Check the trading environment
+    Env(env::Args),
+    /// Measure how fast the parts are on this machine.
+    Bench(bench::Args),
 }
 
 /// Parses the process's arguments and runs the command.
@@ -38,5 +44,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
+        Command::Env(args) => env::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

@@ -1,0 +1,232 @@
+//! What a training run is asked to do: SB3's names and defaults.
+
+use super::optimizer::OptimizerKind;
+use super::schedule::Schedule;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A complete, resolved configuration; `config.json` of a run is exactly this.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// The algorithm and what only it knows.
+    #[serde(flatten)]
+    pub algo: Algo,
+    /// All chance of the run comes from it.
+    pub seed: u64,
+    /// Environment steps to do, all environments together; whole rollouts are done, so it may be passed a little.
+    pub total_timesteps: u64,
+    /// Steps per environment and rollout.
+    pub n_steps: usize,
+    /// Discount factor per step.
+    pub gamma: f32,
+    /// GAE's trade of bias against variance; 1 means plain returns.
+    pub gae_lambda: f32,
+    /// Weight of the entropy bonus.
+    pub ent_coef: f32,
+    /// Weight of the value loss.
+    pub vf_coef: f32,
+    /// Limit of the gradients' 2-norm.
+    pub max_grad_norm: f32,
+    /// Step size of the optimiser.
+    pub learning_rate: Schedule,
+    /// Normalise advantages within each minibatch.
+    pub normalize_advantage: bool,
+    /// Widths of the hidden layers.
+    pub net_arch: Vec<usize>,
+    /// Normalise observations by running statistics, as `VecNormalize` does.
+    pub normalize_obs: bool,
+    /// Rollouts per row of the progress files.
+    pub log_interval: u64,
+    /// Environment steps between two saved states.
+    pub save_freq: u64,
+    /// When to give up.
+    pub stop: StopRules,
+}
+
+/// The algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "algo", rename_all = "lowercase")]
+pub enum Algo {
+    /// Proximal policy optimisation, clipped (Schulman et al. 2017).
+    Ppo {
+        /// Rows per minibatch.
+        batch_size: usize,
+        /// Passes over each rollout.
+        n_epochs: usize,
+        /// Clip range of the probability ratio.
+        clip_range: Schedule,
+        /// Ends an update early once `approx_kl` passes 1.5 times this.
+        target_kl: Option<f32>,
+    },
+    /// Advantage actor-critic, synchronous (Mnih et al. 2016), with RMSprop.
+    A2c {
+        /// Added to RMSprop's root.
+        rms_prop_eps: f64,
+    },
+}
+
+/// Conditions that end a run before its last step, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StopRules {
+    /// The update moved the policy further than this (`train/approx_kl`, nats).
+    pub max_kl: Option<f64>,
+    /// One action took more than 99 % of the steps in this many progress rows on end.
+    pub collapse_rows: Option<u32>,
+}
+
+/// A share of one action above this is a collapse.
+pub const COLLAPSE_SHARE: f64 = 0.99;
+
+impl TrainConfig {
+    /// SB3's defaults for PPO.
+    pub fn ppo() -> TrainConfig {
+        TrainConfig {
+            algo: Algo::Ppo {
+                batch_size: 64,
+                n_epochs: 10,
+                clip_range: Schedule::Constant(0.2),
+                target_kl: None,
+            },
+            seed: 0,
+            total_timesteps: 100_000,
+            n_steps: 2048,
+            gamma: 0.99,
+            gae_lambda: 0.95,
+            ent_coef: 0.0,
+            vf_coef: 0.5,
+            max_grad_norm: 0.5,
+            learning_rate: Schedule::Constant(3e-4),
+            normalize_advantage: true,
+            net_arch: vec![64, 64],
+            normalize_obs: false,
+            log_interval: 1,
+            save_freq: 100_000,
+            stop: StopRules::default(),
+        }
+    }
+
+    /// SB3's defaults for A2C.
+    pub fn a2c() -> TrainConfig {
+        TrainConfig {
+            algo: Algo::A2c { rms_prop_eps: 1e-5 },
+            n_steps: 5,
+            gae_lambda: 1.0,
+            learning_rate: Schedule::Constant(7e-4),
+            normalize_advantage: false,
+            log_interval: 100,
+            ..TrainConfig::ppo()
+        }
+    }
+
+    /// The algorithm's name.
+    pub fn algo_name(&self) -> &'static str {
+        match self.algo {
+            Algo::Ppo { .. } => "ppo",
+            Algo::A2c { .. } => "a2c",
+        }
+    }
+
+    /// The optimiser that SB3 gives to the algorithm.
+    pub fn optimizer(&self) -> OptimizerKind {
+        match self.algo {
+            Algo::Ppo { .. } => OptimizerKind::Adam { eps: 1e-5 },
+            Algo::A2c { rms_prop_eps } => OptimizerKind::RmsProp { eps: rms_prop_eps },
+        }
+    }
+
+    /// Sets one field by its name, its value written as in JSON or as bare text (`lin_0.001`).
+    ///
+    /// # Errors
+    /// Says that the field does not exist, or why the value does not fit.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let mut tree = serde_json::to_value(&*self).map_err(|e| e.to_string())?;
+        let Some(field) = tree.get_mut(name) else {
+            let names = tree.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>().join(", "));
+            return Err(format!(
+                "no parameter is called `{name}`; there are: {}",
+                names.unwrap_or_default()
+            ));
+        };
+        *field = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        *self = serde_json::from_value(tree).map_err(|e| format!("`{name}={value}`: {e}"))?;
+        Ok(())
+    }
+
+    /// Every problem of this configuration for `n_envs` environments; empty when there is none.
+    pub fn problems(&self, n_envs: usize) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut demand = |ok: bool, text: &str| {
+            if !ok {
+                problems.push(text.to_owned());
+            }
+        };
+        demand(n_envs > 0, "at least one environment is needed");
+        demand(self.n_steps > 0, "n_steps must be positive");
+        demand(!self.net_arch.contains(&0), "net_arch must not hold a zero");
+        demand(self.log_interval > 0, "log_interval must be positive");
+        demand(self.save_freq > 0, "save_freq must be positive");
+        demand((0.0..=1.0).contains(&self.gamma), "gamma must lie in 0..=1");
+        demand((0.0..=1.0).contains(&self.gae_lambda), "gae_lambda must lie in 0..=1");
+        demand(self.max_grad_norm > 0.0, "max_grad_norm must be positive");
+        let rate = self.learning_rate.initial();
+        demand(rate.is_finite() && rate > 0.0, "learning_rate must be positive");
+        demand(
+            self.ent_coef.is_finite() && self.vf_coef.is_finite(),
+            "ent_coef and vf_coef must be finite",
+        );
+        if let Algo::Ppo { batch_size, n_epochs, clip_range, .. } = self.algo {
+            demand(
+                batch_size > 1 || !self.normalize_advantage,
+                "batch_size must be above 1 to normalise advantages",
+            );
+            demand(batch_size > 0, "batch_size must be positive");
+            demand(n_epochs > 0, "n_epochs must be positive");
+            demand(clip_range.initial() > 0.0, "clip_range must be positive");
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_set_by_sb3s_names() {
+        let mut config = TrainConfig::ppo();
+        for (name, value) in [
+            ("learning_rate", "lin_0.001"),
+            ("n_epochs", "20"),
+            ("net_arch", "[32,32]"),
+            ("target_kl", "0.03"),
+        ] {
+            config.set(name, value).unwrap();
+        }
+        assert_eq!(config.learning_rate, Schedule::Linear(0.001));
+        assert_eq!(config.net_arch, [32, 32]);
+        assert!(matches!(
+            config.algo,
+            Algo::Ppo { n_epochs: 20, target_kl: Some(_), batch_size: 64, .. }
+        ));
+        let before = config.clone();
+        assert!(config.set("n_epoch", "3").unwrap_err().contains("n_epochs"));
+        assert!(config.set("n_epochs", "many").is_err());
+        assert!(TrainConfig::a2c().set("batch_size", "64").is_err(), "A2C has no minibatches");
+        assert_eq!(config, before);
+    }
+
+    #[test]
+    fn a_configuration_survives_its_file() {
+        for config in [TrainConfig::ppo(), TrainConfig::a2c()] {
+            let text = serde_json::to_string(&config).unwrap();
+            assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), config);
+            assert_eq!(config.problems(8), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let config = TrainConfig { n_steps: 0, gamma: 1.5, ..TrainConfig::ppo() };
+        assert_eq!(config.problems(0).len(), 3);
+    }
+}

@@ -1,0 +1,59 @@
+//! `kflow bench`: how fast the parts are on this machine, in CPU seconds of one thread.
+
+#[cfg(feature = "learn")]
+mod train;
+
+use super::exit::Failure;
+use std::time::{Duration, Instant};
+
+/// Options of `kflow bench`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum What {
+    /// The learner: PPO and A2C at SB3's settings, one update, one decision.
+    #[cfg(feature = "learn")]
+    Train(train::Args),
+}
+
+/// Runs one benchmark and prints its figures.
+///
+/// # Errors
+/// When the benchmark cannot run.
+pub fn run(args: Args) -> Result<(), Failure> {
+    match args.what {
+        #[cfg(feature = "learn")]
+        What::Train(args) => train::run(args),
+    }
+}
+
+/// Measures the CPU time of the calling thread, which other programs on the machine do not lengthen.
+/// Where the system does not tell it (only Linux does here), elapsed time stands in.
+#[cfg_attr(
+    not(feature = "learn"),
+    expect(dead_code, reason = "benchmarks of the light build use elapsed time")
+)]
+struct CpuTimer {
+    cpu: Option<Duration>,
+    wall: Instant,
+}
+
+impl CpuTimer {
+    fn start() -> CpuTimer {
+        CpuTimer { cpu: thread_cpu(), wall: Instant::now() }
+    }
+
+    fn seconds(&self) -> f64 {
+        let cpu = self.cpu.zip(thread_cpu()).map(|(from, to)| to.saturating_sub(from));
+        cpu.unwrap_or_else(|| self.wall.elapsed()).as_secs_f64().max(1e-9)
+    }
+}
+
+fn thread_cpu() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
