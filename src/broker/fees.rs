@@ -125,6 +125,7 @@ impl OrderFees {
 
     /// Steps 2 and 3, where the trade fee is known. `revenue` is signed on the YES scale: negative
     /// when YES was bought (or NO sold).
+    #[inline]
     pub fn charge(&mut self, schedule: &FeeSchedule, revenue: Money, trade: Money) -> Fee {
         let unit = schedule.precision_e6;
         let rounding = (revenue - trade).0.rem_euclid(unit);

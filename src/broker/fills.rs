@@ -23,6 +23,7 @@ pub struct Taken {
 
 impl Taken {
     /// True when every level holds what it displays.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.sides.iter().all(Ladder::is_empty)
     }
@@ -35,6 +36,7 @@ impl Taken {
     }
 
     /// A delta of this bid was shown: what it displays is there.
+    #[inline]
     pub fn refresh(&mut self, side: Side, price: Price) {
         let ladder = &mut self.sides[side.index()];
         let taken = ladder.size(price);
@@ -45,6 +47,7 @@ impl Taken {
     }
 
     /// The fills of an order for `want` contracts that hits `bids` (best first) of `side`.
+    #[inline]
     pub fn sweep<'a>(
         &'a self,
         side: Side,
@@ -61,6 +64,7 @@ impl Taken {
     }
 
     /// Remembers what [`Taken::sweep`] gave for the same order.
+    #[inline]
     pub fn take(&mut self, side: Side, bids: &[(Price, Qty)], want: Qty) {
         let mut open = want;
         for level in bids {

@@ -42,6 +42,7 @@ impl Intent {
 
     /// The ladder of bids that a marketable order of this kind takes from. A sale hits the bids of
     /// its own side; a purchase lifts asks, which are the bids of the other side.
+    #[inline]
     pub const fn hits(self) -> Side {
         match self.verb {
             Verb::Buy => self.side.other(),
@@ -50,16 +51,19 @@ impl Intent {
     }
 
     /// True when the position moves towards YES: YES bought or NO sold.
+    #[inline]
     pub const fn adds_yes(self) -> bool {
         matches!(self.hits(), Side::No)
     }
 
     /// The change of the signed position (+YES, -NO) when `qty` contracts fill.
+    #[inline]
     pub const fn position_change(self, qty: Qty) -> Qty {
         Qty(if self.adds_yes() { qty.0 } else { -qty.0 })
     }
 
     /// A price on this order's own scale, on the YES scale.
+    #[inline]
     pub const fn yes_price(self, price: Price) -> Price {
         match self.side {
             Side::Yes => price,
@@ -68,6 +72,7 @@ impl Intent {
     }
 
     /// The price, on this order's own scale, of a fill against a bid at `bid` of [`Intent::hits`].
+    #[inline]
     pub const fn price_against(self, bid: Price) -> Price {
         match self.verb {
             Verb::Buy => bid.complement(),

@@ -33,6 +33,7 @@ pub struct Refused {
 
 impl Portfolio {
     /// An account with cash and no position.
+    #[inline]
     pub const fn new(start: Money) -> Portfolio {
         let zero = Money::ZERO;
         Portfolio {
@@ -46,31 +47,37 @@ impl Portfolio {
     }
 
     /// Cash at the beginning.
+    #[inline]
     pub const fn start(&self) -> Money {
         self.start
     }
 
     /// Cash now.
+    #[inline]
     pub const fn cash(&self) -> Money {
         self.cash
     }
 
     /// Contracts held: positive YES, negative NO.
+    #[inline]
     pub const fn position(&self) -> Qty {
         self.position
     }
 
     /// What the open position cost, without fees.
+    #[inline]
     pub const fn basis(&self) -> Money {
         self.basis
     }
 
     /// Profit of what was closed or settled, before fees.
+    #[inline]
     pub const fn realized(&self) -> Money {
         self.realized
     }
 
     /// Fees paid.
+    #[inline]
     pub const fn fees(&self) -> Money {
         self.fees
     }
@@ -152,6 +159,7 @@ impl Portfolio {
         }
     }
 
+    #[inline]
     fn worth(&self, yes: Price, no: Price) -> Money {
         let price = if self.position.0 > 0 { yes } else { no };
         price.times(Qty(self.position.0.abs()))
@@ -159,6 +167,7 @@ impl Portfolio {
 }
 
 /// floor(amount * part / whole) for non-negative numbers, in 128 bits.
+#[inline]
 fn share(amount: Money, part: i64, whole: i64) -> Money {
     Money((i128::from(amount.0) * i128::from(part) / i128::from(whole)) as i64)
 }

@@ -221,7 +221,8 @@ fn case_rows(case: &EventsCase) -> Result<Vec<(i64, Vec<f32>)>, String> {
     let account = case.account.clone().unwrap_or_default();
     let mut rows = Vec::new();
     for (row_id, event) in case.events.iter().enumerate() {
-        let event = house_event(event, row_id as u64).map_err(|e| format!("event {row_id}: {e}"))?;
+        let event =
+            house_event(event, row_id as u64).map_err(|e| format!("event {row_id}: {e}"))?;
         if let Some(row) = observer.push(&event) {
             rows.push(full_row(&row, &account)?);
         }

@@ -1,5 +1,6 @@
 //! Checks that a person can run: golden files through the real code, and the environment's contract.
 
+pub mod books;
 mod cases;
 pub mod env;
 pub mod fees;
@@ -9,6 +10,7 @@ mod golden;
 pub mod kalshiflow52;
 pub mod ledger;
 pub mod pairs;
+mod tape;
 
 use serde::Serialize;
 
@@ -79,4 +81,7 @@ pub enum CheckError {
     /// The cases need the recorded tape and it is not there.
     #[error("these cases need the recorded tape ({0}), which is not there")]
     NoTape(String),
+    /// The recorded tape cannot be read.
+    #[error(transparent)]
+    Tape(#[from] crate::intake::IntakeError),
 }

@@ -9,7 +9,8 @@
 //! The pipeline, the environment, the evaluator and a live session all call [`Observer::push`] and
 //! [`account::write_account`]; there is no second way to make an observation.
 //!
-//! **Invariant:** no IO, no clock, no receive time, no hash order: the same events give the same bits.
+//! **Invariant:** no IO (but in `pipeline` and `report`, which read and write files), no clock, no receive
+//! time, no hash order: the same events give the same bits.
 //! **Invariant:** state is integers; floats appear where a row is written, in f64, rounded to f32 once.
 //! **Invariant:** a row depends on nothing that was recorded after it.
 
@@ -19,6 +20,10 @@ pub mod flow52;
 pub mod kalshiflow52;
 pub mod layout;
 mod observe;
+#[cfg(feature = "frames")]
+pub mod pipeline;
+#[cfg(feature = "frames")]
+pub mod report;
 mod scale;
 
 pub use layout::Layout;
