@@ -72,7 +72,8 @@ fn show(found: &EnvCheck) -> Result<(), Failure> {
         .policies
         .iter()
         .map(|probe| {
-            let [low, high] = probe.ci95.map(percent);
+            let [low, high] =
+                probe.ci95.map_or(["-".into(), "-".into()], |interval| interval.map(percent));
             let (name, tape) = (probe.name.clone(), probe.tape.to_owned());
             vec![name, tape, probe.episodes.to_string(), percent(probe.mean_return), low, high]
         })

@@ -5,6 +5,9 @@
 pub mod bench;
 pub mod env;
 pub mod exit;
+pub mod export;
+#[cfg(feature = "frames")]
+pub mod features;
 pub mod printer;
 pub mod progress;
 
@@ -21,6 +24,11 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Write the log as Parquet files with manifest and data card.
+    Export(export::Args),
+    /// Compute observations of the exported markets, and profile them.
+    #[cfg(feature = "frames")]
+    Features(features::Args),
     /// Check the trading environment
     Env(env::Args),
     /// Measure how fast the parts are on this machine.
@@ -33,6 +41,9 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        Command::Export(args) => export::run(args),
+        #[cfg(feature = "frames")]
+        Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
         Command::Bench(args) => bench::run(args),
     }
