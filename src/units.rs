@@ -27,31 +27,37 @@ impl Price {
     pub const ONE: Price = Price(10_000);
 
     /// A price from its count of 1e-4 dollars; `None` outside 0..=10 000.
+    #[inline]
     pub const fn new(e4: i64) -> Option<Price> {
         if e4 >= 0 && e4 <= 10_000 { Some(Price(e4 as u16)) } else { None }
     }
 
     /// The count of 1e-4 dollars.
+    #[inline]
     pub const fn e4(self) -> i64 {
         self.0 as i64
     }
 
     /// The count of 1e-4 dollars as an index of a dense ladder, 0..=10 000.
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 
     /// The price of the other side: $0.34 for $0.66.
+    #[inline]
     pub const fn complement(self) -> Price {
         Price(10_000 - self.0)
     }
 
     /// Probability implied by this price, 0..=1.
+    #[inline]
     pub fn prob(self) -> f64 {
         f64::from(self.0) / 10_000.0
     }
 
     /// What `qty` contracts cost at this price: exact.
+    #[inline]
     pub const fn times(self, qty: Qty) -> Money {
         Money(self.0 as i64 * qty.0)
     }
@@ -74,11 +80,13 @@ impl Qty {
     pub const ZERO: Qty = Qty(0);
 
     /// A whole number of contracts.
+    #[inline]
     pub const fn contracts(n: i64) -> Qty {
         Qty(n * 100)
     }
 
     /// The count of 1e-2 contracts.
+    #[inline]
     pub const fn e2(self) -> i64 {
         self.0
     }
@@ -103,16 +111,19 @@ impl Money {
     pub const ZERO: Money = Money(0);
 
     /// A whole number of dollars.
+    #[inline]
     pub const fn dollars(n: i64) -> Money {
         Money(n * 1_000_000)
     }
 
     /// The count of 1e-6 dollars.
+    #[inline]
     pub const fn e6(self) -> i64 {
         self.0
     }
 
     /// Dollars as a float: for rewards and reports, never for accounting.
+    #[inline]
     pub fn as_dollars(self) -> f64 {
         self.0 as f64 / 1e6
     }
@@ -128,6 +139,7 @@ impl fmt::Display for Money {
 
 impl std::ops::Add for Money {
     type Output = Money;
+    #[inline]
     fn add(self, o: Money) -> Money {
         Money(self.0 + o.0)
     }
@@ -135,18 +147,21 @@ impl std::ops::Add for Money {
 
 impl std::ops::Sub for Money {
     type Output = Money;
+    #[inline]
     fn sub(self, o: Money) -> Money {
         Money(self.0 - o.0)
     }
 }
 
 impl std::ops::AddAssign for Money {
+    #[inline]
     fn add_assign(&mut self, o: Money) {
         self.0 += o.0;
     }
 }
 
 impl std::ops::SubAssign for Money {
+    #[inline]
     fn sub_assign(&mut self, o: Money) {
         self.0 -= o.0;
     }
@@ -154,6 +169,7 @@ impl std::ops::SubAssign for Money {
 
 impl std::ops::Neg for Money {
     type Output = Money;
+    #[inline]
     fn neg(self) -> Money {
         Money(-self.0)
     }
@@ -161,6 +177,7 @@ impl std::ops::Neg for Money {
 
 impl std::ops::Add for Qty {
     type Output = Qty;
+    #[inline]
     fn add(self, o: Qty) -> Qty {
         Qty(self.0 + o.0)
     }
@@ -168,18 +185,21 @@ impl std::ops::Add for Qty {
 
 impl std::ops::Sub for Qty {
     type Output = Qty;
+    #[inline]
     fn sub(self, o: Qty) -> Qty {
         Qty(self.0 - o.0)
     }
 }
 
 impl std::ops::AddAssign for Qty {
+    #[inline]
     fn add_assign(&mut self, o: Qty) {
         self.0 += o.0;
     }
 }
 
 impl std::ops::SubAssign for Qty {
+    #[inline]
     fn sub_assign(&mut self, o: Qty) {
         self.0 -= o.0;
     }
@@ -187,6 +207,7 @@ impl std::ops::SubAssign for Qty {
 
 impl std::ops::Neg for Qty {
     type Output = Qty;
+    #[inline]
     fn neg(self) -> Qty {
         Qty(-self.0)
     }
@@ -204,6 +225,7 @@ pub enum Side {
 
 impl Side {
     /// The other side.
+    #[inline]
     pub const fn other(self) -> Side {
         match self {
             Side::Yes => Side::No,
@@ -212,11 +234,13 @@ impl Side {
     }
 
     /// 0 for YES, 1 for NO.
+    #[inline]
     pub const fn index(self) -> usize {
         self as usize
     }
 
     /// The word that the exchange uses: `yes` or `no`.
+    #[inline]
     pub const fn word(self) -> &'static str {
         match self {
             Side::Yes => "yes",
@@ -233,11 +257,13 @@ pub struct TsUs(pub i64);
 
 impl TsUs {
     /// From milliseconds since the epoch.
+    #[inline]
     pub const fn from_ms(ms: i64) -> TsUs {
         TsUs(ms * 1_000)
     }
 
     /// Milliseconds since the epoch, rounded down.
+    #[inline]
     pub const fn ms(self) -> i64 {
         self.0.div_euclid(1_000)
     }
@@ -251,11 +277,13 @@ pub struct TsNs(pub i64);
 
 impl TsNs {
     /// From milliseconds since the epoch.
+    #[inline]
     pub const fn from_ms(ms: i64) -> TsNs {
         TsNs(ms * 1_000_000)
     }
 
     /// Milliseconds since the epoch, rounded down.
+    #[inline]
     pub const fn ms(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }

@@ -10,7 +10,10 @@
 //! **Invariant:** burn is named in `device` and `burn_engine` only; everything else works on slices
 //! of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
 
+pub mod eval;
 pub mod policy;
+pub mod split;
+pub mod stats;
 
 #[cfg(feature = "learn")]
 pub mod a2c;

@@ -1,1 +1,18 @@
-//! broker
+//! The broker: what an order costs, what it fills against, and what is owned afterwards.
+//!
+//! Training, evaluation and paper trading use these same functions, so they cannot disagree about money.
+//!
+//! **Invariant:** no IO, no clock, no floats. Prices, sizes and money are integers.
+//! **Invariant:** nothing is ever credited for a contract that is not owned: selling YES from flat
+//! *is* buying NO at the complement, collateral included (the predecessor's simulator minted a dollar
+//! per contract here, and its models learned nothing else).
+
+pub mod fees;
+pub mod fills;
+pub mod orders;
+pub mod portfolio;
+
+pub use fees::{FeeSchedule, OrderFees, Role};
+pub use fills::Taken;
+pub use orders::{Intent, Verb};
+pub use portfolio::{Portfolio, Refused};

@@ -1,5 +1,17 @@
 //! Checks that a person can run: golden files through the real code, and the environment's contract.
 
+pub mod books;
+mod cases;
+pub mod env;
+pub mod fees;
+pub mod flow52;
+mod flow52_tape;
+mod golden;
+pub mod kalshiflow52;
+pub mod ledger;
+pub mod pairs;
+mod tape;
+
 use serde::Serialize;
 
 /// Result of replaying a golden file.
@@ -69,4 +81,7 @@ pub enum CheckError {
     /// The cases need the recorded tape and it is not there.
     #[error("these cases need the recorded tape ({0}), which is not there")]
     NoTape(String),
+    /// The recorded tape cannot be read.
+    #[error(transparent)]
+    Tape(#[from] crate::intake::IntakeError),
 }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
+pub mod env;
 pub mod bench;
 pub mod exit;
 pub mod printer;
@@ -20,6 +21,8 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Check the trading environment
+    Env(env::Args),
     /// Measure how fast the parts are on this machine.
     Bench(bench::Args),
 }
@@ -30,6 +33,7 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        Command::Env(args) => env::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }

@@ -1,6 +1,128 @@
 //! Environments: what a policy is trained and judged in.
 //!
+//! ```text
+//! Episode ─► Seat (one account at one tape) ─► TradingEnv (many, for training)
+//!                                          └► run_episode (one, for evaluation)
+//! ```
+//!
 //! **Invariant:** no IO, no clock, no threads. All chance comes from the seed given to `reset`.
+//! **Invariant:** training and evaluation step the same [`seat::Seat`].
+
+pub mod action;
+pub mod reward;
+pub mod run;
+pub mod seat;
+pub mod trading;
+
+pub use action::ActionSet;
+pub use reward::Reward;
+pub use run::{EpisodeReport, Policy, run_episode};
+pub use seat::Seat;
+pub use trading::TradingEnv;
+
+use crate::broker::{FeeSchedule, Refused};
+use crate::features::Layout;
+use crate::units::{Money, Qty};
+use serde::{Deserialize, Serialize};
+
+/// The rules of the game.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvConfig {
+    /// Cash at the start of each episode.
+    pub start_cash: Money,
+    /// Largest position on either side.
+    pub limit: Qty,
+    /// What the agent can do.
+    pub actions: ActionSet,
+    /// What a fill costs.
+    pub fees: FeeSchedule,
+    /// What the agent sees.
+    pub layout: Layout,
+    /// What a step is worth.
+    pub reward: Reward,
+}
+
+impl Default for EnvConfig {
+    fn default() -> EnvConfig {
+        EnvConfig {
+            start_cash: Money::dollars(100),
+            limit: Qty::contracts(100),
+            actions: ActionSet::default(),
+            fees: FeeSchedule::default(),
+            layout: Layout::default(),
+            reward: Reward::default(),
+        }
+    }
+}
+
+impl EnvConfig {
+    /// Whether one can play by these rules.
+    ///
+    /// # Errors
+    /// Every setting that does not fit, in one sentence.
+    pub fn validate(&self) -> Result<(), EnvError> {
+        let sizes = &self.actions.sizes;
+        let fees = &self.fees;
+        let faults: Vec<&str> = [
+            (self.start_cash <= Money::ZERO, "start cash must be positive"),
+            (self.limit <= Qty::ZERO, "the position limit must be positive"),
+            (sizes.is_empty(), "at least one size is needed"),
+            (sizes.iter().any(|s| *s <= Qty::ZERO), "sizes must be positive"),
+            (sizes.iter().any(|s| *s > self.limit), "a size is above the position limit"),
+            (sizes.windows(2).any(|w| w[0] >= w[1]), "sizes must ascend"),
+            (fees.precision_e6 <= 0 || fees.ceil_e6 <= 0, "fee rounding units must be positive"),
+            (fees.taker_k_e4.min(fees.maker_k_e4).min(fees.mult_e4) < 0, "a fee rate is negative"),
+        ]
+        .into_iter()
+        .filter_map(|(wrong, text)| wrong.then_some(text))
+        .collect();
+        if faults.is_empty() { Ok(()) } else { Err(EnvError::Config(faults.join("; "))) }
+    }
+}
+
+/// Why an environment cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvError {
+    /// The rules contradict themselves.
+    #[error("environment: {0}")]
+    Config(String),
+    /// Nothing to trade.
+    #[error("no episode to trade: the data hold no market with decisions between two gaps")]
+    NoEpisode,
+    /// An episode that cannot be stepped through.
+    #[error("episode {index} ({ticker}): {why}")]
+    Episode {
+        /// Which.
+        index: usize,
+        /// Its market.
+        ticker: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Why an action is not allowed; what the mask says, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A side of the book is empty.
+    #[error("the book has only one side")]
+    OneSided,
+    /// We have taken all that is displayed.
+    #[error("nothing is left to trade against")]
+    NoDepth,
+    /// The position would exceed the limit.
+    #[error("the position would exceed its limit")]
+    Limit,
+    /// The cash does not pay for it.
+    #[error(transparent)]
+    Cash(#[from] Refused),
+    /// No action has this number.
+    #[error("{0} is no action")]
+    Unknown(u32),
+    /// The episode has ended.
+    #[error("the episode is over")]
+    Over,
+}
 
 pub mod toy;
 

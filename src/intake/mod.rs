@@ -10,6 +10,7 @@ pub mod account;
 pub mod envelope;
 pub mod files;
 pub mod rows;
+pub mod tape;
 
 pub use account::{Accountant, MarketReport};
 

@@ -1,1 +1,148 @@
+//! Evaluation: finds what is there and nothing else, on tapes whose truth is known.
 
+use kalshiflow::agent::eval::{self, Entrant, EvalResult, Part, Setup, Verdict};
+use kalshiflow::agent::policy::Policy;
+use kalshiflow::agent::split::{Plan, Protocol};
+use kalshiflow::env::EnvConfig;
+use kalshiflow::event::{Event, SessionId};
+use kalshiflow::features::Layout;
+use kalshiflow::features::episode::{Episode, EpisodeBuilder};
+use kalshiflow::report;
+use kalshiflow::sim::tape::{Edge, TapeSpec, synthesize};
+
+const PLANTED: Edge = Edge::TouchImbalance { per_mille: 400 };
+
+/// The episodes of a synthetic tape, as an import would give them.
+pub fn episodes(spec: &TapeSpec) -> Vec<Episode> {
+    let tape = synthesize(spec);
+    let mut by_market: Vec<Vec<Event>> = vec![Vec::new(); tape.infos.len()];
+    for event in tape.events {
+        by_market[event.market.0 as usize].push(event);
+    }
+    let episodes = |(info, events): (_, Vec<Event>)| {
+        let mut builder = EpisodeBuilder::new(Layout::Flow52V1, info, SessionId::default());
+        events.iter().for_each(|e| builder.push(e));
+        builder.finish()
+    };
+    tape.infos.iter().zip(by_market).flat_map(episodes).collect()
+}
+
+/// Buys the side whose touch is larger, once the picture is clear, and holds.
+#[derive(Default)]
+struct Reader {
+    seen: f32,
+}
+
+impl Policy for Reader {
+    fn name(&self) -> &str {
+        "reader"
+    }
+
+    fn begin(&mut self, _seed: u64) {
+        self.seen = 0.0;
+    }
+
+    fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32 {
+        self.seen += obs[10]; // imbalance_touch
+        let action = match self.seen {
+            s if s > 3.0 => 1,
+            s if s < -3.0 => 3,
+            _ => 0,
+        };
+        if mask[action] { action as u32 } else { 0 }
+    }
+}
+
+fn judge(episodes: &[Episode], plan: &Plan) -> EvalResult {
+    let env = EnvConfig::default();
+    let mut entrants = eval::baselines();
+    entrants.push(Entrant { name: "reader".into(), policies: vec![Box::<Reader>::default()] });
+    eval::evaluate(&Setup { episodes, plan, env: &env, seed: 7 }, &mut entrants, |_, _| {})
+}
+
+#[test]
+fn the_planted_edge_is_found_and_the_fair_tape_has_none() {
+    let spec = TapeSpec { spread_e3: 400, ..TapeSpec::default() };
+    for (edge, verdict) in [(PLANTED, Verdict::BeatsHolding), (Edge::None, Verdict::NoEvidence)] {
+        for seed in [7, 8, 9] {
+            let episodes = episodes(&TapeSpec { seed, edge, ..spec });
+            let result = judge(&episodes, &Plan::new(&episodes));
+            if edge == PLANTED {
+                assert_eq!(result.verdict, verdict, "seed {seed}: {}", result.reason);
+            } else {
+                assert_ne!(result.verdict, Verdict::BeatsHolding, "seed {seed}: {}", result.reason);
+            }
+            for row in result.policies.iter().filter(|r| r.name != "reader") {
+                assert!(
+                    row.ci95.is_none_or(|c| c[0] <= 0.0),
+                    "{} seems to gain: {:?}",
+                    row.name,
+                    row.ci95
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn figures_belong_together() {
+    let episodes = episodes(&TapeSpec { edge: PLANTED, ..TapeSpec::default() });
+    let result = judge(&episodes, &Plan::new(&episodes));
+    let again = judge(&episodes, &Plan::new(&episodes));
+    let json = |r: &EvalResult| serde_json::to_string(r).expect("serializable");
+    assert_eq!(json(&result), json(&again), "same seed, same bytes");
+    let names: Vec<&str> =
+        result.policies.iter().filter(|r| r.split == Part::Test).map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["hold", "random", "hardcoded", "buy_yes", "buy_no", "reader"]);
+    for row in &result.policies {
+        let sum: f64 = row.results.iter().map(|r| r.ret).sum();
+        assert!((row.equity - 100.0 - 100.0 * sum).abs() < 1e-6, "{}", row.name);
+        assert!((row.mean_return - sum / row.markets as f64).abs() < 1e-12);
+        assert!((row.actions.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        assert!(row.results.is_sorted_by_key(|r| r.settled_ms));
+        match row.name.as_str() {
+            "hold" => assert_eq!((row.equity, row.trades, row.win_rate), (100.0, 0, None)),
+            name => assert!(row.fees > 0.0 && row.trades > 0 && row.max_drawdown > 0.0, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn few_markets_are_pooled_from_blocks_and_too_few_give_no_verdict() {
+    for (markets, verdict) in [(18, Verdict::NoVerdict), (60, Verdict::BeatsHolding)] {
+        let spec = TapeSpec { markets, edge: PLANTED, spread_e3: 400, ..TapeSpec::default() };
+        let episodes = episodes(&spec);
+        let plan = Plan::new(&episodes);
+        assert_eq!(plan.protocol, Protocol::FiveBlocks);
+        let result = judge(&episodes, &plan);
+        assert_eq!(result.verdict, verdict, "{}", result.reason);
+        let test = result.policies.iter().filter(|r| r.split == Part::Test);
+        assert!(
+            test.clone().all(|r| r.markets == markets as usize),
+            "each market is held out once"
+        );
+    }
+}
+
+#[test]
+fn the_report_needs_nothing_else_and_says_what_it_is() {
+    let episodes = episodes(&TapeSpec { markets: 40, edge: PLANTED, ..TapeSpec::default() });
+    let result = judge(&episodes, &Plan::new(&episodes));
+    let origin = report::Origin {
+        run: "<run>".into(),
+        synthetic: Some("sim:seed=7".into()),
+        facts: vec![("layout".into(), "flow52-v1".into())],
+    };
+    let page = report::evaluation(&result, &origin);
+    for needed in
+        ["&lt;run&gt;", "Synthetic data", "sim:seed=7", "hardcoded", "<svg", result.verdict.words()]
+    {
+        assert!(page.contains(needed), "{needed}");
+    }
+    for foreign in ["http://", "https://", "<script", "<link", "src=", "@import", "url(", "NaN"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    if let Some(dir) = std::env::var_os("KFLOW_KEEP_REPORT") {
+        std::fs::write(std::path::Path::new(&dir).join("report.html"), &page).expect("written");
+    }
+}

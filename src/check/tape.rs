@@ -1,0 +1,56 @@
+//! The recorded tape as checks read it: `events/<market>/*.ndjson.gz` beside `metadata/<event>.json`.
+
+use super::CheckError;
+use crate::book::SequencePolicy;
+use crate::event::Event;
+use crate::intake::{Accountant, IntakeError, envelope, files};
+use crate::market::MarketInfo;
+use crate::units::TsNs;
+use crate::wire::{Decoder, market};
+use std::path::Path;
+
+/// Calls `each` with every event of `market` in recorded order, gaps included; rows count from 1.
+pub(super) fn replay(
+    tape: &Path,
+    market: &str,
+    mut each: impl FnMut(&Event),
+) -> Result<(), CheckError> {
+    let folder = tape.join("events").join(market);
+    if !folder.is_dir() {
+        return Err(CheckError::NoTape(folder.display().to_string()));
+    }
+    let mut decoder = Decoder::default();
+    let mut accountant = Accountant::new(SequencePolicy::Partial);
+    let mut row_id = 0;
+    for path in files::find(&[folder])?.tapes {
+        files::lines(&path, |line| {
+            let line = envelope::unpack(line);
+            let record = decoder.decode(line.frame, line.recv.unwrap_or(TsNs(0)));
+            accountant.enter(record, line.frame, |mut record, _| {
+                row_id += 1;
+                record.event.row_id = row_id;
+                each(&record.event);
+                Ok::<_, IntakeError>(())
+            })
+        })?;
+    }
+    Ok(())
+}
+
+/// The recorded definition of `market`, whose event is its ticker without the last part.
+pub(super) fn market_info(tape: &Path, market: &str) -> Result<MarketInfo, CheckError> {
+    let event = market.rsplit_once('-').map_or(market, |(event, _)| event);
+    let path = tape.join("metadata").join(format!("{event}.json"));
+    let name = path.display().to_string();
+    let text = std::fs::read(&path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => CheckError::NoTape(name.clone()),
+        _ => CheckError::Read { path: name.clone(), source },
+    })?;
+    let form = |why: String| CheckError::Form { path: name.clone(), why };
+    let value = serde_json::from_slice(&text).map_err(|e| form(e.to_string()))?;
+    let object = market::market_objects(&value)
+        .into_iter()
+        .find(|object| object.get("ticker").and_then(|t| t.as_str()) == Some(market))
+        .ok_or_else(|| form(format!("does not hold market {market}")))?;
+    market::market_info(object).map_err(|e| form(e.to_string()))
+}

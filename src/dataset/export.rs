@@ -1,0 +1,281 @@
+//! From the log to files: one fold per session, one file per table, UTC day and roll.
+
+use super::file::{self, NewFile};
+use super::fold::Fold;
+use super::manifest::{FileEntry, Manifest, SessionEntry};
+use super::reference::{market_batch, session_batch};
+use super::rows::{Rows, day, day_number, instant};
+use super::schema::Table;
+use super::{DatasetError, VERSION_DIR, card, read};
+use crate::event::{Record, SessionMeta, Tickers};
+use crate::market::MarketInfo;
+use crate::units::TsNs;
+use arrow::array::AsArray;
+use arrow::datatypes::{ArrowPrimitiveType, Int64Type, TimestampNanosecondType};
+use arrow::record_batch::RecordBatch;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// How to export.
+#[derive(Clone, Copy, Debug)]
+pub struct ExportOptions {
+    /// Rows of one table after which a session goes on in the next file; bounds the memory.
+    pub rows_per_file: usize,
+}
+
+impl Default for ExportOptions {
+    /// 2 097 152 rows: 14 MB of deltas on disk, about 200 MB while they are gathered.
+    fn default() -> ExportOptions {
+        ExportOptions { rows_per_file: 1 << 21 }
+    }
+}
+
+/// What the data directory holds after an export.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExportSummary {
+    /// Published files, features included.
+    pub files: u64,
+    /// Rows per table.
+    pub rows: BTreeMap<String, u64>,
+    /// Size of all files.
+    pub bytes: u64,
+    /// Bytes of the deltas table over its rows; 0 without deltas.
+    pub bytes_per_delta: f64,
+    /// Sessions that this export wrote; the others had not changed.
+    pub sessions_written: u64,
+}
+
+/// One session to be exported.
+#[derive(Clone, Copy)]
+pub struct SessionInput<'a> {
+    /// What was known at its start.
+    pub meta: &'a SessionMeta,
+    /// Our wall clock at its end; `None` while it runs.
+    pub ended: Option<TsNs>,
+    /// Why it ended; empty while it runs.
+    pub end_cause: &'a str,
+    /// Records in the log, of every kind.
+    pub records: u64,
+    /// Dictionary of the records' markets.
+    pub tickers: &'a Tickers,
+}
+
+/// An export in progress: sessions one by one, then [`Exporter::finish`].
+pub struct Exporter {
+    data_dir: PathBuf,
+    options: ExportOptions,
+    before: Manifest,
+    now: Manifest,
+    written: u64,
+}
+
+/// Rows of a session that go into the same files.
+#[derive(Default)]
+struct Part {
+    /// UTC day of receipt, counted from the epoch.
+    day: i64,
+    rows: Rows,
+    /// Files written of each table so far.
+    numbers: BTreeMap<Table, u32>,
+}
+
+impl Exporter {
+    /// Begins from what `data_dir` holds, and removes what a crashed export left behind.
+    ///
+    /// # Errors
+    /// When the directory or its manifest cannot be read.
+    pub fn open(data_dir: &Path, options: ExportOptions) -> Result<Exporter, DatasetError> {
+        file::remove_temporary(data_dir)?;
+        let before = Manifest::read(data_dir)?.unwrap_or_default();
+        let now = before.clone();
+        Ok(Exporter { data_dir: data_dir.to_owned(), options, before, now, written: 0 })
+    }
+
+    /// True if the session is published just as it is in the log.
+    pub fn is_current(&self, input: &SessionInput<'_>) -> bool {
+        let same = |s: &SessionEntry| {
+            (&s.meta, s.ended, s.end_cause.as_str(), s.records)
+                == (input.meta, input.ended, input.end_cause, input.records)
+        };
+        let id = input.meta.id.to_string();
+        let on_disk = |f: &FileEntry| {
+            let found = std::fs::metadata(self.data_dir.join(&f.path));
+            found.is_ok_and(|m| m.len() == f.bytes)
+        };
+        self.before.sessions.iter().any(same)
+            && self.before.files.iter().filter(|f| is_event_file_of(f, &id)).all(on_disk)
+    }
+
+    /// Writes the event files of one session from its records in order of `row_id`.
+    ///
+    /// # Errors
+    /// The first error of `records`, or a file that cannot be written.
+    pub fn session(
+        &mut self,
+        input: &SessionInput<'_>,
+        records: impl Iterator<Item = Result<Record, DatasetError>>,
+    ) -> Result<(), DatasetError> {
+        let id = input.meta.id.to_string();
+        self.now.sessions.retain(|s| s.meta.id != input.meta.id);
+        self.now.files.retain(|f| !is_event_file_of(f, &id));
+        let (mut fold, mut part) = (Fold::default(), Part::default());
+        for record in records {
+            let event = record?.event;
+            let day = day_number(event.recv);
+            if day != part.day || part.rows.longest() >= self.options.rows_per_file {
+                self.publish(&mut part, input)?;
+                part.day = day;
+            }
+            fold.enter(&event, &mut part.rows);
+        }
+        self.publish(&mut part, input)?;
+        self.now.sessions.push(SessionEntry {
+            meta: input.meta.clone(),
+            ended: input.ended,
+            end_cause: input.end_cause.to_owned(),
+            records: input.records,
+            row_ids: fold.row_ids,
+            counts: fold.counts,
+        });
+        self.written += 1;
+        Ok(())
+    }
+
+    /// Publishes sessions and markets, then the manifest; removes outdated files; writes the card.
+    ///
+    /// `markets` are the definitions known now; those known only from earlier exports are kept.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn finish(mut self, markets: Vec<MarketInfo>) -> Result<ExportSummary, DatasetError> {
+        self.now.sessions.sort_by_key(|s| s.meta.id);
+        let earlier = read::markets(&self.data_dir, &self.before)?;
+        let known: BTreeMap<String, MarketInfo> =
+            earlier.into_iter().chain(markets).map(|m| (m.ticker.clone(), m)).collect();
+        let known: Vec<MarketInfo> = known.into_values().collect();
+        self.reference(Table::Sessions, &session_batch(&self.now.sessions)?)?;
+        self.reference(Table::Markets, &market_batch(&known)?)?;
+        self.now.write(&self.data_dir)?;
+        let kept: BTreeSet<&str> = self.now.files.iter().map(|f| f.path.as_str()).collect();
+        for outdated in self.before.files.iter().filter(|f| !kept.contains(f.path.as_str())) {
+            file::remove(&self.data_dir, &outdated.path)?;
+        }
+        card::write_card(&self.data_dir, &self.now)?;
+        Ok(self.summary())
+    }
+
+    /// Writes what was gathered as the next file of each table, and begins the next part.
+    fn publish(&mut self, part: &mut Part, input: &SessionInput<'_>) -> Result<(), DatasetError> {
+        let mut rows = std::mem::take(&mut part.rows);
+        let id = input.meta.id.to_string();
+        for table in Table::EVENTS {
+            let Some(batch) = rows.batch(table, input.meta.id, input.tickers)? else { continue };
+            let number = part.numbers.entry(table).or_default();
+            *number += 1;
+            let (name, end) = (table.name(), &id[id.len() - 8..]);
+            let (ts_min, ts_max) = range::<TimestampNanosecondType>(&batch, "ts_recv");
+            let (first, last) = range::<Int64Type>(&batch, "row_id");
+            let (day, begin) = (day(TsNs(ts_min)), compact(&instant(TsNs(ts_min))));
+            let path =
+                format!("{VERSION_DIR}/{name}/date={day}/{name}-{begin}-{end}-{number:04}.parquet");
+            let metadata = vec![
+                ("kflow.source", input.meta.source.clone()),
+                ("kflow.exchange_env", input.meta.exchange_env.clone()),
+                ("kflow.sessions", serde_json::json!([id]).to_string()),
+                ("kflow.row_id_range", format!("{first}-{last}")),
+            ];
+            let written = NewFile { table, path: path.clone(), metadata, batch: &batch }
+                .publish(&self.data_dir)?;
+            self.now.files.push(FileEntry {
+                path,
+                table: name.to_owned(),
+                features: None,
+                rows: batch.num_rows() as u64,
+                bytes: written.bytes,
+                sha256: written.sha256,
+                row_id_min: Some(first),
+                row_id_max: Some(last),
+                ts_min: Some(instant(TsNs(ts_min))),
+                ts_max: Some(instant(TsNs(ts_max))),
+                sessions: vec![id.clone()],
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes one of the small tables that describe the others.
+    fn reference(&mut self, table: Table, batch: &RecordBatch) -> Result<(), DatasetError> {
+        let name = table.name();
+        let path = format!("{VERSION_DIR}/{name}/{name}.parquet");
+        let sessions = &self.now.sessions;
+        let distinct = |value: fn(&SessionMeta) -> &str| {
+            let values: BTreeSet<&str> = sessions.iter().map(|s| value(&s.meta)).collect();
+            values.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        let ids: Vec<String> = sessions.iter().map(|s| s.meta.id.to_string()).collect();
+        let metadata = vec![
+            ("kflow.source", distinct(|m| &m.source)),
+            ("kflow.exchange_env", distinct(|m| &m.exchange_env)),
+            ("kflow.sessions", serde_json::json!(ids).to_string()),
+        ];
+        let written =
+            NewFile { table, path: path.clone(), metadata, batch }.publish(&self.data_dir)?;
+        self.now.files.retain(|f| f.path != path);
+        self.now.files.push(FileEntry {
+            path,
+            table: name.to_owned(),
+            features: None,
+            rows: batch.num_rows() as u64,
+            bytes: written.bytes,
+            sha256: written.sha256,
+            row_id_min: None,
+            row_id_max: None,
+            ts_min: None,
+            ts_max: None,
+            sessions: ids,
+        });
+        Ok(())
+    }
+
+    fn summary(&self) -> ExportSummary {
+        let files = &self.now.files;
+        let mut rows = BTreeMap::new();
+        for file in files {
+            *rows.entry(file.table.clone()).or_default() += file.rows;
+        }
+        let deltas: (u64, u64) = self
+            .now
+            .table(Table::Deltas.name())
+            .fold((0, 0), |(bytes, rows), f| (bytes + f.bytes, rows + f.rows));
+        ExportSummary {
+            files: files.len() as u64,
+            rows,
+            bytes: files.iter().map(|f| f.bytes).sum(),
+            bytes_per_delta: if deltas.1 == 0 { 0.0 } else { deltas.0 as f64 / deltas.1 as f64 },
+            sessions_written: self.written,
+        }
+    }
+}
+
+fn is_event_file_of(file: &FileEntry, session: &str) -> bool {
+    file.sessions.iter().any(|s| s == session)
+        && Table::EVENTS.iter().any(|t| t.name() == file.table)
+}
+
+/// Lowest and highest value of a column that has no nulls and at least one row.
+pub(super) fn range<T: ArrowPrimitiveType<Native = i64>>(
+    batch: &RecordBatch,
+    column: &str,
+) -> (i64, i64) {
+    let values = batch.column_by_name(column).map(|c| c.as_primitive::<T>().values());
+    let values = values.into_iter().flatten();
+    values.fold((i64::MAX, i64::MIN), |(lo, hi), v| (lo.min(*v), hi.max(*v)))
+}
+
+/// `20260810T214608Z` of `2026-08-10T21:46:08.844Z`.
+pub(super) fn compact(instant: &str) -> String {
+    let whole = instant.trim_end_matches('Z').split('.').next().unwrap_or_default();
+    let digits: String = whole.chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    digits + "Z"
+}

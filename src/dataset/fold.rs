@@ -1,0 +1,85 @@
+//! One session's events as rows: the fold that knows the size after each delta and whom a gap hits.
+
+use super::manifest::Counts;
+use super::rows::Rows;
+use crate::book::{Book, Change};
+use crate::event::{Body, Delta, Event, Gap, MarketId};
+use crate::units::Qty;
+use std::collections::BTreeMap;
+
+/// Books and totals of a session while its events pass.
+#[derive(Default)]
+pub(super) struct Fold {
+    markets: BTreeMap<MarketId, Market>,
+    /// First and last row, whatever their kind.
+    pub(super) row_ids: Option<(u64, u64)>,
+    pub(super) counts: Counts,
+}
+
+#[derive(Default)]
+struct Market {
+    book: Book,
+    /// Subscription of the last snapshot or delta: what a gap of a whole subscription is matched with.
+    sid: u32,
+}
+
+impl Fold {
+    /// Adds the rows of one event. Frames that are no market data stay in the log.
+    pub(super) fn enter(&mut self, event: &Event, rows: &mut Rows) {
+        let first = self.row_ids.map_or(event.row_id, |r| r.0);
+        self.row_ids = Some((first, event.row_id));
+        match &event.body {
+            Body::Delta(delta) => {
+                self.counts.deltas += 1;
+                rows.delta(event, *delta, self.size_after(event, delta));
+            }
+            Body::Snapshot(snapshot) => {
+                self.counts.snapshots += 1;
+                self.market(event).book.snapshot(snapshot);
+                rows.snapshot(event, snapshot);
+            }
+            Body::Trade(trade) => {
+                self.counts.trades += 1;
+                rows.trade(event, **trade);
+            }
+            Body::Gap(gap) => {
+                self.counts.gaps += 1;
+                self.gap(event, gap, rows);
+            }
+            Body::Other(_) | Body::Bad(_) | Body::Market(_) => {}
+        }
+    }
+
+    fn market(&mut self, event: &Event) -> &mut Market {
+        let market = self.markets.entry(event.market).or_default();
+        market.sid = event.sid;
+        market
+    }
+
+    /// Size of the level after `delta`; `None` where no valid book stands under it.
+    fn size_after(&mut self, event: &Event, delta: &Delta) -> Option<Qty> {
+        match self.market(event).book.delta(delta) {
+            Ok(Change::Level { size, .. }) => Some(size),
+            _ => None,
+        }
+    }
+
+    /// A gap of a whole subscription becomes one row per market whose book came by it (`sid` 0: all
+    /// of the connection), so that a reader who looks at one market sees it.
+    fn gap(&mut self, event: &Event, gap: &Gap, rows: &mut Rows) {
+        let whole = event.market == MarketId::NONE;
+        let hit = |id: &MarketId, market: &Market| match whole {
+            true => event.sid == 0 || event.sid == market.sid,
+            false => *id == event.market,
+        };
+        let mut seen = false;
+        for (id, market) in self.markets.iter_mut().filter(|(id, m)| hit(id, m)) {
+            market.book.invalidate();
+            rows.gap(event, *id, gap);
+            seen = true;
+        }
+        if !seen {
+            rows.gap(event, event.market, gap);
+        }
+    }
+}

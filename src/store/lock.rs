@@ -1,0 +1,43 @@
+//! One writer per log.
+
+use super::StoreError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+/// The right to write the log; given back when dropped or when the process dies.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes `dir/LOCK`, or says at once which process holds it.
+    ///
+    /// The kernel holds the lock, the pid in the file is for people: a lock whose process died is free.
+    pub(super) fn take(dir: &Path) -> Result<Lock, StoreError> {
+        let path = dir.join("LOCK");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|e| StoreError::io(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // Without the pid the refusal is still right.
+                let _ = file.read_to_string(&mut pid);
+                let pid = pid.trim().parse().unwrap_or(0);
+                return Err(StoreError::Locked { dir: dir.to_owned(), pid });
+            }
+            Err(TryLockError::Error(e)) => return Err(StoreError::io(&path, e)),
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(|e| StoreError::io(&path, e))?;
+        Ok(Lock { _file: file })
+    }
+}

@@ -1,0 +1,211 @@
+//! The log as it lies there: segments, sessions, markets, holes.
+
+use super::StoreError;
+use super::chunk;
+use super::error::file_name;
+use super::recover::{Listing, recover};
+use super::segment::SealedReader;
+use super::summary::{SegmentInfo, SessionSummary};
+use crate::event::{Body, Event, Gap, MarketId, SessionId, Tickers};
+use crate::units::TsNs;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The sealed segments of a log, as they were when it was opened.
+pub struct Log {
+    pub(super) segments: Vec<SegmentInfo>,
+    /// Per segment: local market id to the log-wide one.
+    pub(super) markets: Vec<Vec<MarketId>>,
+    pub(super) tickers: Tickers,
+    /// Files that could not be read, with the reason.
+    pub(super) broken: Vec<(PathBuf, String)>,
+}
+
+/// A hole, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GapRow {
+    /// The session that has it.
+    pub session: SessionId,
+    /// Its place in the log.
+    pub row_id: u64,
+    /// When it was noticed.
+    pub recv: TsNs,
+    /// Whose rows are missing; [`MarketId::NONE`]: every market's of `sid`.
+    pub market: MarketId,
+    /// The subscription.
+    pub sid: u32,
+    /// Cause, missing numbers, what healed it.
+    pub gap: Gap,
+}
+
+/// What the exchange last said about a market.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarketRow {
+    /// The session that recorded it.
+    pub session: SessionId,
+    /// The market.
+    pub market: MarketId,
+    /// The exchange's JSON object.
+    pub json: Box<str>,
+}
+
+impl Log {
+    /// Opens the log of `data_dir`. Segments that a crash left behind are sealed first; those of a living
+    /// writer are left out.
+    ///
+    /// A damaged file does not keep the log from opening: [`Log::verify`] names it, and [`Log::read`] fails
+    /// rather than leave its rows out silently.
+    ///
+    /// # Errors
+    /// [`StoreError::NoLog`] if there is none; IO errors.
+    pub fn open(data_dir: &Path) -> Result<Log, StoreError> {
+        let dir = data_dir.join("log");
+        if !dir.is_dir() {
+            return Err(StoreError::NoLog { dir });
+        }
+        let listing = seal_leftovers(data_dir, &dir)?;
+        let mut log = Log {
+            segments: Vec::new(),
+            markets: Vec::new(),
+            tickers: Tickers::default(),
+            broken: Vec::new(),
+        };
+        for path in listing.bad {
+            log.broken.push((path, "set aside after a crash: not readable".to_owned()));
+        }
+        for path in listing.sealed {
+            match SegmentInfo::read(&path) {
+                Ok(segment) => log.add(segment),
+                Err(e @ (StoreError::Corrupt { .. } | StoreError::Format { .. })) => {
+                    log.broken.push((path, e.to_string()));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(log)
+    }
+
+    fn add(&mut self, segment: SegmentInfo) {
+        let enter = |market: &super::segment::LocalMarket| {
+            let id = self.tickers.intern(&market.ticker);
+            if let Some(uuid) = market.uuid {
+                self.tickers.set_uuid(id, uuid);
+            }
+            id
+        };
+        self.markets.push(segment.markets.iter().map(enter).collect());
+        self.segments.push(segment);
+    }
+
+    /// The sealed segments in order.
+    pub fn segments(&self) -> &[SegmentInfo] {
+        &self.segments
+    }
+
+    /// The sessions in order.
+    pub fn sessions(&self) -> Vec<SessionSummary> {
+        let mut sessions: Vec<SessionSummary> = Vec::new();
+        for segment in &self.segments {
+            if sessions.last().is_none_or(|s| s.id() != segment.session.id) {
+                sessions.push(SessionSummary::empty(segment.session.clone()));
+            }
+            if let Some(session) = sessions.last_mut() {
+                session.add(segment);
+            }
+        }
+        sessions
+    }
+
+    /// The dictionary that the market ids of everything read here refer to.
+    pub fn tickers(&self) -> &Tickers {
+        &self.tickers
+    }
+
+    /// All recorded holes in order.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn gaps(&self) -> Result<Vec<GapRow>, StoreError> {
+        let mut gaps = Vec::new();
+        self.scan(chunk::GAP, |session, Event { row_id, recv, market, sid, body, .. }| {
+            if let Body::Gap(gap) = body {
+                gaps.push(GapRow { session, row_id, recv, market, sid, gap: *gap });
+            }
+        })?;
+        Ok(gaps)
+    }
+
+    /// What the exchange last said about each market, in order of market ids.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn markets(&self) -> Result<Vec<MarketRow>, StoreError> {
+        let mut latest = BTreeMap::new();
+        self.scan(chunk::MARKET, |session, Event { market, body, .. }| {
+            if let Body::Market(json) = body {
+                latest.insert(market, MarketRow { session, market, json });
+            }
+        })?;
+        Ok(latest.into_values().collect())
+    }
+
+    /// Visits the events of all chunks that hold rows of `kind`.
+    fn scan(&self, kind: usize, mut visit: impl FnMut(SessionId, Event)) -> Result<(), StoreError> {
+        self.whole()?;
+        for (segment, markets) in self.segments.iter().zip(&self.markets) {
+            let mut chunks =
+                (0..).zip(&segment.chunks).filter(|(_, head)| head.counts[kind] > 0).peekable();
+            if chunks.peek().is_none() {
+                continue;
+            }
+            let reader = SealedReader::open(&segment.path)?;
+            for (i, head) in chunks {
+                for record in reader.records(i, head, markets)? {
+                    visit(segment.session.id, record.event);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if a file could not be read.
+    pub(super) fn whole(&self) -> Result<(), StoreError> {
+        match self.broken.first() {
+            None => Ok(()),
+            Some((path, why)) => Err(StoreError::Corrupt {
+                segment: file_name(path),
+                chunk: None,
+                why: format!("{why}; move the file away to go on without its rows"),
+            }),
+        }
+    }
+
+    /// SHA-256 (hex) over sessions and chunk checksums in order: names the data that a model has seen.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for segment in &self.segments {
+            hash.update(segment.session.id.0);
+            for head in &segment.chunks {
+                hash.update(head.crc.to_le_bytes());
+            }
+        }
+        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+/// Seals what a crash left, unless a writer is alive: then its files are its own.
+fn seal_leftovers(data_dir: &Path, dir: &Path) -> Result<Listing, StoreError> {
+    let listing = Listing::of(dir)?;
+    if listing.live.is_empty() {
+        return Ok(listing);
+    }
+    match recover(data_dir) {
+        Ok(()) | Err(StoreError::Locked { .. }) => Listing::of(dir),
+        Err(e) => Err(e),
+    }
+}
