@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
-pub mod env;
 pub mod bench;
+pub mod env;
 pub mod exit;
 pub mod printer;
 pub mod progress;

@@ -188,7 +188,7 @@ fn quick(algo: &str) -> TrainConfig {
         "ppo" => TrainConfig { n_steps: 64, ..TrainConfig::ppo() },
         _ => TrainConfig { log_interval: 7, ..TrainConfig::a2c() },
     };
-    TrainConfig { normalize_obs: true, ..base }
+    TrainConfig { n_envs: 4, normalize_obs: true, ..base }
 }
 
 /// All files of a run whose bytes the seed decides.
@@ -418,14 +418,14 @@ fn leftwards() -> Poisoned {
 #[test]
 fn a_configuration_that_cannot_work_is_refused_with_all_its_problems() {
     let dir = tempfile::tempdir().unwrap();
-    let config = TrainConfig { gamma: 2.0, n_steps: 0, ..TrainConfig::ppo() };
+    let config = TrainConfig { gamma: 2.0, n_steps: 0, n_envs: 5, ..TrainConfig::ppo() };
     let path = dir.path().join("run");
     let result =
         try_run(&mut CartPole::new(4), &config, CartPole::actions(), &path, false, &mut |_| {
             Control::Continue
         });
     let Err(TrainError::Config(problems)) = result else { panic!("{result:?}") };
-    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(problems.len(), 3, "{problems:?}");
 }
 
 /// The real TensorBoard, and PyTorch with SB3's policy class, read what a run leaves. Needs

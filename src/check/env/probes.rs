@@ -115,7 +115,12 @@ fn audited<R: Rules>(
 }
 
 impl Probe {
-    fn of(name: &str, tape: &'static str, clusters: &BTreeMap<String, Vec<f64>>, seed: u64) -> Probe {
+    fn of(
+        name: &str,
+        tape: &'static str,
+        clusters: &BTreeMap<String, Vec<f64>>,
+        seed: u64,
+    ) -> Probe {
         let sums: Vec<(f64, usize)> =
             clusters.values().map(|gains| (gains.iter().sum(), gains.len())).collect();
         let mean = |picked: &mut dyn Iterator<Item = usize>| {
