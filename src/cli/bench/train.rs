@@ -73,13 +73,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         device: device.to_string(),
         isa: isa(),
         ppo_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&TrainConfig::ppo(), 8, args.steps, device)
+            steps_per_cpu_s(&TrainConfig::ppo(), args.steps, device)
         })?,
         a2c_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&TrainConfig::a2c(), 8, args.steps, device)
+            steps_per_cpu_s(&TrainConfig::a2c(), args.steps, device)
         })?,
         large_batch_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&large_batch(), 256, 4 * args.steps, device)
+            steps_per_cpu_s(&large_batch(), 4 * args.steps, device)
         })?,
         update_us: measure(&mut || Ok(update_us(device)))?,
         decision_us: measure(&mut || Ok(decision_us(device)))?,
@@ -108,18 +108,13 @@ fn shown(value: &serde_json::Value) -> String {
 fn large_batch() -> TrainConfig {
     let clip_range = Schedule::Constant(0.2);
     let algo = Algo::Ppo { batch_size: 2048, n_epochs: 4, clip_range, target_kl: None };
-    TrainConfig { algo, n_steps: 64, ..TrainConfig::ppo() }
+    TrainConfig { algo, n_envs: 256, n_steps: 64, ..TrainConfig::ppo() }
 }
 
 /// A whole run in memory: rollouts, advantages, updates.
-fn steps_per_cpu_s(
-    config: &TrainConfig,
-    n_envs: usize,
-    steps: u64,
-    device: DeviceName,
-) -> Result<f64, Failure> {
+fn steps_per_cpu_s(config: &TrainConfig, steps: u64, device: DeviceName) -> Result<f64, Failure> {
     let config = TrainConfig { total_timesteps: steps, ..config.clone() };
-    let mut env = TableWalk::new(n_envs);
+    let mut env = TableWalk::new(config.n_envs);
     let shape = config.shape(&env);
     let (params, optimizer) = config.fresh(&shape);
     let mut engine = BurnEngine::new(device, shape, params, optimizer);
