@@ -12,6 +12,7 @@
 //! of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
 
 pub mod eval;
+pub mod markets;
 pub mod policy;
 pub mod split;
 pub mod stats;

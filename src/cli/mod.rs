@@ -7,6 +7,8 @@ pub mod env;
 pub mod exit;
 pub mod printer;
 pub mod progress;
+#[cfg(feature = "learn")]
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use exit::Failure;
@@ -23,6 +25,9 @@ pub struct Cli {
 enum Command {
     /// Check the trading environment
     Env(env::Args),
+    /// Learn a policy from the recorded markets
+    #[cfg(feature = "learn")]
+    Train(train::Args),
     /// Measure how fast the parts are on this machine.
     Bench(bench::Args),
 }
@@ -34,6 +39,8 @@ enum Command {
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Env(args) => env::run(args),
+        #[cfg(feature = "learn")]
+        Command::Train(args) => train::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }
