@@ -12,6 +12,8 @@ pub mod features;
 pub mod import;
 pub mod printer;
 pub mod progress;
+#[cfg(feature = "learn")]
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use exit::Failure;
@@ -35,6 +37,9 @@ enum Command {
     Features(features::Args),
     /// Check the trading environment
     Env(env::Args),
+    /// Learn a policy from the recorded markets
+    #[cfg(feature = "learn")]
+    Train(train::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Measure how fast the parts are on this machine
@@ -52,6 +57,8 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
+        #[cfg(feature = "learn")]
+        Command::Train(args) => train::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }
