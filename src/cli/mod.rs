@@ -2,12 +2,14 @@
 //!
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
-pub mod env;
 pub mod bench;
+pub mod conformance;
+pub mod env;
 pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
 pub mod features;
+pub mod import;
 pub mod printer;
 pub mod progress;
 
@@ -24,6 +26,10 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Import recorded files into the log
+    Import(import::Args),
+    /// Replay a golden file through the real code and compare
+    Conformance(conformance::Args),
     /// Write the log as Parquet files with manifest and data card.
     Export(export::Args),
     /// Compute observations of the exported markets, and profile them.
@@ -41,6 +47,8 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        Command::Import(args) => import::run(args),
+        Command::Conformance(args) => conformance::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
