@@ -4,6 +4,8 @@
 
 pub mod bench;
 pub mod env;
+#[cfg(feature = "learn")]
+pub mod eval;
 pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
@@ -29,6 +31,9 @@ enum Command {
     /// Compute observations of the exported markets, and profile them.
     #[cfg(feature = "frames")]
     Features(features::Args),
+    /// Judge a trained policy on markets that it never saw.
+    #[cfg(feature = "learn")]
+    Eval(eval::Args),
     /// Check the trading environment
     Env(env::Args),
     /// Measure how fast the parts are on this machine.
@@ -44,6 +49,8 @@ pub fn run() -> Result<(), Failure> {
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
+        #[cfg(feature = "learn")]
+        Command::Eval(args) => eval::run(args),
         Command::Env(args) => env::run(args),
         Command::Bench(args) => bench::run(args),
     }

@@ -1,0 +1,176 @@
+//! `kflow eval`: what a trained policy earns on markets that it never saw.
+
+use super::exit::{Code, Failure, OrFail};
+use super::printer;
+use super::progress::Progress;
+use crate::agent::device::DeviceName;
+use crate::agent::eval::{Part, Row};
+use crate::agent::judge::{self, Evaluation, JudgeError};
+use crate::report::{self, Origin};
+use crate::store::StoreError;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Options of `kflow eval`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: kflow eval checkpoints/RUN --report report.html")]
+pub struct Args {
+    /// A run (its id or its folder), or a model file
+    #[arg(value_name = "RUN|MODEL")]
+    run: String,
+    /// The data directory
+    #[arg(long, value_name = "DIR", default_value = "datasets")]
+    data: PathBuf,
+    /// Where runs are looked for by their id
+    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
+    run_dir: PathBuf,
+    /// Chance of the random policies and of the bootstrap
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Where the tensors live
+    #[arg(long, value_name = "cpu|wgpu", default_value = "cpu")]
+    device: String,
+    /// Also write one self-contained HTML page with pictures
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Evaluates and prints the table and the verdict; a run folder also gets `evaluation.json`.
+///
+/// # Errors
+/// 3 for settings that do not work, 5 when model or data are missing, damaged or do not fit, 1 when a
+/// file cannot be written.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let device: DeviceName = args.device.parse().or_hint(Code::Config, "use --device cpu")?;
+    let named = PathBuf::from(&args.run);
+    let path = if named.exists() { named } else { args.run_dir.join(&args.run) };
+    let mut progress = None;
+    let mut watch = |done: usize, total: usize| {
+        progress.get_or_insert_with(|| Progress::start("evaluate", total as u64)).set(done as u64);
+    };
+    let evaluation = judge::judge(&path, &args.data, args.seed, device, &mut watch);
+    if let Some(bar) = progress {
+        bar.finish();
+    }
+    let evaluation = evaluation.map_err(failure)?;
+    if path.is_dir() {
+        let text = serde_json::to_string_pretty(&evaluation)?;
+        save(&path.join("evaluation.json"), &text)?;
+    }
+    if let Some(file) = &args.report {
+        save(file, &page(&evaluation))?;
+    }
+    if args.json {
+        return printer::json("eval", &evaluation);
+    }
+    printer::line(&text(&evaluation))?;
+    if let Some(file) = &args.report {
+        printer::say(&format!("report: {}", file.display()));
+    }
+    Ok(())
+}
+
+/// The table, the verdict and its reservations.
+pub(super) fn text(evaluation: &Evaluation) -> String {
+    let result = &evaluation.result;
+    let head = [
+        "policy",
+        "split",
+        "markets",
+        "equity",
+        "return",
+        "95 % interval",
+        "fees",
+        "trades",
+        "drawdown",
+        "Sharpe",
+        "win rate",
+    ];
+    let rows: Vec<Vec<String>> = result.policies.iter().map(row).collect();
+    let mut text = printer::table(&head, &rows);
+    text.push_str(&format!(
+        "\n\n{}: {} ({})",
+        result.evaluated,
+        result.verdict.words(),
+        result.reason
+    ));
+    for warning in &result.warnings {
+        text.push_str(&format!("\nnote: {warning}"));
+    }
+    if let Some(source) = evaluation.synthetic() {
+        text.push_str(&format!(
+            "\nnote: synthetic data ({source}): no evidence about real markets"
+        ));
+    }
+    text
+}
+
+fn row(row: &Row) -> Vec<String> {
+    let percent = |v: f64| format!("{:+.2} %", 100.0 * v);
+    let or_dash = |v: Option<String>| v.unwrap_or_else(|| "-".to_owned());
+    let name = match row.split {
+        Part::Train => format!("({})", row.name),
+        Part::Test | Part::Validation => row.name.clone(),
+    };
+    vec![
+        name,
+        row.split.word().to_owned(),
+        row.markets.to_string(),
+        format!("{:.2}", row.equity),
+        percent(row.mean_return),
+        or_dash(row.ci95.map(|[l, h]| format!("{} .. {}", percent(l), percent(h)))),
+        format!("{:.2}", row.fees),
+        row.trades.to_string(),
+        format!("{:.2}", row.max_drawdown),
+        or_dash(row.sharpe.map(|s| format!("{s:.2}"))),
+        or_dash(row.win_rate.map(|w| format!("{:.0} %", 100.0 * w))),
+    ]
+}
+
+/// The evaluation as one HTML page.
+pub(super) fn page(evaluation: &Evaluation) -> String {
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    let origin = Origin {
+        run: evaluation.run.clone(),
+        synthetic: evaluation.synthetic().map(str::to_owned),
+        facts: vec![
+            fact("layout", evaluation.layout.clone()),
+            fact("sources", evaluation.sources.join(", ")),
+            fact("data (SHA-256)", evaluation.data_sha256.clone()),
+        ],
+    };
+    report::evaluation(&evaluation.result, &origin)
+}
+
+/// Writes a file as a whole: under another name first.
+pub(super) fn save(path: &Path, text: &str) -> Result<(), Failure> {
+    let new = path.with_extension("new");
+    let written = || -> io::Result<()> {
+        fs::write(&new, text)?;
+        fs::rename(&new, path)
+    };
+    written().map_err(|e| Failure::from(e).context(format!("cannot write {}", path.display())))
+}
+
+fn failure(error: JudgeError) -> Failure {
+    let (code, hint) = match &error {
+        JudgeError::Model(e) => (Code::Integrity, e.hint()),
+        JudgeError::Data(StoreError::NoLog { .. }) => {
+            (Code::Config, "record or import something first: kflow import PATH")
+        }
+        JudgeError::Data(_) => (Code::Integrity, "kflow data verify names every damaged place"),
+        JudgeError::NoEpisode => (Code::Integrity, "kflow data card shows what was recorded"),
+        JudgeError::Layout(_) => {
+            (Code::Integrity, "use the program version that trained the model")
+        }
+        JudgeError::Blocks { .. } => (
+            Code::Integrity,
+            "train again on these data, or evaluate one of its models: RUN/fold_0",
+        ),
+    };
+    Failure::new(code, error).hint(hint)
+}
