@@ -9,11 +9,11 @@ use kalshiflow::book::SequencePolicy;
 use kalshiflow::event::{Body, Delta, Event, MarketId, SessionId, Snapshot, Trade};
 use kalshiflow::features::episode::EpisodeBuilder;
 use kalshiflow::features::{Layout, Observer};
-use kalshiflow::intake::{Accountant, IntakeError, envelope, files};
+use kalshiflow::intake::IntakeError;
+use kalshiflow::intake::tape::{Tape, windows};
 use kalshiflow::market::MarketInfo;
 use kalshiflow::rng::Rng;
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
-use kalshiflow::wire::Decoder;
 use std::hint::black_box;
 use std::path::PathBuf;
 
@@ -51,18 +51,14 @@ fn synthetic() -> Vec<Event> {
 fn tape() -> Option<Vec<Event>> {
     let root = std::env::var_os("KFLOW_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let found = files::find(&[root.join("data/gold15m/events").join(WINDOW)]).ok()?;
-    let mut decoder = Decoder::default();
-    let mut accountant = Accountant::new(SequencePolicy::Partial);
+    let windows = windows(&root.join("data/gold15m")).ok()?;
+    let (_, files) = windows.into_iter().find(|w| w.0 == WINDOW)?;
+    let mut tape = Tape::new(SequencePolicy::Partial);
     let mut events = Vec::new();
-    for path in found.tapes {
-        files::lines(&path, |line| {
-            let line = envelope::unpack(line);
-            let record = decoder.decode(line.frame, line.recv.unwrap_or(TsNs(0)));
-            accountant.enter(record, line.frame, |record, _| {
-                events.push(record.event);
-                Ok::<_, IntakeError>(())
-            })
+    for path in files {
+        tape.read_file(&path, |_, record, _| {
+            events.push(record.event);
+            Ok::<_, IntakeError>(())
         })
         .ok()?;
     }

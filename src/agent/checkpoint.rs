@@ -194,6 +194,14 @@ impl RunDir {
         write(&path, &bytes)
     }
 
+    /// The rules of the environment.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn rules<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
+        read_json(&self.path.join("rules.json"))
+    }
+
     /// Replaces `last` by this state.
     ///
     /// # Errors

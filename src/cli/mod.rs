@@ -3,6 +3,7 @@
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
 pub mod bench;
+pub mod conformance;
 pub mod env;
 #[cfg(feature = "learn")]
 pub mod eval;
@@ -10,8 +11,11 @@ pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
 pub mod features;
+pub mod import;
 pub mod printer;
 pub mod progress;
+#[cfg(feature = "learn")]
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use exit::Failure;
@@ -26,9 +30,11 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Write the log as Parquet files with manifest and data card.
+    /// Import recorded files into the log
+    Import(import::Args),
+    /// Write the log as Parquet files with manifest and data card
     Export(export::Args),
-    /// Compute observations of the exported markets, and profile them.
+    /// Compute observations of the exported markets, and profile them
     #[cfg(feature = "frames")]
     Features(features::Args),
     /// Judge a trained policy on markets that it never saw.
@@ -36,7 +42,12 @@ enum Command {
     Eval(eval::Args),
     /// Check the trading environment
     Env(env::Args),
-    /// Measure how fast the parts are on this machine.
+    /// Learn a policy from the recorded markets
+    #[cfg(feature = "learn")]
+    Train(train::Args),
+    /// Replay a golden file through the real code and compare
+    Conformance(conformance::Args),
+    /// Measure how fast the parts are on this machine
     Bench(bench::Args),
 }
 
@@ -46,12 +57,16 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Env(args) => env::run(args),
+        #[cfg(feature = "learn")]
+        Command::Train(args) => train::run(args),
+        Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }

@@ -6,7 +6,7 @@
 use super::CpuTimer;
 use crate::agent::burn_engine::BurnEngine;
 use crate::agent::config::{Algo, TrainConfig};
-use crate::agent::device::DeviceName;
+use crate::agent::device::{self, DeviceName};
 use crate::agent::engine::Engine;
 use crate::agent::loss::{Minibatch, Objective, Rule};
 use crate::agent::model::{Choice, Model, ModelPolicy};
@@ -71,7 +71,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let figures = Figures {
         device: device.to_string(),
-        isa: isa(),
+        isa: device::isa(),
         ppo_steps_per_cpu_s: measure(&mut || {
             steps_per_cpu_s(&TrainConfig::ppo(), args.steps, device)
         })?,
@@ -197,19 +197,4 @@ fn median_us(rounds: usize, mut work: impl FnMut()) -> f64 {
         .collect();
     times.sort_by(f64::total_cmp);
     times[rounds / 2]
-}
-
-/// The widest instructions that the matrix products can use here.
-fn isa() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "avx512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-        {
-            return "avx2";
-        }
-    }
-    std::env::consts::ARCH
 }
