@@ -12,7 +12,6 @@
 //! of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
 
 pub mod eval;
-pub mod markets;
 pub mod policy;
 pub mod split;
 pub mod stats;

@@ -3,8 +3,10 @@
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
 pub mod bench;
+pub mod conformance;
 pub mod env;
 pub mod exit;
+pub mod import;
 pub mod printer;
 pub mod progress;
 #[cfg(feature = "learn")]
@@ -23,6 +25,10 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Import recorded files into the log
+    Import(import::Args),
+    /// Replay a golden file through the real code and compare
+    Conformance(conformance::Args),
     /// Check the trading environment
     Env(env::Args),
     /// Learn a policy from the recorded markets
@@ -38,6 +44,8 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        Command::Import(args) => import::run(args),
+        Command::Conformance(args) => conformance::run(args),
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
