@@ -53,7 +53,7 @@ pub struct Evaluation {
     pub layout: String,
     /// Labels of the recorded sessions; synthetic ones start with `sim:`.
     pub sources: Vec<String>,
-    /// SHA-256 that names the episodes.
+    /// SHA-256 that names the recorded data.
     pub data_sha256: String,
     /// The result.
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub fn judge(
     if recording.episodes.is_empty() {
         return Err(JudgeError::NoEpisode);
     }
-    let data_sha256 = fit::fingerprint(&recording.episodes);
+    let data_sha256 = recording.fingerprint;
     let (plan, warning) = candidate.plan(&recording.episodes, &data_sha256)?;
     let (run, rules) = (candidate.name.clone(), candidate.rules.clone());
     let mut entrants = eval::baselines();
