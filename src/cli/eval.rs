@@ -1,13 +1,12 @@
 //! `kflow eval`: what a trained policy earns on markets that it never saw.
 
-use super::exit::{Code, Failure, OrFail};
+use super::exit::{self, Code, Failure, OrFail};
 use super::printer;
 use super::progress::Progress;
 use crate::agent::device::DeviceName;
 use crate::agent::eval::{Part, Row};
 use crate::agent::judge::{self, Evaluation, JudgeError};
 use crate::report::{self, Origin};
-use crate::store::StoreError;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -156,21 +155,15 @@ pub(super) fn save(path: &Path, text: &str) -> Result<(), Failure> {
     written().map_err(|e| Failure::from(e).context(format!("cannot write {}", path.display())))
 }
 
-fn failure(error: JudgeError) -> Failure {
-    let (code, hint) = match &error {
-        JudgeError::Model(e) => (Code::Integrity, e.hint()),
-        JudgeError::Data(StoreError::NoLog { .. }) => {
-            (Code::Config, "record or import something first: kflow import PATH")
+pub(super) fn failure(error: JudgeError) -> Failure {
+    let hint = match error {
+        JudgeError::Data(e) => return exit::store(e),
+        JudgeError::Model(ref e) => e.hint(),
+        JudgeError::NoEpisode => "kflow data card shows what was recorded",
+        JudgeError::Layout(_) => "use the program version that trained the model",
+        JudgeError::Blocks { .. } => {
+            "train again on these data, or evaluate one of its models: RUN/fold_0"
         }
-        JudgeError::Data(_) => (Code::Integrity, "kflow data verify names every damaged place"),
-        JudgeError::NoEpisode => (Code::Integrity, "kflow data card shows what was recorded"),
-        JudgeError::Layout(_) => {
-            (Code::Integrity, "use the program version that trained the model")
-        }
-        JudgeError::Blocks { .. } => (
-            Code::Integrity,
-            "train again on these data, or evaluate one of its models: RUN/fold_0",
-        ),
     };
-    Failure::new(code, error).hint(hint)
+    Failure::new(Code::Integrity, error).hint(hint)
 }

@@ -4,6 +4,8 @@
 
 pub mod bench;
 pub mod conformance;
+#[cfg(all(feature = "frames", feature = "learn"))]
+pub mod demo;
 pub mod env;
 #[cfg(feature = "learn")]
 pub mod eval;
@@ -30,6 +32,9 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// See everything once: a synthetic tape becomes a trained and honestly judged policy
+    #[cfg(all(feature = "frames", feature = "learn"))]
+    Demo(demo::Args),
     /// Import recorded files into the log
     Import(import::Args),
     /// Write the log as Parquet files with manifest and data card
@@ -37,14 +42,14 @@ enum Command {
     /// Compute observations of the exported markets, and profile them
     #[cfg(feature = "frames")]
     Features(features::Args),
-    /// Judge a trained policy on markets that it never saw.
-    #[cfg(feature = "learn")]
-    Eval(eval::Args),
     /// Check the trading environment
     Env(env::Args),
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(train::Args),
+    /// Judge a trained policy on markets that it never saw
+    #[cfg(feature = "learn")]
+    Eval(eval::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Measure how fast the parts are on this machine
@@ -57,15 +62,17 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        #[cfg(all(feature = "frames", feature = "learn"))]
+        Command::Demo(args) => demo::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
-        #[cfg(feature = "learn")]
-        Command::Eval(args) => eval::run(args),
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
+        #[cfg(feature = "learn")]
+        Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }
