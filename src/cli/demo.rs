@@ -3,6 +3,7 @@
 use super::exit::{Code, Failure};
 use super::progress::Progress;
 use super::{eval, exit, export, printer};
+use crate::agent::eval::Part;
 use crate::demo::{self, DemoError, Study};
 use crate::units::TsNs;
 use serde_json::json;
@@ -62,10 +63,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         });
         return printer::json("demo", &data);
     }
-    printer::line("Tape with a planted edge: the larger touch knows the outcome\n")?;
-    printer::line(&eval::text(&edge.eval))?;
-    printer::line("\nFair tape (control): there is nothing to find\n")?;
-    printer::line(&eval::text(&control.eval))?;
+    printer::line("Tape with a planted edge: the larger touch knows the outcome")?;
+    printer::line(&eval::text(&edge.eval, &[Part::Test]))?;
+    printer::line("\nFair tape (control): there is nothing to find")?;
+    printer::line(&eval::text(&control.eval, &[Part::Test]))?;
     printer::line("")?;
     for file in &files {
         printer::line(&format!("  {file}"))?;

@@ -66,37 +66,26 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return printer::json("eval", &evaluation);
     }
-    printer::line(&text(&evaluation))?;
+    printer::line(&text(&evaluation, &[Part::Test, Part::Validation, Part::Train]))?;
     if let Some(file) = &args.report {
         printer::say(&format!("report: {}", file.display()));
     }
     Ok(())
 }
 
-/// The table, the verdict and its reservations.
-pub(super) fn text(evaluation: &Evaluation) -> String {
+/// A table for each of `parts`, the verdict and its reservations.
+pub(super) fn text(evaluation: &Evaluation, parts: &[Part]) -> String {
     let result = &evaluation.result;
-    let head = [
-        "policy",
-        "split",
-        "markets",
-        "equity",
-        "return",
-        "95 % interval",
-        "fees",
-        "trades",
-        "drawdown",
-        "Sharpe",
-        "win rate",
-    ];
-    let rows: Vec<Vec<String>> = result.policies.iter().map(row).collect();
-    let mut text = printer::table(&head, &rows);
-    text.push_str(&format!(
-        "\n\n{}: {} ({})",
-        result.evaluated,
-        result.verdict.words(),
-        result.reason
-    ));
+    let mut text = String::new();
+    for part in parts {
+        let rows: Vec<Vec<String>> =
+            result.policies.iter().filter(|r| r.split == *part).map(row).collect();
+        if !rows.is_empty() {
+            text.push_str(&format!("{}\n{}\n\n", title(*part), printer::table(&HEAD, &rows)));
+        }
+    }
+    let (name, verdict) = (&result.evaluated, result.verdict.words());
+    text.push_str(&format!("{name}: {verdict} ({})", result.reason));
     for warning in &result.warnings {
         text.push_str(&format!("\nnote: {warning}"));
     }
@@ -108,16 +97,32 @@ pub(super) fn text(evaluation: &Evaluation) -> String {
     text
 }
 
+const HEAD: [&str; 10] = [
+    "policy",
+    "markets",
+    "equity",
+    "return",
+    "95 % interval",
+    "fees",
+    "trades",
+    "drawdown",
+    "Sharpe",
+    "win rate",
+];
+
+fn title(part: Part) -> &'static str {
+    match part {
+        Part::Test => "held-out markets",
+        Part::Validation => "validation markets",
+        Part::Train => "in-sample markets: what the model learned from, no evidence of anything",
+    }
+}
+
 fn row(row: &Row) -> Vec<String> {
     let percent = |v: f64| format!("{:+.2} %", 100.0 * v);
     let or_dash = |v: Option<String>| v.unwrap_or_else(|| "-".to_owned());
-    let name = match row.split {
-        Part::Train => format!("({})", row.name),
-        Part::Test | Part::Validation => row.name.clone(),
-    };
     vec![
-        name,
-        row.split.word().to_owned(),
+        row.name.clone(),
         row.markets.to_string(),
         format!("{:.2}", row.equity),
         percent(row.mean_return),
