@@ -4,7 +4,11 @@
 
 pub mod bench;
 pub mod conformance;
+#[cfg(all(feature = "frames", feature = "learn"))]
+pub mod demo;
 pub mod env;
+#[cfg(feature = "learn")]
+pub mod eval;
 pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
@@ -28,6 +32,9 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// See everything once: a synthetic tape becomes a trained and honestly judged policy
+    #[cfg(all(feature = "frames", feature = "learn"))]
+    Demo(demo::Args),
     /// Import recorded files into the log
     Import(import::Args),
     /// Write the log as Parquet files with manifest and data card
@@ -40,6 +47,9 @@ enum Command {
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(train::Args),
+    /// Judge a trained policy on markets that it never saw
+    #[cfg(feature = "learn")]
+    Eval(eval::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Measure how fast the parts are on this machine
@@ -52,6 +62,8 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        #[cfg(all(feature = "frames", feature = "learn"))]
+        Command::Demo(args) => demo::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
@@ -59,6 +71,8 @@ pub fn run() -> Result<(), Failure> {
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
+        #[cfg(feature = "learn")]
+        Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }

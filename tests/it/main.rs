@@ -9,7 +9,6 @@ mod export;
 mod features;
 mod house;
 mod import;
-mod learning;
 mod log;
 mod shared;
 mod wire;
