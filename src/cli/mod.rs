@@ -6,6 +6,9 @@ pub mod bench;
 pub mod conformance;
 pub mod env;
 pub mod exit;
+pub mod export;
+#[cfg(feature = "frames")]
+pub mod features;
 pub mod import;
 pub mod printer;
 pub mod progress;
@@ -27,14 +30,19 @@ pub struct Cli {
 enum Command {
     /// Import recorded files into the log
     Import(import::Args),
-    /// Replay a golden file through the real code and compare
-    Conformance(conformance::Args),
+    /// Write the log as Parquet files with manifest and data card
+    Export(export::Args),
+    /// Compute observations of the exported markets, and profile them
+    #[cfg(feature = "frames")]
+    Features(features::Args),
     /// Check the trading environment
     Env(env::Args),
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(train::Args),
-    /// Measure how fast the parts are on this machine.
+    /// Replay a golden file through the real code and compare
+    Conformance(conformance::Args),
+    /// Measure how fast the parts are on this machine
     Bench(bench::Args),
 }
 
@@ -45,10 +53,13 @@ enum Command {
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Import(args) => import::run(args),
-        Command::Conformance(args) => conformance::run(args),
+        Command::Export(args) => export::run(args),
+        #[cfg(feature = "frames")]
+        Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
+        Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }

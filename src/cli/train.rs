@@ -1,6 +1,6 @@
 //! `kflow train`: learn a policy from the recorded markets.
 
-use super::exit::{Code, Failure, OrFail};
+use super::exit::{self, Code, Failure, OrFail};
 use super::printer;
 use super::progress::Progress;
 use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
@@ -170,8 +170,7 @@ fn resumed(args: &Args, name: &str) -> Result<RunPlan, Failure> {
 }
 
 fn load(data: &Path, layout: Layout) -> Result<Recording, Failure> {
-    let recording = replay::recording(data, layout)
-        .or_hint(Code::Integrity, "import recordings first: kflow import PATH")?;
+    let recording = replay::recording(data, layout).map_err(exit::store)?;
     if recording.episodes.is_empty() {
         let what = format!("no market in {} has enough decisions", data.display());
         return Err(

@@ -9,6 +9,7 @@ mod export;
 mod features;
 mod house;
 mod import;
+mod learning;
 mod log;
 mod shared;
 mod wire;
