@@ -95,7 +95,7 @@ fn what_does_not_work_is_told_with_its_code_and_a_hint() {
         (&["train", "--algo", "dqn"], 3, "`ppo` and `a2c`"),
         (&["train", "-p", "n_epoch=3"], 3, "n_epochs"),
         (&["train", "-p", "gamma=2"], 3, "gamma"),
-        (&["train", "--data", "nowhere"], 5, "nowhere"),
+        (&["train", "--data", "nowhere"], 3, "nowhere"),
         (&["train", "--resume", "nothing"], 5, "nothing"),
     ] {
         let output = kflow(dir.path(), args);
