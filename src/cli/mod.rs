@@ -4,6 +4,7 @@
 
 pub mod env;
 pub mod bench;
+pub mod data;
 pub mod exit;
 pub mod printer;
 pub mod progress;
@@ -23,6 +24,8 @@ pub struct Cli {
 enum Command {
     /// Check the trading environment
     Env(env::Args),
+    /// List and check what was recorded
+    Data(data::Args),
     /// Measure how fast the parts are on this machine.
     Bench(bench::Args),
 }
@@ -34,6 +37,7 @@ enum Command {
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Env(args) => env::run(args),
+        Command::Data(args) => data::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }
