@@ -1,6 +1,7 @@
 //! KalshiFlow: record Kalshi order books, learn a trading policy from them, and find out honestly
 //! whether it has an edge.
 
+pub mod config;
 pub mod event;
 pub mod market;
 pub mod rng;

@@ -256,10 +256,10 @@ impl Side {
 pub struct TsUs(pub i64);
 
 impl TsUs {
-    /// From milliseconds since the epoch.
+    /// From milliseconds since the epoch; saturates.
     #[inline]
     pub const fn from_ms(ms: i64) -> TsUs {
-        TsUs(ms * 1_000)
+        TsUs(ms.saturating_mul(1_000))
     }
 
     /// Milliseconds since the epoch, rounded down.
@@ -276,10 +276,10 @@ impl TsUs {
 pub struct TsNs(pub i64);
 
 impl TsNs {
-    /// From milliseconds since the epoch.
+    /// From milliseconds since the epoch; saturates.
     #[inline]
     pub const fn from_ms(ms: i64) -> TsNs {
-        TsNs(ms * 1_000_000)
+        TsNs(ms.saturating_mul(1_000_000))
     }
 
     /// Milliseconds since the epoch, rounded down.

@@ -18,10 +18,10 @@ pub fn sd(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| (squares / (values.len() - 1) as f64).sqrt())
 }
 
-/// 95 % percentile interval of the mean by the cluster bootstrap (Efron and Tibshirani 1993, ch. 13;
-/// whole clusters are drawn, as in Cameron, Gelbach and Miller 2008): `values[i]` belongs to cluster
+/// Means of resamples by the cluster bootstrap (Efron and Tibshirani 1993, ch. 13; whole clusters are
+/// drawn, as in Cameron, Gelbach and Miller 2008), ascending: `values[i]` belongs to cluster
 /// `clusters[i]`. `None` with fewer than two clusters: there is nothing to draw from.
-pub fn bootstrap_mean95(values: &[f64], clusters: &[&str], rng: &mut Rng) -> Option<[f64; 2]> {
+pub fn bootstrap_means(values: &[f64], clusters: &[&str], rng: &mut Rng) -> Option<Vec<f64>> {
     let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for (value, cluster) in values.iter().zip(clusters) {
         let (sum, n) = sums.entry(cluster).or_default();
@@ -43,7 +43,17 @@ pub fn bootstrap_mean95(values: &[f64], clusters: &[&str], rng: &mut Rng) -> Opt
     };
     let mut means: Vec<f64> = (0..RESAMPLES).map(resample).collect();
     means.sort_unstable_by(f64::total_cmp);
-    Some([0.025, 0.975].map(|q| quantile(&means, q)))
+    Some(means)
+}
+
+/// 95 % percentile interval of ascending [`bootstrap_means`].
+pub fn interval95(means: &[f64]) -> [f64; 2] {
+    [0.025, 0.975].map(|q| quantile(means, q))
+}
+
+/// 95 % percentile interval of the mean by [`bootstrap_means`].
+pub fn bootstrap_mean95(values: &[f64], clusters: &[&str], rng: &mut Rng) -> Option<[f64; 2]> {
+    bootstrap_means(values, clusters, rng).map(|means| interval95(&means))
 }
 
 /// Quantile `q` in 0..=1 of ascending values, linear between neighbours (R's type 7).

@@ -24,13 +24,12 @@ pub fn run(file: &Path, tape: Option<&Path>) -> Result<Outcome, CheckError> {
     let lines: Vec<Value> =
         golden::lines(file)?.iter().map(|l| golden::parse(file, l)).collect::<Result<_, _>>()?;
     let tape = tape.ok_or_else(|| CheckError::NoTape("events/".into()))?;
-    let windows: BTreeMap<_, _> = windows(tape)
-        .map_err(|e| CheckError::NoTape(e.to_string()))?
-        .into_iter()
-        .collect();
+    let windows: BTreeMap<_, _> =
+        windows(tape).map_err(|e| CheckError::NoTape(e.to_string()))?.into_iter().collect();
     for want in &lines {
         let name = want["window"].as_str().unwrap_or_default();
-        let files = windows.get(name).ok_or_else(|| CheckError::NoTape(format!("window {name}")))?;
+        let files =
+            windows.get(name).ok_or_else(|| CheckError::NoTape(format!("window {name}")))?;
         outcome.case(window(want, files).map_err(|why| format!("{name}: {why}")));
     }
     Ok(outcome)
@@ -88,7 +87,8 @@ pub fn book_hash(book: &Book) -> String {
     hex(Sha256::new_with_prefix(canonical(book)))
 }
 
-fn levels_json(book: &Book) -> Value {
+/// A book's levels, `{"yes":[[price_e4,size_e2],..],"no":..}`, ascending.
+pub fn levels(book: &Book) -> Value {
     let side = |side| -> Value {
         ascending(book, side).iter().map(|(p, q)| json!([p.e4(), q.e2()])).collect()
     };
@@ -145,7 +145,9 @@ impl Replay {
         }
         self.add("events", 1);
         self.recv.push(event.recv.ms());
-        if event.seq != 0 && self.last_seq.insert(event.sid, event.seq).is_some_and(|l| event.seq <= l) {
+        if event.seq != 0
+            && self.last_seq.insert(event.sid, event.seq).is_some_and(|l| event.seq <= l)
+        {
             self.add("seq_not_increasing", 1);
         }
         match &event.body {
@@ -194,7 +196,7 @@ impl Replay {
         }
     }
 
-    /// After a change of the book: spread and crossing.
+    /// After a change of the book: spread, crossing, the last two-sided state.
     fn state(&mut self) {
         let touch = self.book.touch();
         let (Some((bid, _)), Some((ask, _))) = (touch.bid, touch.ask) else { return };
@@ -209,6 +211,13 @@ impl Replay {
         if high.is_none_or(|(s, _)| spread > s) {
             *high = Some((spread, row));
         }
+        match &mut self.last_two_sided {
+            Some((row, book)) => {
+                *row = self.row;
+                book.clone_from(&self.book);
+            }
+            none => *none = Some((self.row, self.book.clone())),
+        }
     }
 
     fn time(&mut self, event: &Event) {
@@ -217,7 +226,7 @@ impl Replay {
         self.min_max_ts = Some(self.min_max_ts.map_or((ms, ms), |(a, b)| (a.min(ms), b.max(ms))));
     }
 
-    /// After every row: the touch, the last two-sided state, the checkpoints.
+    /// After every row: the touch and the checkpoints.
     fn after(&mut self) {
         let touch = self.book.touch();
         let pair = |t: Option<(Price, Qty)>| t.map_or([-1, 0], |(p, q)| [p.e4(), q.e2()]);
@@ -228,15 +237,6 @@ impl Replay {
             self.add("bbo_changes", 1);
             let text = format!("{}:{bid}:{bid_size}:{ask}:{ask_size};", self.row);
             self.bbo_digest.update(text);
-        }
-        if touch.bid.is_some() && touch.ask.is_some() {
-            match &mut self.last_two_sided {
-                Some((row, book)) => {
-                    *row = self.row;
-                    book.clone_from(&self.book);
-                }
-                none => *none = Some((self.row, self.book.clone())),
-            }
         }
         if self.marks.contains(&self.row) {
             let or_null = |v: i64| if v < 0 { Value::Null } else { v.into() };
@@ -254,9 +254,20 @@ impl Replay {
     fn finish(self) -> Map<String, Value> {
         let mut out = Map::new();
         let counted = [
-            "events", "snapshots", "snapshots_empty", "deltas", "trades", "deltas_before_first_snapshot",
-            "deltas_fractional", "seq_not_increasing", "negative_levels", "crossed_or_locked_states",
-            "trade_volume_e2", "trade_volume_taker_yes_e2", "trade_notional_yes_e6", "two_sided_states",
+            "events",
+            "snapshots",
+            "snapshots_empty",
+            "deltas",
+            "trades",
+            "deltas_before_first_snapshot",
+            "deltas_fractional",
+            "seq_not_increasing",
+            "negative_levels",
+            "crossed_or_locked_states",
+            "trade_volume_e2",
+            "trade_volume_taker_yes_e2",
+            "trade_notional_yes_e6",
+            "two_sided_states",
             "bbo_changes",
         ];
         for key in counted {
@@ -282,11 +293,11 @@ impl Replay {
         }
         put("bbo_digest", hex(self.bbo_digest).into());
         put("apply_digest", hex(self.apply).into());
-        put("final_book", levels_json(&self.book));
+        put("final_book", levels(&self.book));
         put("final_hash", book_hash(&self.book).into());
         let last = self.last_two_sided.as_ref();
         put("last_two_sided_index", json!(last.map(|l| l.0)));
-        put("last_two_sided_book", last.map_or(Value::Null, |l| levels_json(&l.1)));
+        put("last_two_sided_book", last.map_or(Value::Null, |l| levels(&l.1)));
         put("last_two_sided_hash", json!(last.map(|l| book_hash(&l.1))));
         put("checkpoints", Value::Array(self.checkpoints));
         out

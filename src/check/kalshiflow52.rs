@@ -134,7 +134,7 @@ fn own_orders(case: &Case) -> Result<Vec<OwnOrder>, String> {
             remaining: Qty::contracts(1),
             ahead: Qty::ZERO,
             level: Qty::ZERO,
-            placed_ms: case.ts_ms - (o.age_s * 1_000.0).round() as i64,
+            placed_ms: case.ts_ms.saturating_sub((o.age_s * 1_000.0).round() as i64),
         })
     };
     case.orders.iter().map(order).collect()

@@ -10,6 +10,7 @@ mod golden;
 pub mod kalshiflow52;
 pub mod ledger;
 pub mod pairs;
+pub mod session;
 mod tape;
 
 use serde::Serialize;

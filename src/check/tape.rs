@@ -3,10 +3,10 @@
 use super::CheckError;
 use crate::book::SequencePolicy;
 use crate::event::Event;
-use crate::intake::{Accountant, IntakeError, envelope, files};
+use crate::intake::IntakeError;
+use crate::intake::tape::{Tape, windows};
 use crate::market::MarketInfo;
-use crate::units::TsNs;
-use crate::wire::{Decoder, market};
+use crate::wire::market;
 use std::path::Path;
 
 /// Calls `each` with every event of `market` in recorded order, gaps included; rows count from 1.
@@ -15,23 +15,17 @@ pub(super) fn replay(
     market: &str,
     mut each: impl FnMut(&Event),
 ) -> Result<(), CheckError> {
-    let folder = tape.join("events").join(market);
-    if !folder.is_dir() {
-        return Err(CheckError::NoTape(folder.display().to_string()));
-    }
-    let mut decoder = Decoder::default();
-    let mut accountant = Accountant::new(SequencePolicy::Partial);
+    let missing = || CheckError::NoTape(tape.join("events").join(market).display().to_string());
+    let windows = windows(tape).map_err(|_| missing())?;
+    let (_, files) = windows.into_iter().find(|w| w.0 == market).ok_or_else(missing)?;
+    let mut tape = Tape::new(SequencePolicy::Partial);
     let mut row_id = 0;
-    for path in files::find(&[folder])?.tapes {
-        files::lines(&path, |line| {
-            let line = envelope::unpack(line);
-            let record = decoder.decode(line.frame, line.recv.unwrap_or(TsNs(0)));
-            accountant.enter(record, line.frame, |mut record, _| {
-                row_id += 1;
-                record.event.row_id = row_id;
-                each(&record.event);
-                Ok::<_, IntakeError>(())
-            })
+    for path in files {
+        tape.read_file(&path, |_, mut record, _| {
+            row_id += 1;
+            record.event.row_id = row_id;
+            each(&record.event);
+            Ok::<_, IntakeError>(())
         })?;
     }
     Ok(())

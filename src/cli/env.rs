@@ -1,11 +1,15 @@
 //! `kflow env check`: may this environment be trained in?
 
 use super::exit::{Code, Failure, OrFail};
-use super::printer;
+use super::{export, printer};
 use crate::check::env::{self, EnvCheck, Tape, fair_episodes};
+use crate::dataset::{self, DatasetError};
 use crate::env::EnvConfig;
 use crate::features::Layout;
+use crate::features::episode::{Episode, EpisodeBuilder};
+use crate::market::MarketInfo;
 use clap::Subcommand;
+use std::path::{Path, PathBuf};
 
 /// Markets of the synthetic tape; each is traded twice, as it is and mirrored.
 const FAIR_MARKETS: u32 = 100;
@@ -25,9 +29,9 @@ enum Command {
 
 #[derive(clap::Args, Debug)]
 struct Check {
-    /// Also play the recorded markets of this data directory
+    /// Also play the recorded markets of this data directory; default: `datasets`, if there is one
     #[arg(long, value_name = "DIR")]
-    data: Option<std::path::PathBuf>,
+    data: Option<PathBuf>,
     /// Observation layout
     #[arg(long, value_name = "LAYOUT", default_value_t)]
     layout: Layout,
@@ -47,7 +51,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let Command::Check(args) = args.command;
     let config = EnvConfig { layout: args.layout, ..EnvConfig::default() };
     let episodes = fair_episodes(args.layout, FAIR_MARKETS, args.seed).into();
-    let tapes = vec![Tape { name: "fair", fair: true, episodes }];
+    let mut tapes = vec![Tape { name: "fair", fair: true, episodes }];
+    let episodes = match (&args.data, recorded(args.data.as_deref(), args.layout)) {
+        (None, Err(DatasetError::Absent { .. })) => Vec::new(),
+        (_, read) => read.map_err(export::failure)?,
+    };
+    if !episodes.is_empty() {
+        tapes.push(Tape { name: "recorded", fair: false, episodes: episodes.into() });
+    }
     let found = env::run(&tapes, &config, args.seed).or_fail(Code::Integrity)?;
     if args.json {
         printer::json("env check", &found)?;
@@ -61,6 +72,24 @@ pub fn run(args: Args) -> Result<(), Failure> {
     Err(Failure::msg(Code::Check, "the environment check failed").hint(hint))
 }
 
+/// Episodes of every exported market.
+fn recorded(data: Option<&Path>, layout: Layout) -> Result<Vec<Episode>, DatasetError> {
+    let data = data.unwrap_or(Path::new("datasets"));
+    let (tickers, markets) = dataset::read_events(data, &dataset::Filter::default())?;
+    let infos = dataset::read_markets(data)?;
+    let mut episodes = Vec::new();
+    for market in &markets {
+        let ticker = tickers.name(market.market);
+        let unknown = || MarketInfo { ticker: ticker.to_owned(), ..MarketInfo::default() };
+        let info = infos.iter().find(|info| info.ticker == ticker).cloned();
+        let info = info.unwrap_or_else(unknown);
+        let mut builder = EpisodeBuilder::new(layout, &info, market.session);
+        market.events.iter().for_each(|event| builder.push(event));
+        episodes.extend(builder.finish());
+    }
+    Ok(episodes)
+}
+
 fn show(found: &EnvCheck) -> Result<(), Failure> {
     for check in &found.contract {
         let verdict = if check.ok { "ok" } else { "BROKEN" };
@@ -72,7 +101,8 @@ fn show(found: &EnvCheck) -> Result<(), Failure> {
         .policies
         .iter()
         .map(|probe| {
-            let [low, high] = probe.ci95.map(percent);
+            let [low, high] =
+                probe.ci95.map_or(["-".into(), "-".into()], |interval| interval.map(percent));
             let (name, tape) = (probe.name.clone(), probe.tape.to_owned());
             vec![name, tape, probe.episodes.to_string(), percent(probe.mean_return), low, high]
         })

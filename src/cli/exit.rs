@@ -1,5 +1,6 @@
 //! Exit codes and the one error shape that leaves the program.
 
+use crate::store::StoreError;
 use std::fmt::Write as _;
 
 /// Shown below `kflow --help`.
@@ -77,6 +78,28 @@ impl Failure {
         }
         text
     }
+}
+
+/// The failure of a command whose log could not be written or read.
+pub fn store(error: StoreError) -> Failure {
+    let (code, hint) = match &error {
+        StoreError::Locked { .. } => {
+            (Code::Config, "wait until that process has ended, or use another --data directory")
+        }
+        StoreError::NoLog { .. } => {
+            (Code::Config, "record or import something first: `kflow import PATH`, or `kflow demo`")
+        }
+        StoreError::Full { .. } => {
+            (Code::Runtime, "free some space and run the command again; what was committed is kept")
+        }
+        StoreError::Corrupt { .. } | StoreError::Format { .. } => {
+            (Code::Integrity, "`kflow data verify` lists everything that is damaged")
+        }
+        StoreError::Io { .. } | StoreError::SealAbandoned { .. } => {
+            (Code::Runtime, "check the directory and its permissions; what was committed is kept")
+        }
+    };
+    Failure::new(code, error).hint(hint)
 }
 
 /// Gives an error its exit code and hint where it is passed on.

@@ -2,10 +2,15 @@
 //!
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
-pub mod env;
 pub mod bench;
+pub mod conformance;
 pub mod data;
+pub mod env;
 pub mod exit;
+pub mod export;
+#[cfg(feature = "frames")]
+pub mod features;
+pub mod import;
 pub mod printer;
 pub mod progress;
 
@@ -22,11 +27,20 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Import recorded files into the log
+    Import(import::Args),
+    /// Write the log as Parquet files with manifest and data card
+    Export(export::Args),
+    /// Compute observations of the exported markets, and profile them
+    #[cfg(feature = "frames")]
+    Features(features::Args),
     /// Check the trading environment
     Env(env::Args),
     /// List and check what was recorded
     Data(data::Args),
-    /// Measure how fast the parts are on this machine.
+    /// Replay a golden file through the real code and compare
+    Conformance(conformance::Args),
+    /// Measure how fast the parts are on this machine
     Bench(bench::Args),
 }
 
@@ -36,8 +50,13 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        Command::Import(args) => import::run(args),
+        Command::Export(args) => export::run(args),
+        #[cfg(feature = "frames")]
+        Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
         Command::Data(args) => data::run(args),
+        Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }

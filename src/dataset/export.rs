@@ -9,7 +9,9 @@ use super::schema::Table;
 use super::{DatasetError, VERSION_DIR, card, read};
 use crate::event::{Record, SessionMeta, Tickers};
 use crate::market::MarketInfo;
+use crate::store::{Filter, Log};
 use crate::units::TsNs;
+use crate::wire::market::market_info;
 use arrow::array::AsArray;
 use arrow::datatypes::{ArrowPrimitiveType, Int64Type, TimestampNanosecondType};
 use arrow::record_batch::RecordBatch;
@@ -44,6 +46,8 @@ pub struct ExportSummary {
     pub bytes_per_delta: f64,
     /// Sessions that this export wrote; the others had not changed.
     pub sessions_written: u64,
+    /// Market definitions that could not be read, with the reason; those markets have empty columns.
+    pub unread_markets: Vec<String>,
 }
 
 /// One session to be exported.
@@ -61,6 +65,52 @@ pub struct SessionInput<'a> {
     pub tickers: &'a Tickers,
 }
 
+/// Exports everything in `log`; `on_records` hears how many records were read since it heard last.
+///
+/// Sessions that have not changed since the last export keep their files, and so do sessions that the
+/// log no longer holds.
+///
+/// # Errors
+/// When the log or the manifest cannot be read, or a file cannot be written. No file is ever half
+/// written, and the next export completes the work.
+pub fn export(
+    log: &Log,
+    data_dir: &Path,
+    options: ExportOptions,
+    on_records: &mut dyn FnMut(u64),
+) -> Result<ExportSummary, DatasetError> {
+    let mut exporter = Exporter::open(data_dir, options)?;
+    for session in log.sessions() {
+        let input = SessionInput {
+            meta: &session.meta,
+            ended: session.cause.as_ref().and_then(|_| session.recv).map(|r| r.1),
+            end_cause: session.cause.as_deref().unwrap_or_default(),
+            records: session.counts.records(),
+            tickers: log.tickers(),
+        };
+        if exporter.is_current(&input) {
+            on_records(input.records);
+            continue;
+        }
+        let filter = Filter { sessions: Some(vec![session.id()]), ..Filter::default() };
+        let records = log.read(filter)?.map(|record| Ok(record?));
+        exporter.session(&input, records.inspect(|_| on_records(1)))?;
+    }
+    let (mut markets, mut unread) = (Vec::new(), Vec::new());
+    for row in log.markets()? {
+        match definition(&row.json) {
+            Ok(market) => markets.push(market),
+            Err(why) => unread.push(format!("{}: {why}", log.tickers().name(row.market))),
+        }
+    }
+    Ok(ExportSummary { unread_markets: unread, ..exporter.finish(markets)? })
+}
+
+fn definition(json: &str) -> Result<MarketInfo, String> {
+    let value = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    market_info(&value).map_err(|e| e.to_string())
+}
+
 /// An export in progress: sessions one by one, then [`Exporter::finish`].
 pub struct Exporter {
     data_dir: PathBuf,
@@ -68,6 +118,8 @@ pub struct Exporter {
     before: Manifest,
     now: Manifest,
     written: u64,
+    /// Markets of the sessions given, whether defined or not.
+    tickers: BTreeSet<String>,
 }
 
 /// Rows of a session that go into the same files.
@@ -89,7 +141,14 @@ impl Exporter {
         file::remove_temporary(data_dir)?;
         let before = Manifest::read(data_dir)?.unwrap_or_default();
         let now = before.clone();
-        Ok(Exporter { data_dir: data_dir.to_owned(), options, before, now, written: 0 })
+        Ok(Exporter {
+            data_dir: data_dir.to_owned(),
+            options,
+            before,
+            now,
+            written: 0,
+            tickers: BTreeSet::new(),
+        })
     }
 
     /// True if the session is published just as it is in the log.
@@ -119,6 +178,7 @@ impl Exporter {
         let id = input.meta.id.to_string();
         self.now.sessions.retain(|s| s.meta.id != input.meta.id);
         self.now.files.retain(|f| !is_event_file_of(f, &id));
+        self.tickers.extend(input.tickers.iter().map(|(_, ticker)| ticker.to_owned()));
         let (mut fold, mut part) = (Fold::default(), Part::default());
         for record in records {
             let event = record?.event;
@@ -144,15 +204,18 @@ impl Exporter {
 
     /// Publishes sessions and markets, then the manifest; removes outdated files; writes the card.
     ///
-    /// `markets` are the definitions known now; those known only from earlier exports are kept.
+    /// `markets` are the definitions known now; those known only from earlier exports are kept, and a
+    /// market without one has a row with its ticker.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn finish(mut self, markets: Vec<MarketInfo>) -> Result<ExportSummary, DatasetError> {
         self.now.sessions.sort_by_key(|s| s.meta.id);
         let earlier = read::markets(&self.data_dir, &self.before)?;
+        let seen = std::mem::take(&mut self.tickers).into_iter();
+        let seen = seen.map(|ticker| MarketInfo { ticker, ..MarketInfo::default() });
         let known: BTreeMap<String, MarketInfo> =
-            earlier.into_iter().chain(markets).map(|m| (m.ticker.clone(), m)).collect();
+            seen.chain(earlier).chain(markets).map(|m| (m.ticker.clone(), m)).collect();
         let known: Vec<MarketInfo> = known.into_values().collect();
         self.reference(Table::Sessions, &session_batch(&self.now.sessions)?)?;
         self.reference(Table::Markets, &market_batch(&known)?)?;
@@ -254,6 +317,7 @@ impl Exporter {
             bytes: files.iter().map(|f| f.bytes).sum(),
             bytes_per_delta: if deltas.1 == 0 { 0.0 } else { deltas.0 as f64 / deltas.1 as f64 },
             sessions_written: self.written,
+            unread_markets: Vec::new(),
         }
     }
 }

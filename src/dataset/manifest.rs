@@ -136,12 +136,10 @@ impl Manifest {
     /// The manifest of a dataset that must exist.
     ///
     /// # Errors
-    /// As [`Manifest::read`], and where there is none.
+    /// As [`Manifest::read`]; [`DatasetError::Absent`] where there is none.
     pub fn existing(data_dir: &Path) -> Result<Manifest, DatasetError> {
-        Manifest::read(data_dir)?.ok_or_else(|| DatasetError::Manifest {
-            path: data_dir.join(NAME),
-            why: "is not there: nothing was exported here".to_owned(),
-        })
+        let absent = || DatasetError::Absent { data_dir: data_dir.to_owned() };
+        Manifest::read(data_dir)?.ok_or_else(absent)
     }
 
     /// Publishes the manifest, sorted, by rename.

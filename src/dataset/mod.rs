@@ -32,11 +32,12 @@ mod rows;
 pub mod schema;
 pub mod tape;
 
+pub use crate::store::Filter;
 pub use card::{card, write_card};
-pub use export::{ExportOptions, ExportSummary, Exporter, SessionInput};
+pub use export::{ExportOptions, ExportSummary, Exporter, SessionInput, export};
 pub use features::{FeatureRows, FeatureSet, FeatureWriter, read_features};
 pub use manifest::Manifest;
-pub use read::{Filter, MarketEvents, read_events, read_markets, read_table, read_tape};
+pub use read::{MarketEvents, read_events, read_markets, read_table, read_tape, wants_session};
 
 use std::path::PathBuf;
 
@@ -108,6 +109,12 @@ pub enum DatasetError {
         /// SHA-256 in the manifest.
         want: String,
     },
+    /// There is no dataset.
+    #[error("nothing was exported to {}", data_dir.display())]
+    Absent {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
     /// The manifest cannot be used.
     #[error("manifest {}: {why}", path.display())]
     Manifest {
@@ -126,6 +133,9 @@ pub enum DatasetError {
         /// What is wrong.
         why: String,
     },
+    /// The log could not be read.
+    #[error(transparent)]
+    Log(#[from] crate::store::StoreError),
     /// There are no features of this layout that fit the events.
     #[error("features of layout {layout} cannot be used: {why}")]
     Stale {
@@ -150,6 +160,13 @@ impl DatasetError {
 
     /// True when the data are at fault (exit code 5), not the machine or the caller.
     pub fn is_integrity(&self) -> bool {
-        !matches!(self, DatasetError::Io { .. } | DatasetError::Bridge(_))
+        use crate::store::StoreError::{Corrupt, Format};
+        match self {
+            DatasetError::Log(e) => matches!(e, Corrupt { .. } | Format { .. }),
+            DatasetError::Io { .. } | DatasetError::Absent { .. } | DatasetError::Bridge(_) => {
+                false
+            }
+            _ => true,
+        }
     }
 }

@@ -6,39 +6,10 @@ use super::tape::{self, Tape};
 use super::{DatasetError, file, reference};
 use crate::event::{Event, MarketId, SessionId, Tickers};
 use crate::market::MarketInfo;
+use crate::store::Filter;
 use crate::units::TsNs;
 use arrow::record_batch::RecordBatch;
 use std::path::Path;
-
-/// Which events to read; the default is all of them.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only these sessions.
-    pub sessions: Option<Vec<SessionId>>,
-    /// Only these markets.
-    pub tickers: Option<Vec<String>>,
-    /// Only events received at or after this time.
-    pub recv_from: Option<TsNs>,
-    /// Only events received before this time.
-    pub recv_to: Option<TsNs>,
-}
-
-impl Filter {
-    /// True if events of this session may pass.
-    pub fn wants_session(&self, id: SessionId) -> bool {
-        self.sessions.as_ref().is_none_or(|s| s.contains(&id))
-    }
-
-    /// True if events of this market may pass.
-    pub fn wants_ticker(&self, ticker: &str) -> bool {
-        self.tickers.as_ref().is_none_or(|t| t.iter().any(|t| t == ticker))
-    }
-
-    /// True if events received at this time may pass.
-    pub fn wants_time(&self, recv: TsNs) -> bool {
-        self.recv_from.is_none_or(|from| from <= recv) && self.recv_to.is_none_or(|to| recv < to)
-    }
-}
 
 /// The events of one market in one session, in recorded order.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +32,7 @@ pub fn read_events(
 ) -> Result<(Tickers, Vec<MarketEvents>), DatasetError> {
     let manifest = Manifest::existing(data_dir)?;
     let (mut tickers, mut all) = (Tickers::default(), Vec::new());
-    for entry in manifest.sessions.iter().filter(|s| filter.wants_session(s.meta.id)) {
+    for entry in manifest.sessions.iter().filter(|s| wants_session(filter, s.meta.id)) {
         let tape = read_tape(data_dir, &manifest, entry)?;
         let first = all.len();
         split(&tape, entry.meta.id, filter, &mut tickers, &mut all)?;
@@ -82,9 +53,10 @@ fn split(
     let columns = tape.columns();
     let (keys, names) = tape.tickers();
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
-    let wanted: Vec<bool> = names.iter().map(|n| filter.wants_ticker(n)).collect();
+    let named = |n: &&str| filter.tickers.as_ref().is_none_or(|all| all.iter().any(|t| t == n));
+    let wanted: Vec<bool> = names.iter().map(named).collect();
     for (i, key) in keys.iter().enumerate() {
-        if wanted[*key as usize] && filter.wants_time(TsNs(columns.ts_recv_ns[i])) {
+        if wanted[*key as usize] && in_time(filter, TsNs(columns.ts_recv_ns[i])) {
             rows[*key as usize].push(i);
         }
     }
@@ -95,6 +67,15 @@ fn split(
         all.push(MarketEvents { session, market, events });
     }
     Ok(())
+}
+
+/// True if `filter` asks for events of this session.
+pub fn wants_session(filter: &Filter, id: SessionId) -> bool {
+    filter.sessions.as_ref().is_none_or(|all| all.contains(&id))
+}
+
+fn in_time(filter: &Filter, recv: TsNs) -> bool {
+    filter.recv_from.is_none_or(|from| from <= recv) && filter.recv_to.is_none_or(|to| recv < to)
 }
 
 /// Reads all events of one session as one flat table.

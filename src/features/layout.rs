@@ -20,7 +20,7 @@ pub enum Layout {
     #[serde(rename = "flow52-v1")]
     Flow52V1,
     /// 36 market and 16 account values of the predecessor, corrected; one row per millisecond in
-    /// which the book changed.
+    /// which a snapshot or a delta came.
     #[serde(rename = "kalshiflow52-v2")]
     KalshiFlow52V2,
 }

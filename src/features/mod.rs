@@ -18,6 +18,7 @@ pub mod account;
 pub mod episode;
 pub mod flow52;
 pub mod kalshiflow52;
+mod kernel;
 pub mod layout;
 mod observe;
 #[cfg(feature = "frames")]

@@ -10,10 +10,12 @@
 //! **Invariant:** in steady state a push allocates nothing.
 
 use super::episode::{FILL_LEVELS, TopLevels};
+use super::kernel::{Hours, Kernel};
 use super::{Layout, flow52, kalshiflow52};
-use crate::book::{Book, Change};
+use crate::book::Book;
 use crate::event::{Body, Delta, Event, Snapshot, Trade};
 use crate::units::{Price, Qty, Side, TsUs};
+use crate::wire::market::market_info;
 
 /// One observation of the market: the market part and what a decision needs beside it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,40 +47,6 @@ impl Row<'_> {
 
 fn best(levels: &TopLevels) -> Option<Price> {
     (levels[0].1 > Qty::ZERO).then_some(levels[0].0)
-}
-
-/// When a market trades, milliseconds; a row is due from `open_ms` (inclusive) to `close_ms`
-/// (exclusive). An unknown border does not bind.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hours {
-    pub(super) open_ms: Option<i64>,
-    pub(super) close_ms: Option<i64>,
-}
-
-impl Hours {
-    fn contain(self, t: i64) -> bool {
-        self.open_ms.is_none_or(|open| open <= t) && self.close_ms.is_none_or(|close| t < close)
-    }
-}
-
-/// What a layout keeps of the past, and how it makes a row of it.
-pub(super) trait Kernel: Send {
-    /// True if a snapshot closes the open group before it applies, rather than joining it.
-    fn snapshot_closes_group(&self) -> bool;
-    /// The book was replaced.
-    fn snapshot(&mut self, book: &Book);
-    /// A level of the book changed; not called for a delta of zero.
-    fn delta(&mut self, book: &Book);
-    /// A public trade at `t`; not called for block trades.
-    fn trade(&mut self, t: i64, trade: &Trade);
-    /// The group at `t` is complete; true if it makes a row due while the market is open.
-    fn close(&mut self, t: i64, book: &Book, open: bool) -> bool;
-    /// Writes the row that [`Kernel::close`] announced.
-    fn write(&mut self, t: i64, book: &Book, hours: Hours, out: &mut [f32]);
-    /// [`Row::mid2`].
-    fn mid2(&self) -> i64;
-    /// Continuity was lost: forgets all market state.
-    fn reset(&mut self);
 }
 
 /// Folds the events of one market into rows of one layout.
@@ -158,7 +126,8 @@ impl Observer {
             Body::Trade(trade) => self.trade(event.ts, trade),
             Body::Snapshot(snapshot) => self.snapshot(event.ts, snapshot),
             Body::Gap(_) => self.gap(),
-            Body::Other(_) | Body::Bad(_) | Body::Market(_) => false,
+            Body::Market(object) => self.announce(object),
+            Body::Other(_) | Body::Bad(_) => false,
         };
         self.seen = event.row_id;
         due.then(|| self.row())
@@ -175,12 +144,8 @@ impl Observer {
             return false;
         }
         let due = self.tick(ts);
-        if delta.qty == Qty::ZERO {
-            return due;
-        }
         match self.book.delta(delta) {
-            Ok(Change::Level { .. }) => self.kernel.delta(&self.book),
-            Ok(_) => {}
+            Ok(_) => self.kernel.delta(delta.qty, &self.book),
             // A level below zero means that something is missing: the open group is not to be trusted.
             Err(_) => self.reset(),
         }
@@ -219,6 +184,16 @@ impl Observer {
         self.kernel.reset();
         self.clock_ms = None;
         self.group_open = false;
+    }
+
+    /// A new opening or closing time holds from its announcement on.
+    fn announce(&mut self, object: &str) -> bool {
+        let object = serde_json::from_str(object).ok();
+        if let Some(info) = object.and_then(|value| market_info(&value).ok()) {
+            self.hours.open_ms = info.open.map(TsUs::ms).or(self.hours.open_ms);
+            self.hours.close_ms = info.close.map(TsUs::ms).or(self.hours.close_ms);
+        }
+        false
     }
 
     /// Moves the clock to an event's time; true if that closed a group in which a row was due.
@@ -264,3 +239,6 @@ impl Observer {
         Row { ts_ms, row_id, mid2, bids, market }
     }
 }
+
+#[cfg(test)]
+mod tests;

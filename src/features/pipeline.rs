@@ -12,6 +12,7 @@ use crate::dataset::schema::Table;
 use crate::dataset::tape::{self, Tape};
 use crate::dataset::{
     DatasetError, FeatureRows, FeatureSet, FeatureWriter, Filter, bridge, read_table, read_tape,
+    wants_session,
 };
 use crate::event::{Event, Gap, MarketId, SessionId};
 use crate::units::{Price, TsUs};
@@ -69,7 +70,7 @@ pub fn build(
     let markets = market_frame(data_dir, &manifest)?;
     let mut writer = FeatureWriter::open(data_dir, set)?;
     let mut summary = BuildSummary { layout: name.clone(), ..BuildSummary::default() };
-    for session in manifest.sessions.iter().filter(|s| filter.wants_session(s.meta.id)) {
+    for session in manifest.sessions.iter().filter(|s| wants_session(filter, s.meta.id)) {
         let rows = session_rows(data_dir, &manifest, session, &markets, layout, filter)?;
         writer.session(session.meta.id, &rows)?;
         summary.sessions += 1;

@@ -2,17 +2,19 @@
 //!
 //! Reading, unpacking and accounting are separate steps, so that a check can replay a tape through the
 //! same code without writing a log: [`files`] finds and reads lines, [`envelope`] unpacks a line,
-//! [`account`] says what is missing, [`rows`] reads the predecessor's tables.
+//! [`account`] says what is missing, [`rows`] reads the predecessor's tables, [`import`] drives them.
 //!
 //! **Invariant:** one bad line never ends an import: it is counted, kept with its bytes, and shown.
 
 pub mod account;
 pub mod envelope;
 pub mod files;
+pub mod import;
 pub mod rows;
 pub mod tape;
 
 pub use account::{Accountant, MarketReport};
+pub use import::{Format, ImportOptions, ImportReport, Target, import};
 
 use std::path::PathBuf;
 
@@ -50,4 +52,7 @@ pub enum IntakeError {
         /// What does not fit.
         why: String,
     },
+    /// The log refused.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
 }

@@ -66,7 +66,8 @@ impl Tape {
             record.event.recv = self.fallback.now();
         }
         let tickers = &self.decoder.tickers;
-        self.accountant.enter(record, unpacked.frame, |record, change| emit(tickers, record, change))
+        self.accountant
+            .enter(record, unpacked.frame, |record, change| emit(tickers, record, change))
     }
 }
 

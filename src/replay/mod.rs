@@ -1,1 +1,109 @@
-//! replay
+//! The log played back, market by market: the same events in the same order as when they came.
+//!
+//! **Invariant:** a gap of a whole subscription or connection reaches every market that it concerns.
+
+use crate::event::{Event, MarketId, SessionId, Tickers};
+use crate::features::Layout;
+use crate::features::episode::{Episode, EpisodeBuilder};
+use crate::market::MarketInfo;
+use crate::store::{Filter, Log, StoreError};
+use crate::wire::market::market_info;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a model is trained or judged on.
+#[derive(Debug)]
+pub struct Recording {
+    /// Episodes ordered by settlement, then ticker.
+    pub episodes: Vec<Episode>,
+    /// Names the recorded data: SHA-256 over the log's sessions and checksums.
+    pub fingerprint: String,
+    /// Labels of the sessions; synthetic ones start with `sim:`.
+    pub sources: Vec<String>,
+    /// Markets without a known definition: their episodes have no open, close or outcome.
+    pub undefined: Vec<String>,
+}
+
+/// Reads every market of every session of the log in `data_dir` as episodes.
+///
+/// # Errors
+/// When there is no log, or a part of it is damaged.
+pub fn recording(data_dir: &Path, layout: Layout) -> Result<Recording, StoreError> {
+    let log = Log::open(data_dir)?;
+    let infos = definitions(&log)?;
+    let mut episodes = Vec::new();
+    for session in log.sessions() {
+        episodes.extend(session_episodes(&log, session.id(), &infos, layout)?);
+    }
+    episodes.sort_by(|a, b| (a.settled, &a.ticker).cmp(&(b.settled, &b.ticker)));
+    let undefined = |e: &Episode| !infos.contains_key(&*e.ticker);
+    let mut undefined: Vec<_> =
+        episodes.iter().filter(|e| undefined(e)).map(|e| e.ticker.to_string()).collect();
+    undefined.dedup();
+    let mut sources: Vec<_> = log.sessions().into_iter().map(|s| s.meta.source).collect();
+    sources.dedup();
+    Ok(Recording { episodes, fingerprint: log.fingerprint(), sources, undefined })
+}
+
+/// What the exchange last said about each market, by ticker.
+///
+/// # Errors
+/// When a part of the log is damaged.
+pub fn definitions(log: &Log) -> Result<BTreeMap<String, MarketInfo>, StoreError> {
+    let mut infos = BTreeMap::new();
+    for row in log.markets()? {
+        let parsed = serde_json::from_str(&row.json).ok().and_then(|v| market_info(&v).ok());
+        if let Some(info) = parsed {
+            infos.insert(info.ticker.clone(), info);
+        }
+    }
+    Ok(infos)
+}
+
+fn session_episodes(
+    log: &Log,
+    session: SessionId,
+    infos: &BTreeMap<String, MarketInfo>,
+    layout: Layout,
+) -> Result<Vec<Episode>, StoreError> {
+    let mut builders: BTreeMap<MarketId, (u32, EpisodeBuilder)> = BTreeMap::new();
+    let filter = Filter { sessions: Some(vec![session]), ..Filter::default() };
+    for record in log.read(filter)? {
+        let event = record?.event;
+        if event.market == MarketId::NONE {
+            broadcast(&event, &mut builders);
+            continue;
+        }
+        let (sid, builder) = builders.entry(event.market).or_insert_with(|| {
+            (0, EpisodeBuilder::new(layout, &info_of(event.market, log.tickers(), infos), session))
+        });
+        if event.sid != 0 {
+            *sid = event.sid;
+        }
+        builder.push(&event);
+    }
+    Ok(builders.into_values().flat_map(|(_, b)| b.finish()).collect())
+}
+
+/// Gives an event without a market to the markets of its subscription; without one, to all.
+fn broadcast(event: &Event, builders: &mut BTreeMap<MarketId, (u32, EpisodeBuilder)>) {
+    for (sid, builder) in builders.values_mut() {
+        if event.sid == 0 || *sid == event.sid {
+            builder.push(event);
+        }
+    }
+}
+
+fn info_of(
+    market: MarketId,
+    tickers: &Tickers,
+    infos: &BTreeMap<String, MarketInfo>,
+) -> MarketInfo {
+    let ticker = tickers.name(market);
+    let unknown = || MarketInfo {
+        ticker: ticker.to_owned(),
+        event_ticker: ticker.to_owned(),
+        ..MarketInfo::default()
+    };
+    infos.get(ticker).cloned().unwrap_or_else(unknown)
+}

@@ -16,6 +16,7 @@ use kalshiflow::event::{
 };
 use kalshiflow::market::{MarketInfo, TickRange};
 use kalshiflow::rng::Rng;
+use kalshiflow::store::{Log, Writer};
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -270,7 +271,10 @@ fn whatever_was_recorded_comes_back_as_the_same_events() {
         let other = Session::random(seed + 100, 50);
         let dir = exported(&[&session, &other]);
         assert_comes_back(dir.path(), &[&session, &other]);
-        assert_eq!(dataset::read_markets(dir.path()).expect("reads"), markets());
+        let unknown = MarketInfo { ticker: "KXC-3-T".into(), ..MarketInfo::default() };
+        let mut want = markets();
+        want.push(unknown);
+        assert_eq!(dataset::read_markets(dir.path()).expect("reads"), want);
     }
 }
 
@@ -394,6 +398,34 @@ fn a_place_that_cannot_be_written_is_named() {
     assert!(!error.is_integrity());
 }
 
+/// A disk that is full in the middle of an export: an error that says so, and the former dataset stands.
+#[test]
+fn a_full_disk_loses_nothing_that_was_published() {
+    let dir = tempfile::tempdir().expect("a place");
+    let mount = |args: &[&str]| {
+        let run = std::process::Command::new("mount").args(args).arg(dir.path()).output();
+        run.is_ok_and(|o| o.status.success())
+    };
+    if !mount(&["-t", "tmpfs", "-o", "size=192k", "tmpfs"]) {
+        eprintln!("SKIPPED: a full disk needs the right to mount a tmpfs");
+        return;
+    }
+    let (small, large) = (Session::random(1, 100), Session::random(2, 20_000));
+    let outcome = std::panic::catch_unwind(|| {
+        export_to(dir.path(), &[&small], ExportOptions::default());
+        let both = [&small, &large];
+        let error = try_export(dir.path(), &both, ExportOptions::default(), &[]).expect_err("full");
+        let DatasetError::Io { source, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::StorageFull, "{error}");
+        assert_comes_back(dir.path(), &[&small]);
+    });
+    let unmounted = std::process::Command::new("umount").arg(dir.path()).status();
+    assert!(unmounted.is_ok_and(|s| s.success()), "the tmpfs stays mounted");
+    if let Err(failed) = outcome {
+        std::panic::resume_unwind(failed);
+    }
+}
+
 /// Rewrites a file with one metadata value replaced.
 fn replace_key(path: &Path, key: &str, value: &str) {
     let reader =
@@ -435,6 +467,42 @@ fn a_file_of_another_table_is_refused() {
     assert!(matches!(error, DatasetError::Schema { .. }), "{error}");
 }
 
+/// The whole road: appended to a log, exported from it, and read back. Rows get the log's own ids.
+#[test]
+fn what_the_log_holds_is_what_the_dataset_holds() {
+    let dir = tempfile::tempdir().expect("a place");
+    let mut sessions = [Session::random(1, 700), Session::random(2, 300)];
+    for session in &mut sessions {
+        let mut writer = Writer::open(dir.path(), session.meta.clone()).expect("opens");
+        let definition = r#"{"ticker":"KXA-2-T","event_ticker":"KXA-2","result":"yes"}"#;
+        let market = session.tickers.find("KXA-2-T").expect("known");
+        let body = Body::Market(definition.into());
+        session.events.push(Event { market, body, ..session.events[0].clone() });
+        for event in &mut session.events {
+            let record = Record { event: event.clone(), raw: None };
+            event.row_id = writer.append(&session.tickers, record).expect("appends");
+        }
+        writer.finish("done").expect("finishes");
+    }
+    let export = || {
+        let log = Log::open(dir.path()).expect("opens");
+        let mut read = 0;
+        let summary =
+            dataset::export(&log, dir.path(), ExportOptions::default(), &mut |n| read += n);
+        (summary.expect("exports"), read)
+    };
+    let (first, read) = export();
+    assert_eq!((first.sessions_written, read), (2, 1_002));
+    assert_comes_back(dir.path(), &[&sessions[0], &sessions[1]]);
+    let markets = dataset::read_markets(dir.path()).expect("reads");
+    assert_eq!(markets.len(), 3);
+    assert_eq!(markets[0].settlement, Some(Price::ONE));
+    let before = contents(&dir.path().join("v1"));
+    let (second, _) = export();
+    assert_eq!((second.sessions_written, &second.rows), (0, &first.rows));
+    assert_eq!(contents(&dir.path().join("v1")), before);
+}
+
 /// Flips single bytes and cuts the file short: an error each time, and never a panic.
 #[test]
 fn damaged_bytes_are_found_before_they_are_believed() {
@@ -471,8 +539,8 @@ fn a_broken_manifest_is_an_error_that_names_it() {
         assert!(error.contains("manifest.json") && error.contains(why), "{error}");
     }
     fs::remove_file(&path).expect("removes");
-    let error = dataset::read_markets(dir.path()).expect_err("absent").to_string();
-    assert!(error.contains("nothing was exported"), "{error}");
+    let error = dataset::read_markets(dir.path()).expect_err("absent");
+    assert!(matches!(error, DatasetError::Absent { .. }), "{error}");
 }
 
 #[test]
@@ -558,7 +626,10 @@ fn description(table: &str, path: &Path) -> String {
             other => other.to_string(),
         };
         let unit = field.metadata().get("unit").map_or("-", |u| u);
-        let (compression, encodings) = (column.compression(), encodings.join("+"));
+        // The file says which compression, not which level.
+        let compression = column.compression().to_string();
+        let compression = compression.split('(').next().unwrap_or_default();
+        let encodings = encodings.join("+");
         text.push_str(&format!(
             "  {} | {kind} | {null} | {compression} | {encodings} | {unit}\n",
             field.name()

@@ -56,7 +56,9 @@ impl<'a> Audit<'a> {
             ("reward", step.reward.e6(), reward.e6()),
         ];
         let name = self.config.actions.name(action);
-        let at = |what: String| format!("{} decision {}: {name}: {what}", self.episode.ticker, self.at - 1);
+        let at = |what: String| {
+            format!("{} decision {}: {name}: {what}", self.episode.ticker, self.at - 1)
+        };
         for (what, got, want) in books {
             if got != want {
                 return Err(at(format!("{what} {got} (1e-6) where the audit has {want}")));

@@ -7,6 +7,7 @@
 
 use super::{Audit, Tape};
 use crate::agent::policy::{BuyAndHold, Constant, Hardcoded, Hold, Random};
+use crate::agent::stats::{bootstrap_means, interval95, mean};
 use crate::env::run::watch_episode;
 use crate::env::seat::Rules;
 use crate::env::{EnvConfig, Policy};
@@ -14,9 +15,7 @@ use crate::features::episode::Episode;
 use crate::rng::Rng;
 use crate::units::{Price, Side};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
-const RESAMPLES: usize = 10_000;
 const SIGNIFICANCE: f64 = 0.05;
 
 /// What one scripted policy earned on one tape.
@@ -30,9 +29,11 @@ pub struct Probe {
     pub episodes: usize,
     /// Mean over episodes of gain / start cash.
     pub mean_return: f64,
-    /// Its 95 % bootstrap interval; resampled by market pair (fair) or by event (recorded).
-    pub ci95: [f64; 2],
-    /// Share of resampled means that are not positive: how easily luck explains a gain.
+    /// Its 95 % bootstrap interval, drawn by market pair (fair) or by event (recorded); `None` with a
+    /// single one.
+    pub ci95: Option<[f64; 2]>,
+    /// Share of resampled means that are not positive: how easily luck explains a gain; 1 where
+    /// nothing can be drawn.
     pub p_no_gain: f64,
 }
 
@@ -50,23 +51,31 @@ pub(super) fn run<R: Rules>(tape: &Tape, config: &EnvConfig, seed: u64) -> Probe
     let mirrors: Vec<Episode> =
         if tape.fair { tape.episodes.iter().map(mirrored).collect() } else { Vec::new() };
     for mut policy in scripted(config) {
-        let mut clusters: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+        let (mut gains, mut clusters) = (Vec::new(), Vec::new());
         let mut fault = None;
         for (i, episode) in tape.episodes.iter().enumerate() {
-            let key = if tape.fair { i.to_string() } else { episode.event_ticker.to_string() };
-            let gains = clusters.entry(key).or_default();
-            for episode in std::iter::once(episode).chain(mirrors.get(i)) {
+            for played in std::iter::once(episode).chain(mirrors.get(i)) {
                 let seed = seed + i as u64;
-                let (gain, found) = audited::<R>(episode, config, policy.as_mut(), seed);
+                let (gain, found) = audited::<R>(played, config, policy.as_mut(), seed);
                 gains.push(gain);
+                clusters.push(if tape.fair { &*episode.ticker } else { &*episode.event_ticker });
                 fault = fault.or(found);
             }
         }
-        let probe = Probe::of(policy.name(), tape.name, &clusters, seed);
+        let mut rng = Rng::stream(seed, policy.name(), 0);
+        let means = bootstrap_means(&gains, &clusters, &mut rng);
+        let probe = Probe {
+            name: policy.name().to_owned(),
+            tape: tape.name,
+            episodes: gains.len(),
+            mean_return: mean(&gains).unwrap_or(0.0),
+            ci95: means.as_deref().map(interval95),
+            p_no_gain: means.as_deref().map_or(1.0, share_without_gain),
+        };
         if let Some(fault) = fault {
             probed.alarms.push(format!("{} on the {} tape: {fault}", probe.name, tape.name));
         }
-        if tape.fair && probe.ci95[0] > 0.0 {
+        if tape.fair && probe.ci95.is_some_and(|[low, _]| low > 0.0) {
             probed.alarms.push(format!(
                 "{} gains {:+.3} % a market on the fair tape",
                 probe.name,
@@ -114,31 +123,9 @@ fn audited<R: Rules>(
     (gain / config.start_cash.as_dollars(), fault)
 }
 
-impl Probe {
-    fn of(name: &str, tape: &'static str, clusters: &BTreeMap<String, Vec<f64>>, seed: u64) -> Probe {
-        let sums: Vec<(f64, usize)> =
-            clusters.values().map(|gains| (gains.iter().sum(), gains.len())).collect();
-        let mean = |picked: &mut dyn Iterator<Item = usize>| {
-            let (sum, n) = picked.fold((0.0, 0), |(s, n), i| (s + sums[i].0, n + sums[i].1));
-            sum / n.max(1) as f64
-        };
-        let mut rng = Rng::stream(seed, name, 0);
-        let n = sums.len();
-        let mut means: Vec<f64> = (0..RESAMPLES)
-            .map(|_| mean(&mut (0..n).map(|_| rng.below(n as u64) as usize)))
-            .collect();
-        means.sort_by(f64::total_cmp);
-        let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-        let not_positive = means.partition_point(|m| *m <= 0.0);
-        Probe {
-            name: name.to_owned(),
-            tape,
-            episodes: sums.iter().map(|s| s.1).sum(),
-            mean_return: mean(&mut (0..n)),
-            ci95: [at(0.025), at(0.975)],
-            p_no_gain: (not_positive + 1) as f64 / (RESAMPLES + 1) as f64,
-        }
-    }
+fn share_without_gain(ascending: &[f64]) -> f64 {
+    let not_positive = ascending.partition_point(|mean| *mean <= 0.0);
+    (not_positive + 1) as f64 / (ascending.len() + 1) as f64
 }
 
 /// Policies whose gain luck does not explain, by Holm's step-down procedure (1979).

@@ -16,8 +16,8 @@ pub(in crate::features) fn write_account(view: &AccountView<'_>, out: &mut [f32]
 fn account_values(view: &AccountView<'_>) -> [f64; 9] {
     let held = view.held_e2();
     // Half price units and half micro-dollars keep the mid exact.
-    let unit2 = if view.pos_e2 > 0 { view.mid2 } else { 2 * ONE - view.mid2 };
-    let value2 = held * i128::from(unit2);
+    let (mid2, dollar2) = (i128::from(view.mid2), i128::from(2 * ONE));
+    let value2 = held * if view.pos_e2 > 0 { mid2 } else { dollar2 - mid2 };
     let profit2 = (value2 - 2 * view.paid_e6()) as f64;
     let equity2 = 2 * i128::from(view.cash_e6) + value2;
     let floor2 = EQUITY_MIN2 as i128;

@@ -4,7 +4,7 @@ use super::constants::*;
 use super::depth::Depth;
 use super::{Flow52, MARKET_LEN, ONE, eastern};
 use crate::book::Book;
-use crate::features::observe::Hours;
+use crate::features::kernel::Hours;
 use crate::features::scale::{imbalance, ln_scaled};
 use crate::units::Side;
 use std::f64::consts::TAU;

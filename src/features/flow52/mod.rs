@@ -18,10 +18,10 @@ mod windows;
 pub(super) use account::write_account;
 pub use columns::COLUMNS;
 
-use super::observe::{Hours, Kernel};
+use super::kernel::{Hours, Kernel};
 use crate::book::Book;
 use crate::event::Trade;
-use crate::units::{Price, Side};
+use crate::units::{Price, Qty, Side};
 use quotes::Quotes;
 use windows::Windows;
 
@@ -129,7 +129,10 @@ impl Kernel for Flow52 {
     }
 
     #[inline]
-    fn delta(&mut self, book: &Book) {
+    fn delta(&mut self, change: Qty, book: &Book) {
+        if change == Qty::ZERO {
+            return;
+        }
         let touch = Touch::of(book);
         self.group_changes += 1;
         self.group_flow = self.group_flow.saturating_add(self.touch.flow_to(&touch));

@@ -48,11 +48,10 @@ impl History {
         self.mids = self.with_mid(point.mid);
     }
 
-    /// The same buffers without a row.
-    pub(super) fn cleared(&mut self) -> History {
-        let mut points = std::mem::take(&mut self.points);
-        points.clear();
-        History { points, mids: [None; 3] }
+    /// Forgets every row.
+    pub(super) fn clear(&mut self) {
+        self.points.clear();
+        self.mids = [None; 3];
     }
 
     /// What the row at `ts_ms` adds to the history.

@@ -1,6 +1,7 @@
 //! Layout `kalshiflow52-v2`: the predecessor's 36 market and 16 account values, corrected.
 //!
-//! A row is due once per millisecond of exchange time in which the book changed, snapshots included.
+//! A row is due once per millisecond of exchange time in which a snapshot or a delta came, be it one
+//! that confirms the size that a level had.
 //! The layout's "history" is its own previous ten rows. Three errors of the original are put right:
 //! a NO position is valued at the NO price, its size is not negative, and a NO order is compared with
 //! the mid on the YES axis; and activity, momentum and time gaps are those of this market alone.
@@ -17,10 +18,10 @@ pub use columns::COLUMNS;
 pub(crate) use market::{History, Point, market_values};
 pub(crate) use view::View;
 
-use super::observe::{Hours, Kernel};
+use super::kernel::{Hours, Kernel};
 use crate::book::Book;
 use crate::event::Trade;
-use crate::units::Price;
+use crate::units::{Price, Qty};
 
 /// Values of the market part.
 pub const MARKET_LEN: usize = 36;
@@ -28,15 +29,15 @@ pub const MARKET_LEN: usize = 36;
 /// What the layout keeps of a market's past.
 pub(super) struct KalshiFlow52 {
     history: History,
-    /// The book changed in the open group.
-    changed: bool,
+    /// The open group holds a snapshot or a delta.
+    touched: bool,
     /// bid + ask (1e-4 dollars) at the last closed group with a level; one dollar before.
     mid2: i64,
 }
 
 impl Default for KalshiFlow52 {
     fn default() -> KalshiFlow52 {
-        KalshiFlow52 { history: History::default(), changed: false, mid2: Price::ONE.e4() }
+        KalshiFlow52 { history: History::default(), touched: false, mid2: Price::ONE.e4() }
     }
 }
 
@@ -46,12 +47,12 @@ impl Kernel for KalshiFlow52 {
     }
 
     fn snapshot(&mut self, _: &Book) {
-        self.changed = true;
+        self.touched = true;
     }
 
     #[inline]
-    fn delta(&mut self, _: &Book) {
-        self.changed = true;
+    fn delta(&mut self, _: Qty, _: &Book) {
+        self.touched = true;
     }
 
     fn trade(&mut self, _: i64, _: &Trade) {}
@@ -63,7 +64,7 @@ impl Kernel for KalshiFlow52 {
             let ask = touch.ask.map_or(Price::ONE, |level| level.0);
             self.mid2 = bid.e4() + ask.e4();
         }
-        std::mem::take(&mut self.changed) && open
+        std::mem::take(&mut self.touched) && open
     }
 
     fn write(&mut self, t: i64, book: &Book, _: Hours, out: &mut [f32]) {
@@ -80,7 +81,9 @@ impl Kernel for KalshiFlow52 {
     }
 
     fn reset(&mut self) {
-        *self = KalshiFlow52 { history: self.history.cleared(), ..KalshiFlow52::default() };
+        self.history.clear();
+        self.touched = false;
+        self.mid2 = Price::ONE.e4();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Feature files hold what the observer gives for the same events, and nothing else.
 
 use super::{Session, export_markets, exported, markets};
-use arrow::array::AsArray;
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float32Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use kalshiflow::dataset::manifest::Manifest;
 use kalshiflow::dataset::{DatasetError, ExportOptions, FeatureSet, Filter, read_features};
@@ -65,7 +65,7 @@ fn in_files(dir: &Path, layout: Layout) -> Vec<Bits> {
                 batch.column(0).as_primitive::<Int64Type>().value(i),
                 batch.column(2).as_primitive::<TimestampMicrosecondType>().value(i),
                 batch.column(5).as_primitive::<Int32Type>().value(i),
-                paid.iter().nth(i).flatten(),
+                paid.is_valid(i).then(|| paid.value(i)),
                 bits.collect(),
             ));
         }
