@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod conformance;
+pub mod data;
 pub mod env;
 pub mod exit;
 pub mod export;
@@ -40,6 +41,8 @@ enum Command {
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(train::Args),
+    /// List and check what was recorded
+    Data(data::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Measure how fast the parts are on this machine
@@ -59,6 +62,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
+        Command::Data(args) => data::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }
