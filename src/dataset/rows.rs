@@ -131,7 +131,9 @@ pub(super) fn words<'a, K: ArrowDictionaryKeyType>(
 }
 
 /// The words of a column without nulls, by row: the inverse of [`words`].
-pub(super) fn word_at<K: ArrowDictionaryKeyType>(column: &ArrayRef) -> impl Fn(usize) -> &str {
+pub(super) fn word_at<'a, K: ArrowDictionaryKeyType>(
+    column: &'a ArrayRef,
+) -> impl Fn(usize) -> &'a str {
     let column = column.as_dictionary::<K>();
     let words = column.values().as_string::<i32>();
     move |row| words.value(column.keys().value(row).as_usize())
