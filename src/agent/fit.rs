@@ -14,8 +14,8 @@ use super::train::{Control, Job, Outcome, TrainError, train};
 use super::weights::Interface;
 use crate::env::{EnvConfig, TradingEnv};
 use crate::features::episode::Episode;
+use crate::replay::Recording;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,12 +75,13 @@ impl MarketJob {
 }
 
 /// The jobs of one run: `job` for each split of `plan`, its markets, folder and data note filled in.
-pub fn jobs(episodes: &[Episode], plan: &Plan, job: &MarketJob) -> Vec<MarketJob> {
+pub fn jobs(recording: &Recording, plan: &Plan, job: &MarketJob) -> Vec<MarketJob> {
     let folder = |i: usize| match plan.splits.len() {
         1 => job.dir.clone(),
         _ => job.dir.join(format!("fold_{i}")),
     };
-    let side = |i: usize| plan.splits[i].train.iter().map(|e| episodes[*e].clone()).collect();
+    let side =
+        |i: usize| plan.splits[i].train.iter().map(|e| recording.episodes[*e].clone()).collect();
     (0..plan.splits.len())
         .map(|i| MarketJob {
             markets: side(i),
@@ -90,7 +91,7 @@ pub fn jobs(episodes: &[Episode], plan: &Plan, job: &MarketJob) -> Vec<MarketJob
             dir: folder(i),
             notes: Notes {
                 rules: json!(job.rules),
-                dataset: dataset(episodes, plan, i),
+                dataset: dataset(recording, plan, i),
                 ..job.notes.clone()
             },
             resume: job.resume,
@@ -135,13 +136,14 @@ pub fn run_all(
 }
 
 /// What a model was trained on: a fingerprint of the data, their sessions, and its split.
-fn dataset(episodes: &[Episode], plan: &Plan, index: usize) -> Value {
-    let split = &plan.splits[index];
+fn dataset(recording: &Recording, plan: &Plan, index: usize) -> Value {
+    let (episodes, split) = (&recording.episodes, &plan.splits[index]);
     let names =
         |part: &[usize]| part.iter().map(|e| &*episodes[*e].ticker).collect::<BTreeSet<_>>();
     let sessions: BTreeSet<String> = episodes.iter().map(|e| e.session.to_string()).collect();
     json!({
-        "fingerprint_sha256": fingerprint(episodes),
+        "fingerprint_sha256": recording.fingerprint,
+        "sources": recording.sources,
         "sessions": sessions,
         "episodes": episodes.len(),
         "protocol": plan.protocol,
@@ -150,19 +152,4 @@ fn dataset(episodes: &[Episode], plan: &Plan, index: usize) -> Value {
         "validation": names(&split.validation),
         "test": names(&split.test),
     })
-}
-
-/// SHA-256 over every episode's market, session, decisions and market rows.
-pub fn fingerprint(episodes: &[Episode]) -> String {
-    let mut hash = Sha256::new();
-    for episode in episodes {
-        hash.update(format!("{}\n{}\n{}\n", episode.ticker, episode.session, episode.len()));
-        for decision in &episode.decisions {
-            hash.update(decision.row_id.to_le_bytes());
-        }
-        for value in &episode.rows {
-            hash.update(value.to_le_bytes());
-        }
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -37,6 +37,8 @@ pub mod fit;
 #[cfg(feature = "learn")]
 pub mod gae;
 #[cfg(feature = "learn")]
+pub mod judge;
+#[cfg(feature = "learn")]
 pub mod loss;
 #[cfg(feature = "learn")]
 pub mod model;

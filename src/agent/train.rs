@@ -50,6 +50,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// Environment steps of the run, all environments and all processes together.
     pub steps: u64,
+    /// Those of this process.
+    pub new_steps: u64,
     /// Environment steps per second of this process.
     pub steps_per_second: f64,
     /// The figures of the last update.
@@ -125,6 +127,7 @@ pub fn train(
             return Ok(Outcome {
                 ended,
                 steps,
+                new_steps: steps - before,
                 steps_per_second: speed(steps),
                 last: iteration.record,
             });

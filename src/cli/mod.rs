@@ -5,7 +5,11 @@
 pub mod bench;
 pub mod conformance;
 pub mod data;
+#[cfg(all(feature = "frames", feature = "learn"))]
+pub mod demo;
 pub mod env;
+#[cfg(feature = "learn")]
+pub mod eval;
 pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
@@ -29,6 +33,9 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// See everything once: a synthetic tape becomes a trained and honestly judged policy
+    #[cfg(all(feature = "frames", feature = "learn"))]
+    Demo(demo::Args),
     /// Import recorded files into the log
     Import(import::Args),
     /// Write the log as Parquet files with manifest and data card
@@ -43,6 +50,9 @@ enum Command {
     Train(train::Args),
     /// List and check what was recorded
     Data(data::Args),
+    /// Judge a trained policy on markets that it never saw
+    #[cfg(feature = "learn")]
+    Eval(eval::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Measure how fast the parts are on this machine
@@ -55,6 +65,8 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        #[cfg(all(feature = "frames", feature = "learn"))]
+        Command::Demo(args) => demo::run(args),
         Command::Import(args) => import::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
@@ -63,6 +75,8 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
         Command::Data(args) => data::run(args),
+        #[cfg(feature = "learn")]
+        Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }

@@ -12,8 +12,7 @@ use crate::agent::train::{Control, Outcome, TrainError};
 use crate::agent::trainer::Ended;
 use crate::env::EnvConfig;
 use crate::features::Layout;
-use crate::features::episode::Episode;
-use crate::replay;
+use crate::replay::{self, Recording};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -86,11 +85,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => fresh(&args)?,
     };
     let layout = plans[0].rules.layout;
-    let episodes = load(&args.data, layout)?;
-    let plan = Plan::new(&episodes);
+    let recording = load(&args.data, layout)?;
+    let plan = Plan::new(&recording.episodes);
     let mut jobs = Vec::new();
     for p in &plans {
-        jobs.extend(fit::jobs(&episodes, &plan, &p.job(device)));
+        jobs.extend(fit::jobs(&recording, &plan, &p.job(device)));
     }
     let begun = Instant::now();
     let outcomes = train_all(&jobs)?;
@@ -170,16 +169,15 @@ fn resumed(args: &Args, name: &str) -> Result<RunPlan, Failure> {
     Ok(RunPlan { id, dir, config, rules, resume: true })
 }
 
-fn load(data: &Path, layout: Layout) -> Result<Vec<Episode>, Failure> {
-    let episodes = replay::recording(data, layout).map_err(exit::store)?.episodes;
-    if episodes.is_empty() {
-        return Err(Failure::msg(
-            Code::Integrity,
-            format!("no market in {} has enough decisions", data.display()),
-        )
-        .hint("kflow data card shows what was recorded"));
+fn load(data: &Path, layout: Layout) -> Result<Recording, Failure> {
+    let recording = replay::recording(data, layout).map_err(exit::store)?;
+    if recording.episodes.is_empty() {
+        let what = format!("no market in {} has enough decisions", data.display());
+        return Err(
+            Failure::msg(Code::Integrity, what).hint("kflow data card shows what was recorded")
+        );
     }
-    Ok(episodes)
+    Ok(recording)
 }
 
 /// Trains all models on all cores, with one progress bar.
@@ -226,12 +224,12 @@ fn show(
         .collect();
     let first = &plans[0];
     let steps: u64 = outcomes.iter().map(|o| o.steps).sum();
-    let new_steps: f64 = outcomes.iter().map(|o| o.steps_per_second * seconds).sum();
+    let new_steps: u64 = outcomes.iter().map(|o| o.new_steps).sum();
     let data = json!({
         "run_id": first.id,
         "run_dir": first.dir,
         "steps": steps,
-        "steps_per_second": new_steps / seconds,
+        "steps_per_second": new_steps as f64 / seconds,
         "final": outcomes[0].last.to_json(),
         "runs": plans.iter().map(|p| json!({"run_id": p.id, "run_dir": p.dir})).collect::<Vec<_>>(),
         "models": models,

@@ -82,8 +82,11 @@ fn names_crate(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = &line[at + name.len()..];
-        let starts = before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '"' && c != '.');
-        starts && (after.starts_with("::") || (line.trim_start().starts_with("use ") && after.starts_with(';')))
+        let starts =
+            before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '"' && c != '.');
+        starts
+            && (after.starts_with("::")
+                || (line.trim_start().starts_with("use ") && after.starts_with(';')))
     })
 }
 
@@ -114,7 +117,9 @@ fn each_heavy_crate_has_one_door() {
     let mut wrong = Vec::new();
     for (file, lines) in code() {
         for (name, doors) in DOORS {
-            let allowed = doors.iter().any(|d| file == *d || file.starts_with(&format!("{d}/")) || file == format!("{d}.rs"));
+            let allowed = doors.iter().any(|d| {
+                file == *d || file.starts_with(&format!("{d}/")) || file == format!("{d}.rs")
+            });
             let hits = lines.iter().filter(|(_, l)| names_crate(l, name));
             wrong.extend(hits.filter(|_| !allowed).map(|(number, _)| {
                 format!("src/{file}:{number}: `{name}` belongs to src/{}", doors.join(" or src/"))
@@ -129,14 +134,16 @@ fn environment_variables_are_read_in_one_file() {
     let mut wrong = Vec::new();
     for (file, lines) in code().into_iter().filter(|(f, _)| f != "config/env.rs") {
         let reads = |l: &str| l.contains("env::var") || l.contains("env::vars");
-        wrong.extend(lines.iter().filter(|(_, l)| reads(l)).map(|(n, _)| format!("src/{file}:{n}")));
+        wrong
+            .extend(lines.iter().filter(|(_, l)| reads(l)).map(|(n, _)| format!("src/{file}:{n}")));
     }
     assert!(wrong.is_empty(), "read it in src/config/env.rs: {}", wrong.join(", "));
 }
 
 #[test]
 fn pure_rooms_touch_no_file_clock_or_thread() {
-    let edges = ["std::fs", "std::net", "std::thread", "SystemTime", "Instant::now", "std::process"];
+    let edges =
+        ["std::fs", "std::net", "std::thread", "SystemTime", "Instant::now", "std::process"];
     let mut wrong = Vec::new();
     for (file, lines) in code() {
         let room = file.split(['/', '.']).next().unwrap_or_default();
@@ -144,7 +151,12 @@ fn pure_rooms_touch_no_file_clock_or_thread() {
             continue;
         }
         let hit = |l: &str| edges.iter().any(|e| l.contains(e));
-        wrong.extend(lines.iter().filter(|(_, l)| hit(l)).map(|(n, l)| format!("src/{file}:{n}: {}", l.trim())));
+        wrong.extend(
+            lines
+                .iter()
+                .filter(|(_, l)| hit(l))
+                .map(|(n, l)| format!("src/{file}:{n}: {}", l.trim())),
+        );
     }
     assert!(wrong.is_empty(), "pure rooms get time and data handed in:\n{}", wrong.join("\n"));
 }
@@ -155,7 +167,12 @@ fn no_unwrap_and_nothing_left_open_outside_tests() {
     let mut wrong = Vec::new();
     for (file, lines) in code() {
         let hit = |l: &str| words.iter().any(|w| l.contains(w));
-        wrong.extend(lines.iter().filter(|(_, l)| hit(l)).map(|(n, l)| format!("src/{file}:{n}: {}", l.trim())));
+        wrong.extend(
+            lines
+                .iter()
+                .filter(|(_, l)| hit(l))
+                .map(|(n, l)| format!("src/{file}:{n}: {}", l.trim())),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

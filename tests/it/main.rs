@@ -9,7 +9,7 @@ mod export;
 mod features;
 mod house;
 mod import;
-mod learning;
 mod log;
+mod readme;
 mod shared;
 mod wire;
