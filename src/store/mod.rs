@@ -41,6 +41,9 @@ mod unpack;
 mod verify;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::StoreError;
 pub use log::{GapRow, Log, MarketRow};
 pub use read::{Filter, Records};
