@@ -30,6 +30,7 @@ mod chunk;
 mod codec;
 mod column;
 mod error;
+mod guard;
 mod lock;
 mod log;
 mod read;
