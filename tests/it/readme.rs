@@ -3,32 +3,26 @@
 use crate::cli::{kflow, run};
 use kalshiflow::features::Layout;
 use kalshiflow::features::layout::markdown_table;
+use std::sync::{Mutex, PoisonError};
 
-fn readme() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    std::fs::read_to_string(path).expect("README.md")
-}
+/// Only one test at a time may rewrite the file.
+static README: Mutex<()> = Mutex::new(());
 
-/// The part between `<!-- name -->` and the next `<!-- end -->`.
-fn part(name: &str) -> String {
-    let text = readme();
-    let from = format!("<!-- {name} -->\n");
-    let start =
-        text.find(&from).unwrap_or_else(|| panic!("README has no part {name}")) + from.len();
-    let len = text[start..].find("<!-- end -->").expect("end of the part");
-    text[start..start + len].to_owned()
-}
-
-/// Replaces the part when `KFLOW_UPDATE_README=1`, else compares.
+/// Compares the text between `<!-- name -->` and the next `<!-- end -->` with `want`; rewrites it instead
+/// when `KFLOW_UPDATE_README=1`.
 #[track_caller]
 fn check(name: &str, want: &str) {
-    let have = part(name);
-    if have == want {
-        return;
-    }
-    if std::env::var("KFLOW_UPDATE_README").is_ok_and(|v| v == "1") {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-        std::fs::write(path, readme().replacen(&have, want, 1)).expect("write");
+    let _one = README.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let text = std::fs::read_to_string(path).expect("README.md");
+    let mark = format!("<!-- {name} -->\n");
+    let start =
+        text.find(&mark).unwrap_or_else(|| panic!("README has no part {name}")) + mark.len();
+    let len = text[start..].find("<!-- end -->").expect("end of the part");
+    let have = &text[start..start + len];
+    if have != want && std::env::var("KFLOW_UPDATE_README").is_ok_and(|v| v == "1") {
+        let (before, after) = (&text[..start], &text[start + len..]);
+        std::fs::write(path, format!("{before}{want}{after}")).expect("write");
         return;
     }
     assert_eq!(have, want, "README part `{name}` is stale; KFLOW_UPDATE_README=1 rewrites it");
