@@ -3,7 +3,8 @@
 //! Every policy trades every market from the start cash to settlement, by the same rules as in
 //! training. The unit is the market: one return per market, intervals by a bootstrap over events.
 //! Equity is chained by adding the markets' results in order of settlement; each market starts anew
-//! with the start cash, so a loss never ends the chain.
+//! with the start cash, so a loss never ends the chain. A market that was recorded in pieces (a gap
+//! ends an episode) starts anew in each piece, and its result is their sum.
 //!
 //! **Invariant:** the verdict rests on held-out markets only; in-sample rows stand apart.
 //! **Invariant:** deterministic: same episodes, plan, policies and seed, same result.
@@ -253,7 +254,7 @@ fn row(setup: &Setup<'_>, name: &str, split: Part, mut reports: Vec<EpisodeRepor
     }
 }
 
-/// A market that was recorded in several pieces is one result.
+/// A market that was recorded in pieces is one result: their sum.
 fn per_market(reports: &[EpisodeReport], start: f64) -> Vec<MarketResult> {
     let mut results: Vec<MarketResult> = Vec::new();
     for report in reports {
