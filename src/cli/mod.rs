@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod conformance;
+pub mod data;
 #[cfg(all(feature = "frames", feature = "learn"))]
 pub mod demo;
 pub mod env;
@@ -47,6 +48,8 @@ enum Command {
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(train::Args),
+    /// List and check what was recorded
+    Data(data::Args),
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
@@ -71,6 +74,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
+        Command::Data(args) => data::run(args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),

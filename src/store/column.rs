@@ -51,7 +51,8 @@ impl Packer {
     pub(super) fn new(effort: Effort) -> std::io::Result<Packer> {
         let level = match effort {
             Effort::Live => 1,
-            Effort::Sealed => 19,
+            // On the gold tape 19 saves another 5 % and takes four times as long.
+            Effort::Sealed => 9,
         };
         let mut zstd = zstd::bulk::Compressor::new(level)?;
         zstd.include_contentsize(false)?;

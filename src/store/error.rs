@@ -1,5 +1,6 @@
 //! What can go wrong with the log, with the evidence.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Why the log could not be written or read.
@@ -67,9 +68,7 @@ impl StoreError {
     pub(super) fn io(path: &Path, source: std::io::Error) -> StoreError {
         let path = path.to_owned();
         match source.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                StoreError::Full { path }
-            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { path },
             _ => StoreError::Io { path, source },
         }
     }
@@ -77,6 +76,12 @@ impl StoreError {
     /// A redb error with its place.
     pub(super) fn redb(path: &Path, error: impl Into<redb::Error>) -> StoreError {
         match error.into() {
+            // That is how redb says that a file is not one of its own.
+            redb::Error::Io(e)
+                if matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+            {
+                StoreError::corrupt(path, None, e)
+            }
             redb::Error::Io(source) => StoreError::io(path, source),
             redb::Error::PreviousIo => StoreError::io(
                 path,

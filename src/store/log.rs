@@ -11,7 +11,7 @@ use crate::units::TsNs;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The sealed segments of a log, as they were when it was opened.
 pub struct Log {
@@ -19,8 +19,8 @@ pub struct Log {
     /// Per segment: local market id to the log-wide one.
     pub(super) markets: Vec<Vec<MarketId>>,
     pub(super) tickers: Tickers,
-    /// Files that could not be read, with the reason.
-    pub(super) broken: Vec<(PathBuf, String)>,
+    /// Names of files that could not be read, with the reason.
+    pub(super) broken: Vec<(String, String)>,
 }
 
 /// A hole, with its place.
@@ -59,7 +59,7 @@ impl Log {
     /// rather than leave its rows out silently.
     ///
     /// # Errors
-    /// [`StoreError::NoLog`] if there is none; IO errors.
+    /// [`StoreError::NoLog`] if there is none, [`StoreError::Format`] if another version wrote it; IO errors.
     pub fn open(data_dir: &Path) -> Result<Log, StoreError> {
         let dir = data_dir.join("log");
         if !dir.is_dir() {
@@ -73,14 +73,12 @@ impl Log {
             broken: Vec::new(),
         };
         for path in listing.bad {
-            log.broken.push((path, "set aside after a crash: not readable".to_owned()));
+            log.broken.push((file_name(&path), "set aside after a crash: not readable".to_owned()));
         }
         for path in listing.sealed {
             match SegmentInfo::read(&path) {
                 Ok(segment) => log.add(segment),
-                Err(e @ (StoreError::Corrupt { .. } | StoreError::Format { .. })) => {
-                    log.broken.push((path, e.to_string()));
-                }
+                Err(StoreError::Corrupt { segment, why, .. }) => log.broken.push((segment, why)),
                 Err(e) => return Err(e),
             }
         }
@@ -174,8 +172,8 @@ impl Log {
     pub(super) fn whole(&self) -> Result<(), StoreError> {
         match self.broken.first() {
             None => Ok(()),
-            Some((path, why)) => Err(StoreError::Corrupt {
-                segment: file_name(path),
+            Some((segment, why)) => Err(StoreError::Corrupt {
+                segment: segment.clone(),
                 chunk: None,
                 why: format!("{why}; move the file away to go on without its rows"),
             }),

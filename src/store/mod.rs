@@ -30,6 +30,7 @@ mod chunk;
 mod codec;
 mod column;
 mod error;
+mod guard;
 mod lock;
 mod log;
 mod read;
@@ -40,6 +41,9 @@ mod summary;
 mod unpack;
 mod verify;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::StoreError;
 pub use log::{GapRow, Log, MarketRow};

@@ -1,7 +1,7 @@
 //! Rows by session, market and time.
 
 use super::segment::SealedReader;
-use super::{Log, StoreError};
+use super::{Log, SegmentInfo, StoreError};
 use crate::event::{Body, Event, MarketId, Record, SessionId};
 use crate::units::TsNs;
 
@@ -80,10 +80,20 @@ impl Iterator for Records<'_> {
 }
 
 impl Records<'_> {
+    fn may_hold_wanted(&self, segment: &SegmentInfo) -> bool {
+        let session =
+            self.filter.sessions.as_ref().is_none_or(|ids| ids.contains(&segment.session.id));
+        let market = self.wanted.as_ref().is_none_or(|wanted| {
+            let markets = &self.log.markets[self.segment];
+            segment.counts.gaps > 0 || markets.iter().any(|id| wanted[id.0 as usize])
+        });
+        session && market
+    }
+
     /// Unpacks the next chunk that may hold wanted rows; false at the end.
     fn next_chunk(&mut self) -> Result<bool, StoreError> {
         while let Some(segment) = self.log.segments.get(self.segment) {
-            if self.filter.sessions.as_ref().is_none_or(|ids| ids.contains(&segment.session.id)) {
+            if self.may_hold_wanted(segment) {
                 while let Some(head) = segment.chunks.get(self.chunk) {
                     let chunk = self.chunk as u32;
                     self.chunk += 1;

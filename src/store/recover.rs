@@ -8,7 +8,7 @@ use super::StoreError;
 use super::chunk::{Builder, Head, ROWS_MAX};
 use super::column::{Effort, Packer};
 use super::lock::Lock;
-use super::segment::{Group, LiveReader, Segment, SegmentEnd};
+use super::segment::{Group, LiveReader, Segment, SegmentEnd, rename};
 use super::summary::SegmentInfo;
 use crate::event::MarketId;
 use std::fs::File;
@@ -93,13 +93,12 @@ pub(super) fn recover_locked(dir: &Path) -> Result<(), StoreError> {
         match Segment::reopen(live).and_then(Segment::into_reader).and_then(seal) {
             Ok(_) => {}
             Err(StoreError::Corrupt { .. }) => {
-                let bad = live.with_extension("bad");
-                std::fs::rename(live, &bad).map_err(|e| StoreError::io(live, e))?;
+                rename(live, &live.with_extension("bad"))?;
             }
             Err(other) => return Err(other),
         }
     }
-    sync_dir(dir)
+    Ok(())
 }
 
 /// Turns a live segment into a sealed one. A segment without an end ended in a crash.
@@ -115,10 +114,7 @@ pub(super) fn seal(live: LiveReader) -> Result<SegmentInfo, StoreError> {
     }
     drop(live);
     File::open(&half).and_then(|f| f.sync_all()).map_err(|e| StoreError::io(&half, e))?;
-    std::fs::rename(&half, &sealed).map_err(|e| StoreError::io(&sealed, e))?;
-    if let Some(dir) = sealed.parent() {
-        sync_dir(dir)?;
-    }
+    rename(&half, &sealed)?;
     remove(&live_path)?;
     Ok(SegmentInfo { path: sealed, ..written })
 }
@@ -168,9 +164,4 @@ fn merge(
 
 fn remove(path: &Path) -> Result<(), StoreError> {
     std::fs::remove_file(path).map_err(|e| StoreError::io(path, e))
-}
-
-/// Makes created, renamed and removed names durable.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| StoreError::io(dir, e))
 }

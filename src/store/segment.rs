@@ -2,18 +2,20 @@
 //!
 //! **Invariant:** redb gives a value a whole power of two of 4 KiB pages; payloads are therefore cut into
 //! parts that just fit four pages, else a third of the file would be empty.
-//! **Invariant:** redb may panic on a file whose inner pages were changed. No panic leaves this module.
+//! **Invariant:** redb may panic on a file whose inner pages were changed; every call of it is
+//! [`guarded`].
 
 use super::StoreError;
 use super::chunk::Head;
 use super::codec::{self, Malformed};
 use super::error::file_name;
+use super::guard::guarded;
 use super::unpack::unpack;
 use crate::event::{MarketId, Record, SessionMeta};
 use redb::{Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, TableDefinition};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::fs::File;
 use std::ops::RangeInclusive;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// Version of everything in this folder. A program reads its own version only.
@@ -85,9 +87,10 @@ pub(super) struct Group<'a> {
 }
 
 impl Segment {
-    /// A new file with its head, committed. The name must be free.
+    /// A new file with its head, committed; what had the name before is overwritten.
     pub(super) fn create(path: &Path, head: &SegmentHead) -> Result<Segment, StoreError> {
-        let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(path);
+        let mut options = File::options();
+        let file = options.read(true).write(true).create(true).truncate(true).open(path);
         let file = file.map_err(|e| StoreError::io(path, e))?;
         guarded(path, || {
             let db = Builder::new()
@@ -114,6 +117,13 @@ impl Segment {
     /// The file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives the file another name.
+    pub(super) fn rename(&mut self, to: &Path) -> Result<(), StoreError> {
+        rename(&self.path, to)?;
+        self.path = to.to_owned();
+        Ok(())
     }
 
     /// Adds a group; all of it is on disk when this returns, or none of it.
@@ -293,9 +303,9 @@ impl<D: ReadableDatabase> Reader<D> {
     }
 }
 
-/// Runs what calls redb; its panic on damaged pages becomes an error.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(StoreError::corrupt(path, None, "its inner pages are damaged (redb gave up)"))
-    })
+/// Renames a file; the new name is on disk when this returns.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    std::fs::rename(from, to).map_err(|e| StoreError::io(from, e))?;
+    let dir = to.parent().unwrap_or(to);
+    File::open(dir).and_then(|d| d.sync_all()).map_err(|e| StoreError::io(dir, e))
 }

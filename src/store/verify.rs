@@ -22,7 +22,11 @@ impl Log {
         let mut result = Verify {
             segments: (self.segments.len() + self.broken.len()) as u64,
             records: 0,
-            problems: self.broken.iter().map(|(_, why)| why.clone()).collect(),
+            problems: self
+                .broken
+                .iter()
+                .map(|(name, why)| format!("segment {name}: {why}"))
+                .collect(),
         };
         let mut due = None;
         for (segment, markets) in self.segments.iter().zip(&self.markets) {

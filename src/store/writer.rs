@@ -7,7 +7,7 @@ use super::StoreError;
 use super::chunk::{Builder, Head};
 use super::column::{Effort, Packer};
 use super::lock::Lock;
-use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, recover_locked, seal, stem, sync_dir};
+use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, recover_locked, seal, stem};
 use super::segment::{Group, LocalMarket, Segment, SegmentEnd, SegmentHead};
 use super::summary::{SegmentInfo, SessionSummary};
 use crate::event::{MarketId, Record, SessionMeta, Tickers};
@@ -80,7 +80,7 @@ impl Writer {
         std::fs::create_dir_all(&dir).map_err(|e| StoreError::io(&dir, e))?;
         let lock = Lock::take(&dir)?;
         recover_locked(&dir)?;
-        let (number, next_row_id) = next_place(&Listing::of(&dir)?);
+        let (number, next_row_id) = next_place(&Listing::of(&dir)?)?;
         let head =
             SegmentHead { number, place: 0, first_row_id: next_row_id, session: meta.clone() };
         let packer = Packer::new(Effort::Live).map_err(|e| StoreError::io(&dir, e))?;
@@ -103,27 +103,27 @@ impl Writer {
     /// Takes a record and gives it the next `row_id`, which is returned.
     ///
     /// `tickers` is the dictionary of the record's market id: the same one, growing, in every call.
-    /// A full chunk is committed at once, or within 10 ms by a later call when chunks come faster.
+    /// Full chunks are committed on the way, at most every 10 ms; the rest waits for [`Writer::commit`].
     ///
     /// # Errors
-    /// When a commit fails. The record then stays in memory; the next commit tries again.
+    /// When earlier records could not be committed. This one was then not taken.
     pub fn append(&mut self, tickers: &Tickers, mut record: Record) -> Result<u64, StoreError> {
-        let row_id = self.next_row_id;
-        record.event.row_id = row_id;
-        if self.live.is_over(record.event.recv) {
-            self.rotate()?;
-        }
-        let code = self.live.code(tickers, record.event.market);
-        self.live.started.get_or_insert(record.event.recv);
-        self.live.rows += 1;
-        self.rows.push(&record, u64::from(code));
-        self.next_row_id += 1;
         if self.rows.rows() >= CHUNK_ROWS || self.rows.text_bytes() >= TEXT_BYTES_MAX {
             self.pack()?;
             if self.committed_at.elapsed() >= COMMIT_EVERY {
                 self.commit()?;
             }
         }
+        if self.live.is_over(record.event.recv) {
+            self.rotate()?;
+        }
+        let row_id = self.next_row_id;
+        record.event.row_id = row_id;
+        let code = self.live.code(tickers, record.event.market);
+        self.live.started.get_or_insert(record.event.recv);
+        self.live.rows += 1;
+        self.rows.push(&record, u64::from(code));
+        self.next_row_id += 1;
         Ok(row_id)
     }
 
@@ -214,9 +214,10 @@ impl Writer {
 
 impl Live {
     fn create(dir: &Path, head: SegmentHead) -> Result<Live, StoreError> {
-        let path = dir.join(stem(head.number, head.first_row_id)).with_extension("live");
-        let file = Segment::create(&path, &head)?;
-        sync_dir(dir)?;
+        // Complete with its head before it is called live: a crash leaves no file without one.
+        let path = dir.join(stem(head.number, head.first_row_id));
+        let mut file = Segment::create(&path.with_extension("tmp"), &head)?;
+        file.rename(&path.with_extension("live"))?;
         Ok(Live {
             file,
             head,
@@ -279,11 +280,14 @@ impl Live {
 }
 
 /// Number and first `row_id` of the next segment.
-fn next_place(listing: &Listing) -> (u32, u64) {
+fn next_place(listing: &Listing) -> Result<(u32, u64), StoreError> {
     let names = listing.sealed.iter().chain(&listing.bad);
     let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
-    let Some(((number, first_row_id), path)) = last else { return (1, 1) };
-    let next_row_id = SegmentInfo::read(path)
-        .map_or(first_row_id + ROWS_OF_A_LOST_SEGMENT, |info| info.next_row_id());
-    (number + 1, next_row_id)
+    let Some(((number, first_row_id), path)) = last else { return Ok((1, 1)) };
+    let next_row_id = match SegmentInfo::read(path) {
+        Ok(info) => info.next_row_id(),
+        Err(StoreError::Corrupt { .. }) => first_row_id + ROWS_OF_A_LOST_SEGMENT,
+        Err(e) => return Err(e),
+    };
+    Ok((number + 1, next_row_id))
 }

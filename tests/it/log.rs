@@ -2,16 +2,18 @@
 
 use crate::shared::shared;
 use kalshiflow::event::{
-    Body, Delta, Event, Gap, GapCause, MarketId, Record, SessionId, SessionMeta, Snapshot, Tickers,
-    Trade,
+    Body, Delta, Event, Gap, GapCause, MarketId, Record, SessionId, SessionMeta, Tickers, Trade,
 };
+use kalshiflow::rng::Rng;
 use kalshiflow::store::{Filter, Log, StoreError, Writer};
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
 use kalshiflow::wire::{Decoder, frame_value};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A session named by one byte.
 fn session(id: u8) -> SessionMeta {
@@ -79,4 +81,340 @@ fn the_tape_comes_back_frame_by_frame_in_six_bytes_per_delta() {
     });
     assert!(rows.next().is_none());
     assert_eq!(log.verify().problems, Vec::<String>::new());
+}
+
+const TICKERS: [&str; 3] = ["EXAMPLE-1", "EXAMPLE-2", "EXAMPLE-3"];
+const SECOND_NS: i64 = 1_000_000_000;
+
+fn tickers() -> Tickers {
+    let mut tickers = Tickers::default();
+    for (i, name) in TICKERS.iter().enumerate() {
+        let id = tickers.intern(name);
+        tickers.set_uuid(id, [i as u8; 16]);
+    }
+    tickers
+}
+
+/// The record that stands at `row_id` in the logs of these tests: every reader can tell what is right.
+fn record(row_id: u64) -> Record {
+    let mut rng = Rng::stream(1, "record", row_id);
+    let price = Price::new(rng.below(10_001) as i64).unwrap();
+    let side = if rng.chance(0.5) { Side::Yes } else { Side::No };
+    let qty = Qty(rng.below(100_000) as i64 - 50_000);
+    let (body, market) = match rng.below(20) {
+        0 => (Body::Other("subscribed".into()), MarketId::NONE),
+        1 => {
+            let id = std::array::from_fn(|_| rng.next_u64() as u8);
+            let trade = Trade { taker: side, yes_price: price, qty, block: None, id };
+            (Body::Trade(Box::new(trade)), MarketId(rng.below(3) as u32))
+        }
+        _ => (Body::Delta(Delta { side, price, qty }), MarketId(rng.below(3) as u32)),
+    };
+    let raw = matches!(body, Body::Other(_)).then(|| format!("raw {row_id}").into_bytes().into());
+    let recv = TsNs(row_id as i64 * SECOND_NS);
+    let ts = raw.is_none().then_some(TsUs(row_id as i64 * 1_000_000 - 900));
+    Record { event: Event { row_id, recv, ts, market, sid: 1, seq: row_id, body }, raw }
+}
+
+fn write(data_dir: &Path, id: u8, rows: std::ops::Range<u64>) {
+    let mut writer = Writer::open(data_dir, session(id)).unwrap();
+    for row_id in rows {
+        assert_eq!(writer.append(&tickers(), record(row_id)).unwrap(), row_id);
+    }
+    writer.finish("done").unwrap();
+}
+
+fn files(data_dir: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data_dir.join("log")).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == extension));
+    files.sort();
+    files
+}
+
+/// All records of the log, after making sure that they are those of [`record`]; how many.
+#[track_caller]
+fn check_all(data_dir: &Path) -> u64 {
+    let log = Log::open(data_dir).unwrap();
+    assert_eq!(log.verify().problems, Vec::<String>::new());
+    let mut rows = 0;
+    for got in log.read(Filter::default()).unwrap() {
+        let mut got = got.unwrap();
+        rows += 1;
+        // The log has its own dictionary; the names must be those that were given.
+        if got.event.market != MarketId::NONE {
+            assert_eq!(
+                log.tickers().uuid(got.event.market),
+                tickers().uuid(record(rows).event.market)
+            );
+            got.event.market = tickers().find(log.tickers().name(got.event.market)).unwrap();
+        }
+        assert_eq!(got, record(rows));
+    }
+    rows
+}
+
+/// A child process appends and says which rows are committed; it is killed at a moment of its own choosing
+/// by nobody. Whatever it was doing (committing, starting a segment, sealing one), the log opens and
+/// holds every row that was said to be committed.
+#[test]
+fn a_kill_at_any_moment_loses_no_committed_row() {
+    if let Some(dir) = std::env::var_os("KFLOW_TEST_KILLED_CHILD") {
+        append_for_ever(Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let rounds = if std::env::var_os("KFLOW_LONG").is_some() { 1_000 } else { 20 };
+    let mut rng = Rng::stream(7, "kill", 0);
+    let mut committed = 0;
+    for round in 0..rounds {
+        let me = std::env::current_exe().unwrap();
+        let mut child = Command::new(me)
+            .args(["log::a_kill_at_any_moment_loses_no_committed_row", "--exact", "--nocapture"])
+            .env("KFLOW_TEST_KILLED_CHILD", dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut note = |line: &str| {
+            if let Some((_, row_id)) = line.split_once("committed ") {
+                committed = row_id.trim_end_matches(';').parse().unwrap();
+            }
+        };
+        for _ in 0..rng.below(12) {
+            note(&lines.next().unwrap().unwrap());
+        }
+        std::thread::sleep(Duration::from_micros(rng.below(20_000)));
+        child.kill().unwrap();
+        // A line that the kill cut in two is no promise.
+        lines.map_while(Result::ok).filter(|l| l.ends_with(';')).for_each(|l| note(&l));
+        child.wait().unwrap();
+        // Every second time the next writer has to mend the log, not the reader.
+        if round % 2 == 0 {
+            let rows = check_all(dir.path());
+            assert!(rows >= committed, "{rows} rows of {committed} committed ones are left");
+        }
+    }
+    assert!(check_all(dir.path()) >= committed);
+    let log = Log::open(dir.path()).unwrap();
+    assert!(log.sessions().iter().all(|s| s.cause.as_deref() == Some("crash")));
+}
+
+/// Appends records until killed; a receive time of one second per row makes a segment every 3 600 rows.
+fn append_for_ever(dir: &Path) -> ! {
+    let mut writer = Writer::open(dir, session(1)).unwrap();
+    let tickers = tickers();
+    let mut row_id = writer.commit().unwrap();
+    let mut rng = Rng::stream(row_id, "child", 0);
+    let mut out = std::io::stdout();
+    loop {
+        for _ in 0..rng.below(1_500) {
+            row_id += 1;
+            writer.append(&tickers, record(row_id)).unwrap();
+        }
+        let committed = writer.commit().unwrap();
+        assert_eq!(committed, row_id);
+        writeln!(out, "committed {committed};").unwrap();
+    }
+}
+
+#[test]
+fn a_second_writer_is_refused_and_told_who_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Writer::open(dir.path(), session(1)).unwrap();
+    match Writer::open(dir.path(), session(2)) {
+        Err(StoreError::Locked { pid, .. }) => assert_eq!(pid, std::process::id()),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("two writers"),
+    }
+    // A reader is not refused, and does not see what is not sealed.
+    assert_eq!(Log::open(dir.path()).unwrap().segments().len(), 0);
+    drop(first);
+    write(dir.path(), 2, 1..10);
+    let log = Log::open(dir.path()).unwrap();
+    let ends: Vec<_> = log.sessions().into_iter().map(|s| s.cause.unwrap()).collect();
+    assert_eq!(ends, ["crash", "done"]);
+}
+
+#[test]
+fn rows_are_found_by_session_market_and_time() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 1..5_000);
+    write(dir.path(), 2, 5_000..6_000);
+    let log = Log::open(dir.path()).unwrap();
+    let ids = |filter: Filter| -> Vec<u64> {
+        log.read(filter).unwrap().map(|r| r.unwrap().event.row_id).collect()
+    };
+    let all = || 1u64..6_000;
+    assert_eq!(ids(Filter::default()), all().collect::<Vec<_>>());
+    let second = Filter { sessions: Some(vec![SessionId([2; 16])]), ..Filter::default() };
+    assert_eq!(ids(second), (5_000..6_000).collect::<Vec<_>>());
+    let market = Filter { tickers: Some(vec![TICKERS[1].into()]), ..Filter::default() };
+    let of_market = |id: &u64| record(*id).event.market == MarketId(1);
+    assert_eq!(ids(market), all().filter(of_market).collect::<Vec<_>>());
+    let time = Filter {
+        recv_from: Some(TsNs(4_321 * SECOND_NS)),
+        recv_to: Some(TsNs(5_432 * SECOND_NS)),
+        ..Filter::default()
+    };
+    assert_eq!(ids(time), (4_321..5_432).collect::<Vec<_>>());
+    let stranger = Filter { tickers: Some(vec!["NOBODY".into()]), ..Filter::default() };
+    assert_eq!(ids(stranger), Vec::<u64>::new());
+}
+
+#[test]
+fn gaps_and_market_definitions_are_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path(), session(1)).unwrap();
+    let gap = Gap { cause: GapCause::SeqGap, from: 5, to: 9, healed_by: "snapshot".into() };
+    let bodies = [
+        (Body::Market(r#"{"status":"active"}"#.into()), MarketId(2)),
+        (Body::Gap(Box::new(gap.clone())), MarketId::NONE),
+        (Body::Market(r#"{"status":"finalized"}"#.into()), MarketId(2)),
+    ];
+    for (body, market) in bodies {
+        let event = Event { body, market, ..record(1).event };
+        writer.append(&tickers(), Record { event, raw: None }).unwrap();
+    }
+    let summary = writer.finish("done").unwrap();
+    assert_eq!((summary.counts.gaps, summary.counts.markets), (1, 2));
+
+    let log = Log::open(dir.path()).unwrap();
+    let gaps = log.gaps().unwrap();
+    assert_eq!(gaps.len(), 1);
+    assert_eq!((gaps[0].row_id, gaps[0].market, &gaps[0].gap), (2, MarketId::NONE, &gap));
+    let markets = log.markets().unwrap();
+    assert_eq!(markets.len(), 1);
+    assert_eq!(log.tickers().name(markets[0].market), TICKERS[2]);
+    assert_eq!(&*markets[0].json, r#"{"status":"finalized"}"#);
+    // A gap of the whole connection concerns whoever asks for one market.
+    let one = Filter { tickers: Some(vec![TICKERS[2].into()]), ..Filter::default() };
+    assert_eq!(log.read(one).unwrap().count(), 3);
+}
+
+#[test]
+fn a_changed_byte_in_a_chunk_is_named_by_segment_and_chunk() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 1..1_000);
+    let file = files(dir.path(), "redb").remove(0);
+    let mut bytes = std::fs::read(&file).unwrap();
+    // The raw bytes "raw 17" sit uncompressed nowhere; trade ids do, as nothing compresses them.
+    let id = (1..1_000).find_map(|i| match record(i).event.body {
+        Body::Trade(trade) => Some(trade.id),
+        _ => None,
+    });
+    let id = id.unwrap();
+    let at = bytes.windows(16).position(|w| w == id).expect("trade ids are stored as they are");
+    bytes[at] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+
+    let log = Log::open(dir.path()).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let problems = log.verify().problems;
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains(name) && problems[0].contains("chunk 0"), "{problems:?}");
+    let read: Result<Vec<Record>, StoreError> = log.read(Filter::default()).unwrap().collect();
+    assert!(matches!(read, Err(StoreError::Corrupt { chunk: Some(0), .. })), "{read:?}");
+}
+
+/// Flipped bytes, zeroed pages and cut-off ends anywhere in a file: noticed, or harmless because nothing
+/// of ours is stored there. Never a panic, never other rows.
+#[test]
+fn chance_damage_is_noticed_or_harmless() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 1..3_000);
+    let file = files(dir.path(), "redb").remove(0);
+    let good = std::fs::read(&file).unwrap();
+    let mut rng = Rng::stream(3, "damage", 0);
+    let rounds = if std::env::var_os("KFLOW_LONG").is_some() { 10_000 } else { 300 };
+    let mut noticed = 0;
+    for _ in 0..rounds {
+        let mut bad = good.clone();
+        let at = rng.below(good.len() as u64) as usize;
+        match rng.below(4) {
+            0 => bad.truncate(at),
+            1 => bad[at..good.len().min(at + 4_096)].fill(0),
+            _ => bad[at] ^= 1 << rng.below(8),
+        }
+        std::fs::write(&file, &bad).unwrap();
+        let Ok(log) = Log::open(dir.path()) else {
+            noticed += 1;
+            continue;
+        };
+        if log.verify().problems.is_empty() {
+            let rows = log.read(Filter::default()).unwrap();
+            assert!(rows.map(Result::unwrap).map(|r| r.event.seq).eq(1..3_000));
+        } else {
+            noticed += 1;
+        }
+    }
+    assert!(noticed > rounds / 3, "only {noticed} of {rounds} were noticed");
+}
+
+#[test]
+fn a_live_file_of_garbage_never_blocks_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 1, 1..100);
+    std::fs::write(dir.path().join("log/000002-000000000100.live"), b"not redb at all").unwrap();
+    let mut writer = Writer::open(dir.path(), session(2)).unwrap();
+    let row_id = writer.append(&tickers(), record(100)).unwrap();
+    assert!(row_id > 100, "ids that the lost segment may have used are given out again");
+    writer.finish("done").unwrap();
+    let log = Log::open(dir.path()).unwrap();
+    assert!(log.verify().problems.iter().any(|p| p.contains("000002-000000000100.bad")));
+    assert!(matches!(log.read(Filter::default()), Err(StoreError::Corrupt { .. })));
+}
+
+/// A small tmpfs, unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().unwrap();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(dir.path())
+            .output();
+        done.is_ok_and(|o| o.status.success()).then_some(SmallDisk(dir))
+    }
+
+    fn grow(&self, size: &str) {
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,size={size}")])
+            .arg(self.0.path())
+            .status();
+        assert!(done.unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_committed_rows_stay() {
+    let Some(disk) = SmallDisk::mount("6m") else {
+        eprintln!(
+            "SKIPPED a_full_disk_is_said_and_committed_rows_stay: cannot mount a tmpfs (root?)"
+        );
+        return;
+    };
+    let dir = disk.0.path();
+    let mut writer = Writer::open(dir, session(1)).unwrap();
+    let mut committed = 0;
+    let error = loop {
+        let rows = committed + 1..=committed + 500;
+        let appended: Result<Vec<u64>, StoreError> =
+            rows.map(|id| writer.append(&tickers(), record(id))).collect();
+        match appended.and_then(|_| writer.commit()) {
+            Ok(row_id) => committed = row_id,
+            Err(e) => break e,
+        }
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    assert!(committed > 1_000);
+    drop(writer);
+    disk.grow("64m");
+    assert!(check_all(dir) >= committed);
 }

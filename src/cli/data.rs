@@ -1,0 +1,181 @@
+//! `kflow data`: what was recorded, and whether it is whole.
+
+use super::exit::{Code, Failure};
+use super::{export, printer};
+use crate::dataset::{self, Manifest};
+use crate::store::{Log, SessionSummary, StoreError, Verify};
+use crate::units::{TsNs, TsUs};
+use crate::wire::convert::time_text;
+use clap::Subcommand;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Arguments of `kflow data`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// List the recorded sessions
+    Ls(Options),
+    /// Read every byte of the log and name what is damaged or missing
+    Verify(Options),
+    /// Write the data card of the exported dataset anew, and print it
+    Card(Options),
+}
+
+#[derive(clap::Args, Debug)]
+struct Options {
+    /// Data directory
+    #[arg(long, value_name = "DIR", default_value = "datasets")]
+    data: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit 3 without a log (`card`: without a dataset), 5 when `verify` finds problems or the log cannot be read.
+pub fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Ls(options) => ls(&options),
+        Command::Verify(options) => verify(&options),
+        Command::Card(options) => card(&options),
+    }
+}
+
+/// Gives an error of the log its exit code and its hint.
+pub fn log_failure(error: StoreError) -> Failure {
+    let (code, hint) = match error {
+        StoreError::NoLog { .. } => {
+            (Code::Config, "record something first: `kflow import FILE` or `kflow demo`")
+        }
+        StoreError::Locked { .. } => {
+            (Code::Runtime, "wait until that process ends, or choose another directory with --data")
+        }
+        StoreError::Full { .. } => (
+            Code::Runtime,
+            "free some space; what was committed is safe, the rest has to be repeated",
+        ),
+        StoreError::Corrupt { .. } => {
+            (Code::Integrity, "`kflow data verify` names everything that is damaged")
+        }
+        StoreError::Format { .. } => {
+            (Code::Integrity, "read it with the version of kflow that wrote it")
+        }
+        StoreError::Io { .. } | StoreError::SealAbandoned { .. } => {
+            (Code::Runtime, "try again: what was committed is safe")
+        }
+    };
+    Failure::new(code, error).hint(hint)
+}
+
+/// One line of `kflow data ls`.
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    source: String,
+    /// First and last receive time, RFC 3339.
+    start: String,
+    end: String,
+    /// `null` while the session is being written.
+    cause: Option<String>,
+    records: u64,
+    deltas: u64,
+    trades: u64,
+    gaps: u64,
+    markets: usize,
+    bytes: u64,
+}
+
+impl Row {
+    fn of(session: &SessionSummary) -> Row {
+        let (start, end) = session.recv.unwrap_or((session.meta.started, session.meta.started));
+        Row {
+            id: session.id().to_string(),
+            source: session.meta.source.clone(),
+            start: time(start),
+            end: time(end),
+            cause: session.cause.clone(),
+            records: session.counts.records(),
+            deltas: session.counts.deltas,
+            trades: session.counts.trades,
+            gaps: session.counts.gaps,
+            markets: session.markets.len(),
+            bytes: session.bytes,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.id.clone(),
+            self.source.clone(),
+            self.start.clone(),
+            self.end.clone(),
+            self.cause.clone().unwrap_or_else(|| "(open)".to_owned()),
+            self.records.to_string(),
+            self.deltas.to_string(),
+            self.trades.to_string(),
+            self.gaps.to_string(),
+            self.markets.to_string(),
+            self.bytes.to_string(),
+        ]
+    }
+}
+
+/// A receive time to the second: nobody reads a table for more.
+fn time(t: TsNs) -> String {
+    time_text(TsUs(t.0.div_euclid(1_000_000_000) * 1_000_000))
+}
+
+fn ls(options: &Options) -> Result<(), Failure> {
+    let log = Log::open(&options.data).map_err(log_failure)?;
+    let rows: Vec<Row> = log.sessions().iter().map(Row::of).collect();
+    if options.json {
+        return printer::json("data ls", &serde_json::json!({ "sessions": rows }));
+    }
+    let head = [
+        "session", "source", "start", "end", "cause", "records", "deltas", "trades", "gaps",
+        "markets", "bytes",
+    ];
+    let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
+    printer::line(&printer::table(&head, &cells))
+}
+
+fn verify(options: &Options) -> Result<(), Failure> {
+    let Verify { segments, records, problems } =
+        Log::open(&options.data).map_err(log_failure)?.verify();
+    if options.json {
+        let data = serde_json::json!({
+            "segments": segments, "records": records, "problems": &problems
+        });
+        printer::json("data verify", &data)?;
+    } else {
+        printer::line(&format!("{segments} segments, {records} records read back"))?;
+        for problem in &problems {
+            printer::line(&format!("problem: {problem}"))?;
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let text = format!("the log has {} problems", problems.len());
+    Err(Failure::msg(Code::Integrity, text)
+        .hint("rows of undamaged segments can be read once the damaged files are moved away"))
+}
+
+fn card(options: &Options) -> Result<(), Failure> {
+    let manifest = Manifest::existing(&options.data).map_err(export::failure)?;
+    let path = dataset::write_card(&options.data, &manifest).map_err(export::failure)?;
+    if options.json {
+        let (files, sessions) = (manifest.files.len(), manifest.sessions.len());
+        let data = serde_json::json!({ "path": path, "files": files, "sessions": sessions });
+        return printer::json("data card", &data);
+    }
+    printer::line(dataset::card(&manifest).trim_end())
+}
