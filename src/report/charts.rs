@@ -1,7 +1,8 @@
 //! The pictures of an evaluation: equity, returns, actions.
 
 use super::svg::Plot;
-use crate::agent::eval::{EvalResult, Part, Row};
+use crate::agent::eval::EvalResult;
+use crate::agent::score::{Part, Row};
 
 /// Held-out rows, the evaluated policy last.
 pub fn held_out(result: &EvalResult) -> Vec<&Row> {

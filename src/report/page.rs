@@ -2,7 +2,8 @@
 
 use super::charts::{self, dollars, percent};
 use super::{Origin, escape};
-use crate::agent::eval::{EvalResult, Part, Row, Verdict};
+use crate::agent::eval::{EvalResult, Verdict};
+use crate::agent::score::{Part, Row};
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("page.css");

@@ -1,7 +1,8 @@
 //! Evaluation: finds what is there and nothing else, on tapes whose truth is known.
 
-use kalshiflow::agent::eval::{self, Entrant, EvalResult, Part, Setup, Verdict};
+use kalshiflow::agent::eval::{self, Entrant, EvalResult, Setup, Verdict};
 use kalshiflow::agent::policy::Policy;
+use kalshiflow::agent::score::Part;
 use kalshiflow::agent::split::{Plan, Protocol};
 use kalshiflow::env::EnvConfig;
 use kalshiflow::event::{Event, SessionId};
