@@ -116,7 +116,7 @@ mod tests {
     fn steps_are_those_of_pytorch() {
         for (kind, want) in [
             // m=.03 v=9e-5: p = 1 - .01*.3/(.3+1e-5); m=.017 v=9.991e-5: mhat=.0894737 vhat=.0499800
-            (OptimizerKind::Adam { eps: 1e-5 }, [0.990_000_33, 0.985_998_3]),
+            (OptimizerKind::Adam { eps: 1e-5 }, [0.990_000_3, 0.985_998_3]),
             // v=9e-4: p = 1 - .01*.3/(.03+1e-5); v=9.91e-4: p += .01*.1/(.0314802+1e-5)
             (OptimizerKind::RmsProp { eps: 1e-5 }, [0.900_033_3, 0.931_789_3]),
         ] {

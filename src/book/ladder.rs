@@ -36,7 +36,7 @@ impl Ladder {
     #[inline]
     pub fn size(&self, price: Price) -> Qty {
         let i = price.index();
-        if i % E4_PER_CENT == 0 {
+        if i.is_multiple_of(E4_PER_CENT) {
             return Qty(self.cents[i / E4_PER_CENT]);
         }
         match self.fine.binary_search_by_key(&price, |l| l.0) {
@@ -50,7 +50,7 @@ impl Ladder {
     #[inline]
     pub fn add(&mut self, price: Price, change: Qty) -> Result<Qty, Qty> {
         let i = price.index();
-        if i % E4_PER_CENT != 0 {
+        if !i.is_multiple_of(E4_PER_CENT) {
             return self.add_fine(price, change);
         }
         let at = i / E4_PER_CENT;

@@ -57,7 +57,7 @@ impl Taken {
         bids.iter()
             .scan(want, move |open, level| {
                 let qty = (*open > Qty::ZERO).then(|| self.left(side, *level).min(*open))?;
-                *open = *open - qty;
+                *open -= qty;
                 Some((level.0, qty))
             })
             .filter(|fill| fill.1 > Qty::ZERO)
@@ -72,7 +72,7 @@ impl Taken {
             if qty == Qty::ZERO {
                 continue;
             }
-            open = open - qty;
+            open -= qty;
             // A positive change is never refused.
             let _ = self.sides[side.index()].add(level.0, qty);
         }

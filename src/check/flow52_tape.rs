@@ -125,8 +125,8 @@ fn check_window(window: &Window, rows: &[Replayed]) -> Result<(), String> {
     }
     for (i, want) in window.column_means.iter().enumerate().take(LAYOUT.market_len()) {
         let mean = rows.iter().map(|row| f64::from(row.1[i])).sum::<f64>() / rows.len() as f64;
-        // Not `>`: a mean over nothing is NaN, which must not pass.
-        if !((mean - want).abs() <= TOLERANCE) {
+        // A mean over nothing is NaN, which must not pass.
+        if mean.is_nan() || (mean - want).abs() > TOLERANCE {
             return Err(format!("mean of value {i} is {mean} instead of {want}"));
         }
     }

@@ -31,7 +31,7 @@ impl PairAccount {
         self.cash -= price.times(qty) + fee;
         self.piles[side.index()] += qty;
         let pairs = self.piles[0].min(self.piles[1]);
-        self.piles.iter_mut().for_each(|pile| *pile = *pile - pairs);
+        self.piles.iter_mut().for_each(|pile| *pile -= pairs);
         self.cash += Price::ONE.times(pairs);
     }
 

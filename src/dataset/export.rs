@@ -81,7 +81,7 @@ pub fn export(
     for session in log.sessions() {
         let input = SessionInput {
             meta: &session.meta,
-            ended: session.cause.as_ref().and_then(|_| session.recv).map(|r| r.1),
+            ended: session.cause.as_ref().and(session.recv).map(|r| r.1),
             end_cause: session.cause.as_deref().unwrap_or_default(),
             records: session.counts.records(),
             tickers: log.tickers(),

@@ -7,6 +7,7 @@ use crate::book::SequencePolicy;
 use crate::event::{Body, Event, MarketId, Record, SessionId, SessionMeta, Tickers};
 use crate::store::{Log, StoreError, Writer};
 use crate::units::TsNs;
+use crate::wire::Decoder;
 use crate::wire::market::{market_info, market_objects};
 use serde::Serialize;
 use serde_json::Value;
@@ -117,7 +118,10 @@ pub fn import(
         tape: Tape::new(options.sequence),
         report,
     };
-    let outcome = import.run(&found.tapes, format, &definitions.objects, target.now, &mut progress);
+    let begin = found.tapes.first().map(|tape| begin(tape)).transpose()?.flatten();
+    let outcome = import
+        .define(&definitions.objects, begin.unwrap_or(target.now))
+        .and_then(|()| import.run(&found.tapes, format, &mut progress));
     import.finish(outcome)
 }
 
@@ -132,11 +136,8 @@ impl Import {
         &mut self,
         tapes: &[PathBuf],
         format: Format,
-        definitions: &[(String, Value)],
-        now: TsNs,
         progress: &mut impl FnMut(u64, u64),
     ) -> Result<(), IntakeError> {
-        self.define(definitions, now)?;
         if format == Format::KalshiflowRows {
             return self.rows(tapes);
         }
@@ -158,14 +159,15 @@ impl Import {
         Ok(())
     }
 
-    /// The definitions come first, so that a reader knows a market before its events.
-    fn define(&mut self, definitions: &[(String, Value)], now: TsNs) -> Result<(), IntakeError> {
+    /// The definitions come first, so that a reader knows a market before its events; they take the
+    /// recording's first time, so that the session spans what was recorded.
+    fn define(&mut self, definitions: &[(String, Value)], recv: TsNs) -> Result<(), IntakeError> {
         for (text, object) in definitions {
             let Ok(info) = market_info(object) else { continue };
             let market = self.tape.decoder.tickers.intern(&info.ticker);
             self.tape.accountant.define(market, info);
             let body = Body::Market(text.as_str().into());
-            let event = Event { row_id: 0, recv: now, ts: None, market, sid: 0, seq: 0, body };
+            let event = Event { row_id: 0, recv, ts: None, market, sid: 0, seq: 0, body };
             self.writer.append(&self.tape.decoder.tickers, Record { event, raw: None })?;
         }
         Ok(())
@@ -356,6 +358,14 @@ fn sniff(path: &Path) -> Result<Format, IntakeError> {
     let first = first_line(path)?;
     let value = serde_json::from_slice::<Value>(&first).unwrap_or_default();
     Ok(if rows::is_row(&value) { Format::KalshiflowRows } else { Format::Frames })
+}
+
+/// When the recording begins: the receive time of its first line, else its exchange time.
+fn begin(path: &Path) -> Result<Option<TsNs>, IntakeError> {
+    let line = first_line(path)?;
+    let unpacked = super::envelope::unpack(&line);
+    let event = Decoder::default().decode(unpacked.frame, TsNs(0)).event;
+    Ok(unpacked.recv.or(event.ts.map(|ts| TsNs(ts.0.saturating_mul(1_000)))))
 }
 
 fn first_line(path: &Path) -> Result<Vec<u8>, IntakeError> {

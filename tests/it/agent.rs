@@ -369,7 +369,8 @@ impl VecEnv for Poisoned {
 
 #[test]
 fn a_number_that_is_none_ends_the_run_by_name_and_spares_the_saved_state() {
-    let poisons: [(fn(&mut StepBuf), &str); 2] = [
+    type Poison = fn(&mut StepBuf);
+    let poisons: [(Poison, &str); 2] = [
         (|b| b.reward[1] = f32::INFINITY, "a reward (place 1) is inf"),
         (|b| b.obs[6] = f32::NAN, "an observation (place 6) is NaN"),
     ];

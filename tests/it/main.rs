@@ -1,4 +1,12 @@
 //! Integration tests: one binary, so that polars and burn are linked once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests stop and speak"
+)]
+
 mod agent;
 mod broker;
 mod cli;

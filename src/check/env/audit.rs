@@ -85,7 +85,7 @@ impl<'a> Audit<'a> {
                 continue;
             }
             *taken += qty;
-            open = open - qty;
+            open -= qty;
             let price = match intent.verb {
                 Verb::Buy => bid.complement(),
                 Verb::Sell => bid,

@@ -68,8 +68,8 @@ impl VecEnv for TableWalk {
     }
 
     fn step(&mut self, actions: &[u32], out: &mut StepBuf) {
-        for env in 0..self.at.len() {
-            let reward = self.row(env)[0] * (actions[env] as f32 - 2.0);
+        for (env, action) in actions.iter().enumerate() {
+            let reward = self.row(env)[0] * (*action as f32 - 2.0);
             self.at[env] += 1;
             self.steps[env] += 1;
             self.returns[env] += f64::from(reward);

@@ -96,10 +96,10 @@ fn order_values(mid: Option<f64>, orders: &[OwnOrder], t_ms: i64) -> [f64; 5] {
     let age_s = |o: &OwnOrder| (t_ms.saturating_sub(o.placed_ms)).max(0) as f64 / 1_000.0;
     let (buy, sell) = (oldest(Action::Buy), oldest(Action::Sell));
     [
-        flag(buy),                                                      // 47 has_open_buy
-        flag(sell),                                                     // 48 has_open_sell
-        distance(buy),                                                  // 49 buy_distance_from_mid
-        distance(sell),                                                 // 50 sell_distance_from_mid
-        live().last().map_or(0.0, |o| (age_s(o) / GAP_CAP_S).min(1.0)), // 51 time_since_order
+        flag(buy),                                                           // 47 has_open_buy
+        flag(sell),                                                          // 48 has_open_sell
+        distance(buy),  // 49 buy_distance_from_mid
+        distance(sell), // 50 sell_distance_from_mid
+        live().next_back().map_or(0.0, |o| (age_s(o) / GAP_CAP_S).min(1.0)), // 51 time_since_order
     ]
 }
