@@ -1,24 +1,73 @@
 //! KalshiFlow: record Kalshi order books, learn a trading policy from them, and find out honestly
 //! whether it has an edge.
+//!
+//! ```text
+//!  recorded files ─► intake ─► store (redb log) ─► dataset (Parquet) ─► features::pipeline (polars)
+//!                      │            │
+//!                     wire         replay ─► features::Observer ─► env ─► agent ─► report
+//!                      │                          │                 │
+//!                     book  ◄─────────────────────┘              broker (ledger, fees, fills)
+//! ```
+//!
+//! # Invariants
+//! 1. Nothing is lost silently: every missing message is a row that says so ([`event::Gap`]).
+//! 2. Money is exact: integers, never floats ([`units`]); the ledger's identities hold at every step.
+//! 3. One engine: import, replay, training and evaluation run the same book, observation, fill and
+//!    ledger code.
+//! 4. No result flatters: fees, depth and held-out data are in the number, with baselines beside it.
+//! 5. A room imports only rooms above it in the list below; each heavy crate has one room (`redb`,
+//!    `bincode` in [`store`]; `arrow`, `parquet` in [`dataset`]; `polars` in its bridge and in the
+//!    pipeline and report of [`features`]; `burn` in [`agent`]; the environment of the process in
+//!    [`config`]). `tests/it/house.rs` enforces it.
+//! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report) and `env` do no IO, spawn
+//!    nothing and read no clock: time arrives in the event.
+//! 7. No path leads to an order on a real exchange: there is no such code.
+//!
+//! # Units
+//! | what | type | counts |
+//! |---|---|---|
+//! | price | [`units::Price`], `_e4` | 1e-4 dollars, 0..=10 000 |
+//! | size | [`units::Qty`], `_e2` | 1e-2 contracts |
+//! | money | [`units::Money`], `_e6` | 1e-6 dollars |
+//! | exchange time | [`units::TsUs`], `_us`, `_ms` | since the epoch, UTC |
+//! | receive time | [`units::TsNs`], `_ns` | since the epoch, UTC |
+//!
+//! # Where to start
+//! [`event`] is the language that all rooms speak; [`book`] is the heart; [`features::Observer`] turns
+//! events into numbers; [`env::TradingEnv`] is what a policy lives in; [`cli`] puts everything together.
+//!
+//! # Where the plan was changed
+//! * The command line's arguments stand beside the command that reads them, not in one `args.rs`: a
+//!   command is then one file.
+//! * Models are judged in [`agent`], which therefore stands below [`replay`]; the exchange and the
+//!   synthetic tapes of [`sim`] know only the ground, the wire and the book.
 
-pub mod config;
+// ground: imports nothing of ours
+pub mod units;
 pub mod event;
 pub mod market;
 pub mod rng;
-pub mod units;
+pub mod config;
 
-pub mod agent;
-pub mod book;
-pub mod broker;
-pub mod check;
-pub mod cli;
-pub mod dataset;
-pub mod demo;
-pub mod env;
-pub mod features;
-pub mod intake;
-pub mod replay;
-pub mod report;
-pub mod sim;
-pub mod store;
+// what was said, and what follows from it
 pub mod wire;
+pub mod book;
+pub mod sim;
+
+// kept and handed out
+pub mod store;
+pub mod intake;
+pub mod dataset;
+
+// traded, observed, learned
+pub mod broker;
+pub mod features;
+pub mod replay;
+pub mod env;
+pub mod agent;
+
+// shown and checked
+pub mod check;
+pub mod report;
+pub mod demo;
+pub mod cli;

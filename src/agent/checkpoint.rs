@@ -3,7 +3,8 @@
 //! ```text
 //! <run_id>/
 //!   config.json            the resolved configuration         command.txt   the command line
-//!   env.json               program, machine, when             dataset.json  what it was trained on
+//!   rules.json             the rules of the environment       dataset.json  what it was trained on
+//!   env.json               program, machine, when
 //!   progress.csv, progress.jsonl, timing.jsonl, events.out.tfevents.*
 //!   last/                  the newest saved state
 //!     model.safetensors      parameters, and what they fit to
@@ -129,6 +130,8 @@ fn brief(hash: &str) -> &str {
 pub struct Notes {
     /// The command line.
     pub command: String,
+    /// The rules of the environment; evaluation plays by the same.
+    pub rules: serde_json::Value,
     /// Program, machine, when.
     pub env: serde_json::Value,
     /// Fingerprint of the data and the sessions in them.
@@ -157,6 +160,7 @@ impl RunDir {
         fs::create_dir_all(path).map_err(io_at(path))?;
         let run = RunDir { path: path.to_owned() };
         write(&path.join("command.txt"), format!("{}\n", notes.command).as_bytes())?;
+        write(&path.join("rules.json"), &pretty(path, &notes.rules)?)?;
         write(&path.join("env.json"), &pretty(path, &notes.env)?)?;
         write(&path.join("dataset.json"), &pretty(path, &notes.dataset)?)?;
         run.write_config(config)?;
@@ -188,6 +192,14 @@ impl RunDir {
         let path = self.path.join("config.json");
         let bytes = pretty(&path, config)?;
         write(&path, &bytes)
+    }
+
+    /// The rules of the environment.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn rules<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
+        read_json(&self.path.join("rules.json"))
     }
 
     /// Replaces `last` by this state.

@@ -15,6 +15,8 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Environment steps to do, all environments together; whole rollouts are done, so it may be passed a little.
     pub total_timesteps: u64,
+    /// Environments stepped in lockstep.
+    pub n_envs: usize,
     /// Steps per environment and rollout.
     pub n_steps: usize,
     /// Discount factor per step.
@@ -89,6 +91,7 @@ impl TrainConfig {
             },
             seed: 0,
             total_timesteps: 100_000,
+            n_envs: 8,
             n_steps: 2048,
             gamma: 0.99,
             gae_lambda: 0.95,
@@ -115,6 +118,18 @@ impl TrainConfig {
             normalize_advantage: false,
             log_interval: 100,
             ..TrainConfig::ppo()
+        }
+    }
+
+    /// The defaults of the algorithm called `name`.
+    ///
+    /// # Errors
+    /// When there is no such algorithm.
+    pub fn of(name: &str) -> Result<TrainConfig, String> {
+        match name {
+            "ppo" => Ok(TrainConfig::ppo()),
+            "a2c" => Ok(TrainConfig::a2c()),
+            _ => Err(format!("no algorithm is called `{name}`; there are `ppo` and `a2c`")),
         }
     }
 
@@ -152,15 +167,15 @@ impl TrainConfig {
         Ok(())
     }
 
-    /// Every problem of this configuration for `n_envs` environments; empty when there is none.
-    pub fn problems(&self, n_envs: usize) -> Vec<String> {
+    /// Every problem of this configuration; empty when there is none.
+    pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut demand = |ok: bool, text: &str| {
             if !ok {
                 problems.push(text.to_owned());
             }
         };
-        demand(n_envs > 0, "at least one environment is needed");
+        demand(self.n_envs > 0, "n_envs must be positive");
         demand(self.n_steps > 0, "n_steps must be positive");
         demand(!self.net_arch.contains(&0), "net_arch must not hold a zero");
         demand(self.log_interval > 0, "log_interval must be positive");
@@ -220,13 +235,13 @@ mod tests {
         for config in [TrainConfig::ppo(), TrainConfig::a2c()] {
             let text = serde_json::to_string(&config).unwrap();
             assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), config);
-            assert_eq!(config.problems(8), Vec::<String>::new());
+            assert_eq!(config.problems(), Vec::<String>::new());
         }
     }
 
     #[test]
     fn all_problems_are_told_at_once() {
-        let config = TrainConfig { n_steps: 0, gamma: 1.5, ..TrainConfig::ppo() };
-        assert_eq!(config.problems(0).len(), 3);
+        let config = TrainConfig { n_steps: 0, n_envs: 0, gamma: 1.5, ..TrainConfig::ppo() };
+        assert_eq!(config.problems().len(), 3);
     }
 }

@@ -70,17 +70,6 @@ pub enum Part {
     Train,
 }
 
-impl Part {
-    /// The word in tables.
-    pub fn word(self) -> &'static str {
-        match self {
-            Part::Test => "test",
-            Part::Validation => "validation",
-            Part::Train => "train",
-        }
-    }
-}
-
 /// One policy on one part of the data. Money in dollars, shares and returns as fractions.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {

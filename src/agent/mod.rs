@@ -5,6 +5,7 @@
 //!   ▲                            │                              loss, optimizer, net, dist
 //!   └───────── actions ──────────┘
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
+//!  split ─► fit (one model per split) ─► eval
 //! ```
 //!
 //! **Invariant:** burn is named in `device` and `burn_engine` only; everything else works on slices
@@ -32,7 +33,11 @@ pub mod engine;
 #[cfg(feature = "learn")]
 mod exact;
 #[cfg(feature = "learn")]
+pub mod fit;
+#[cfg(feature = "learn")]
 pub mod gae;
+#[cfg(feature = "learn")]
+pub mod judge;
 #[cfg(feature = "learn")]
 pub mod loss;
 #[cfg(feature = "learn")]

@@ -26,6 +26,8 @@ pub enum Protocol {
     Chronological,
     /// Five models; each fifth is held out once.
     FiveBlocks,
+    /// One model that was trained on other data; all markets that it never saw.
+    Unseen,
 }
 
 /// One model's share of the data, as indices of episodes in settlement order.
@@ -64,12 +66,33 @@ impl Plan {
         Plan { protocol: Protocol::FiveBlocks, splits }
     }
 
+    /// For one model that knows the markets that `seen` names: the others are held out, but for those
+    /// whose life comes within the embargo of the life of a known one.
+    pub fn unseen(episodes: &[Episode], seen: impl Fn(&str) -> bool) -> Plan {
+        let mut split = Split::default();
+        let (known, new): (Vec<Group>, Vec<Group>) = groups(episodes)
+            .into_iter()
+            .partition(|g| g.episodes.iter().any(|e| seen(&episodes[*e].ticker)));
+        for group in &known {
+            split.train.extend_from_slice(&group.episodes);
+        }
+        for group in &new {
+            let near = known.iter().any(|k| {
+                k.start_ms - EMBARGO_MS <= group.settled_ms
+                    && group.start_ms - EMBARGO_MS <= k.settled_ms
+            });
+            let side = if near { &mut split.embargoed } else { &mut split.test };
+            side.extend_from_slice(&group.episodes);
+        }
+        Plan { protocol: Protocol::Unseen, splits: vec![split] }
+    }
+
     /// Episodes that show how the model of split `index` does on what it learned from; over all splits
     /// each episode at most once. With five blocks: the next split's block, as far as it was learned.
     pub fn in_sample(&self, index: usize) -> Vec<usize> {
         let train = &self.splits[index].train;
         match self.protocol {
-            Protocol::Chronological => train.clone(),
+            Protocol::Chronological | Protocol::Unseen => train.clone(),
             Protocol::FiveBlocks => {
                 let next = &self.splits[(index + 1) % self.splits.len()].test;
                 next.iter().copied().filter(|e| train.contains(e)).collect()
@@ -234,6 +257,17 @@ mod tests {
         let all = shown.len();
         shown.dedup();
         assert!(all == shown.len() && all >= 9, "{shown:?}");
+    }
+
+    #[test]
+    fn a_model_from_elsewhere_is_judged_on_what_it_never_saw() {
+        let markets = back_to_back(100);
+        let known = |ticker: &str| ticker[1..].parse::<u32>().is_ok_and(|n| n < 50);
+        let [split] = &Plan::unseen(&markets, known).splits[..] else { panic!("one split") };
+        assert!(split.train.iter().copied().eq(0..50));
+        // Market 50 begins when 49 is settled, market 51 fifteen minutes later.
+        assert_eq!(split.embargoed, [50, 51]);
+        assert!(split.test.iter().copied().eq(52..100));
     }
 
     proptest! {

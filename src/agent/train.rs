@@ -4,12 +4,11 @@ use super::burn_engine::BurnEngine;
 use super::checkpoint::{CheckpointError, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
-use super::model;
 use super::progress::{Clock, ProgressLog, Record};
 use super::rollout::NotFinite;
 use super::trainer::{Ended, Trainer};
 use super::weights::Interface;
-use crate::env::VecEnv;
+use crate::env::{EnvError, VecEnv};
 use std::time::{Instant, SystemTime};
 
 /// A run that could not go on.
@@ -27,6 +26,9 @@ pub enum TrainError {
     /// The progress files.
     #[error("progress files")]
     Progress(#[source] std::io::Error),
+    /// The rules of the game contradict themselves, or there is nothing to trade.
+    #[error("environment")]
+    Rules(#[from] EnvError),
     /// The saved environments do not fit to these.
     #[error("the saved environments do not fit: {0}")]
     Environment(String),
@@ -48,6 +50,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// Environment steps of the run, all environments and all processes together.
     pub steps: u64,
+    /// Those of this process.
+    pub new_steps: u64,
     /// Environment steps per second of this process.
     pub steps_per_second: f64,
     /// The figures of the last update.
@@ -78,13 +82,16 @@ pub fn train(
     job: &Job,
     watch: &mut dyn FnMut(u64, &Record) -> Control,
 ) -> Result<Outcome, TrainError> {
-    let problems = job.config.problems(env.n_envs());
+    let mut problems = job.config.problems();
+    if env.n_envs() != job.config.n_envs {
+        problems.push(format!("n_envs is {}, there are {}", job.config.n_envs, env.n_envs()));
+    }
     if !problems.is_empty() {
         return Err(TrainError::Config(problems));
     }
     let (config, shape) = (job.config, job.config.shape(env));
     let (params, optimizer) = config.fresh(&shape);
-    let mut engine = BurnEngine::new(job.device, shape.clone(), params, optimizer);
+    let mut engine = BurnEngine::new(job.device, shape, params, optimizer);
     let (mut trainer, rows) = if job.resume {
         let saved = job.run.load(config, job.interface)?;
         let rows = saved.progress.iterations / config.log_interval;
@@ -113,15 +120,14 @@ pub fn train(
         let ended = iteration.ended.or(asked);
         if ended.is_some() || steps >= next_save {
             let snapshot = trainer.snapshot();
-            let normalized = snapshot.normalizer.is_some();
-            let card = model::card(config, shape.clone(), job.interface.clone(), steps, normalized);
-            job.run.save(&card, &snapshot)?;
+            job.run.save(&trainer.model(job.interface.clone()).card, &snapshot)?;
             next_save = steps + config.save_freq;
         }
         if let Some(ended) = ended {
             return Ok(Outcome {
                 ended,
                 steps,
+                new_steps: steps - before,
                 steps_per_second: speed(steps),
                 last: iteration.record,
             });

@@ -6,6 +6,7 @@
 use super::config::{Algo, COLLAPSE_SHARE, TrainConfig};
 use super::engine::Engine;
 use super::loss::{Objective, Rule};
+use super::model::{self, Model};
 use super::net::NetShape;
 use super::normalizer::Normalizer;
 use super::optimizer::Optimizer;
@@ -13,6 +14,7 @@ use super::ppo::{self, Passes};
 use super::progress::Record;
 use super::rollout::{Collector, NotFinite, Rollout};
 use super::tally::Tally;
+use super::weights::Interface;
 use super::{a2c, schedule::Schedule};
 use crate::env::VecEnv;
 use crate::rng::Rng;
@@ -168,6 +170,14 @@ impl<'a> Trainer<'a> {
                 env: self.env.save(),
             },
         }
+    }
+
+    /// The model as it is now.
+    pub fn model(&self, interface: Interface) -> Model {
+        let normalizer = self.collector.normalizer.clone();
+        let shape = self.engine.shape().clone();
+        let card = model::card(self.config, shape, interface, self.steps(), normalizer.is_some());
+        Model { card, params: self.engine.params().to_vec(), normalizer }
     }
 
     /// One rollout and what is learned from it.

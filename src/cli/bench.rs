@@ -1,5 +1,6 @@
 //! `kflow bench`: how fast the parts are on this machine, in CPU seconds of one thread.
 
+mod replay;
 #[cfg(feature = "learn")]
 mod train;
 
@@ -15,6 +16,8 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Debug)]
 enum What {
+    /// From recorded files, frames and events to books, each beside a baseline.
+    Replay(replay::Args),
     /// The learner: PPO and A2C at SB3's settings, one update, one decision.
     #[cfg(feature = "learn")]
     Train(train::Args),
@@ -26,6 +29,7 @@ enum What {
 /// When the benchmark cannot run.
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.what {
+        What::Replay(args) => replay::run(args),
         #[cfg(feature = "learn")]
         What::Train(args) => train::run(args),
     }
@@ -33,10 +37,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 /// Measures the CPU time of the calling thread, which other programs on the machine do not lengthen.
 /// Where the system does not tell it (only Linux does here), elapsed time stands in.
-#[cfg_attr(
-    not(feature = "learn"),
-    expect(dead_code, reason = "benchmarks of the light build use elapsed time")
-)]
 struct CpuTimer {
     cpu: Option<Duration>,
     wall: Instant,

@@ -1,13 +1,12 @@
 //! `kflow env check`: may this environment be trained in?
 
-use super::exit::{Code, Failure, OrFail};
-use super::{export, printer};
+use super::exit::{self, Code, Failure, OrFail};
+use super::printer;
 use crate::check::env::{self, EnvCheck, Tape, fair_episodes};
-use crate::dataset::{self, DatasetError};
 use crate::env::EnvConfig;
 use crate::features::Layout;
-use crate::features::episode::{Episode, EpisodeBuilder};
-use crate::market::MarketInfo;
+use crate::replay;
+use crate::store::StoreError;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
@@ -46,15 +45,16 @@ struct Check {
 /// Runs the command.
 ///
 /// # Errors
-/// Exit 6 when a promise is broken or the exploit alarm goes off, 5 when the data cannot be used.
+/// 6 when a promise is broken or the exploit alarm goes off; 3 without a log, 5 when it is damaged.
 pub fn run(args: Args) -> Result<(), Failure> {
     let Command::Check(args) = args.command;
     let config = EnvConfig { layout: args.layout, ..EnvConfig::default() };
     let episodes = fair_episodes(args.layout, FAIR_MARKETS, args.seed).into();
     let mut tapes = vec![Tape { name: "fair", fair: true, episodes }];
-    let episodes = match (&args.data, recorded(args.data.as_deref(), args.layout)) {
-        (None, Err(DatasetError::Absent { .. })) => Vec::new(),
-        (_, read) => read.map_err(export::failure)?,
+    let data = args.data.as_deref().unwrap_or(Path::new("datasets"));
+    let episodes = match (&args.data, replay::recording(data, args.layout)) {
+        (None, Err(StoreError::NoLog { .. })) => Vec::new(),
+        (_, read) => read.map_err(exit::store)?.episodes,
     };
     if !episodes.is_empty() {
         tapes.push(Tape { name: "recorded", fair: false, episodes: episodes.into() });
@@ -70,24 +70,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let hint = "train nothing in this environment until each line above is understood";
     Err(Failure::msg(Code::Check, "the environment check failed").hint(hint))
-}
-
-/// Episodes of every exported market.
-fn recorded(data: Option<&Path>, layout: Layout) -> Result<Vec<Episode>, DatasetError> {
-    let data = data.unwrap_or(Path::new("datasets"));
-    let (tickers, markets) = dataset::read_events(data, &dataset::Filter::default())?;
-    let infos = dataset::read_markets(data)?;
-    let mut episodes = Vec::new();
-    for market in &markets {
-        let ticker = tickers.name(market.market);
-        let unknown = || MarketInfo { ticker: ticker.to_owned(), ..MarketInfo::default() };
-        let info = infos.iter().find(|info| info.ticker == ticker).cloned();
-        let info = info.unwrap_or_else(unknown);
-        let mut builder = EpisodeBuilder::new(layout, &info, market.session);
-        market.events.iter().for_each(|event| builder.push(event));
-        episodes.extend(builder.finish());
-    }
-    Ok(episodes)
 }
 
 fn show(found: &EnvCheck) -> Result<(), Failure> {

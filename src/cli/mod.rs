@@ -5,7 +5,11 @@
 pub mod bench;
 pub mod conformance;
 pub mod data;
+#[cfg(all(feature = "frames", feature = "learn"))]
+pub mod demo;
 pub mod env;
+#[cfg(feature = "learn")]
+pub mod eval;
 pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
@@ -13,6 +17,8 @@ pub mod features;
 pub mod import;
 pub mod printer;
 pub mod progress;
+#[cfg(feature = "learn")]
+pub mod train;
 
 use clap::{Parser, Subcommand};
 use exit::Failure;
@@ -27,8 +33,13 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// See everything once: a synthetic tape becomes a trained and honestly judged policy
+    #[cfg(all(feature = "frames", feature = "learn"))]
+    Demo(demo::Args),
     /// Import recorded files into the log
     Import(import::Args),
+    /// List and check what was recorded
+    Data(data::Args),
     /// Write the log as Parquet files with manifest and data card
     Export(export::Args),
     /// Compute observations of the exported markets, and profile them
@@ -36,8 +47,12 @@ enum Command {
     Features(features::Args),
     /// Check the trading environment
     Env(env::Args),
-    /// List and check what was recorded
-    Data(data::Args),
+    /// Learn a policy from the recorded markets
+    #[cfg(feature = "learn")]
+    Train(train::Args),
+    /// Judge a trained policy on markets that it never saw
+    #[cfg(feature = "learn")]
+    Eval(eval::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Measure how fast the parts are on this machine
@@ -50,12 +65,18 @@ enum Command {
 /// The failure carries the exit code, the error chain and a hint.
 pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
+        #[cfg(all(feature = "frames", feature = "learn"))]
+        Command::Demo(args) => demo::run(args),
         Command::Import(args) => import::run(args),
+        Command::Data(args) => data::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
-        Command::Data(args) => data::run(args),
+        #[cfg(feature = "learn")]
+        Command::Train(args) => train::run(args),
+        #[cfg(feature = "learn")]
+        Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Bench(args) => bench::run(args),
     }

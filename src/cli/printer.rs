@@ -24,6 +24,22 @@ pub fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Prints the fields of a flat result, one per line.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn fields(data: &impl Serialize) -> Result<(), Failure> {
+    let value = serde_json::to_value(data)?;
+    let object = value.as_object().into_iter().flatten();
+    let rows: Vec<_> = object
+        .map(|(name, value)| match value.as_f64().filter(|_| value.is_f64()) {
+            Some(x) => vec![name.clone(), format!("{x:.2}")],
+            None => vec![name.clone(), value.to_string()],
+        })
+        .collect();
+    line(&table(&["figure", "value"], &rows))
+}
+
 /// Says something to the person, on stderr.
 pub fn say(text: &str) {
     // Talk that cannot be heard is no reason to stop the work.

@@ -2,7 +2,7 @@
 
 use super::manifest::Manifest;
 use super::schema::Table;
-use super::{DatasetError, SCHEMA_VERSION, file};
+use super::{DatasetError, SCHEMA_VERSION, disk};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// When it cannot be written.
 pub fn write_card(data_dir: &Path, manifest: &Manifest) -> Result<PathBuf, DatasetError> {
     let path = data_dir.join("README.md");
-    file::write_text(&path, &card(manifest))?;
+    disk::write_text(&path, &card(manifest))?;
     Ok(path)
 }
 

@@ -1,19 +1,17 @@
 //! From the log to files: one fold per session, one file per table, UTC day and roll.
 
-use super::file::{self, NewFile};
 use super::fold::Fold;
 use super::manifest::{FileEntry, Manifest, SessionEntry};
+use super::publish::NewFile;
 use super::reference::{market_batch, session_batch};
-use super::rows::{Rows, day, day_number, instant};
+use super::rows::{Rows, day_number};
 use super::schema::Table;
-use super::{DatasetError, VERSION_DIR, card, read};
+use super::{DatasetError, card, disk, read};
 use crate::event::{Record, SessionMeta, Tickers};
 use crate::market::MarketInfo;
 use crate::store::{Filter, Log};
 use crate::units::TsNs;
 use crate::wire::market::market_info;
-use arrow::array::AsArray;
-use arrow::datatypes::{ArrowPrimitiveType, Int64Type, TimestampNanosecondType};
 use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,7 +136,7 @@ impl Exporter {
     /// # Errors
     /// When the directory or its manifest cannot be read.
     pub fn open(data_dir: &Path, options: ExportOptions) -> Result<Exporter, DatasetError> {
-        file::remove_temporary(data_dir)?;
+        disk::remove_temporary(data_dir)?;
         let before = Manifest::read(data_dir)?.unwrap_or_default();
         let now = before.clone();
         Ok(Exporter {
@@ -222,7 +220,7 @@ impl Exporter {
         self.now.write(&self.data_dir)?;
         let kept: BTreeSet<&str> = self.now.files.iter().map(|f| f.path.as_str()).collect();
         for outdated in self.before.files.iter().filter(|f| !kept.contains(f.path.as_str())) {
-            file::remove(&self.data_dir, &outdated.path)?;
+            disk::remove(&self.data_dir, &outdated.path)?;
         }
         card::write_card(&self.data_dir, &self.now)?;
         Ok(self.summary())
@@ -231,73 +229,22 @@ impl Exporter {
     /// Writes what was gathered as the next file of each table, and begins the next part.
     fn publish(&mut self, part: &mut Part, input: &SessionInput<'_>) -> Result<(), DatasetError> {
         let mut rows = std::mem::take(&mut part.rows);
-        let id = input.meta.id.to_string();
         for table in Table::EVENTS {
             let Some(batch) = rows.batch(table, input.meta.id, input.tickers)? else { continue };
             let number = part.numbers.entry(table).or_default();
             *number += 1;
-            let (name, end) = (table.name(), &id[id.len() - 8..]);
-            let (ts_min, ts_max) = range::<TimestampNanosecondType>(&batch, "ts_recv");
-            let (first, last) = range::<Int64Type>(&batch, "row_id");
-            let (day, begin) = (day(TsNs(ts_min)), compact(&instant(TsNs(ts_min))));
-            let path =
-                format!("{VERSION_DIR}/{name}/date={day}/{name}-{begin}-{end}-{number:04}.parquet");
-            let metadata = vec![
-                ("kflow.source", input.meta.source.clone()),
-                ("kflow.exchange_env", input.meta.exchange_env.clone()),
-                ("kflow.sessions", serde_json::json!([id]).to_string()),
-                ("kflow.row_id_range", format!("{first}-{last}")),
-            ];
-            let written = NewFile { table, path: path.clone(), metadata, batch: &batch }
-                .publish(&self.data_dir)?;
-            self.now.files.push(FileEntry {
-                path,
-                table: name.to_owned(),
-                features: None,
-                rows: batch.num_rows() as u64,
-                bytes: written.bytes,
-                sha256: written.sha256,
-                row_id_min: Some(first),
-                row_id_max: Some(last),
-                ts_min: Some(instant(TsNs(ts_min))),
-                ts_max: Some(instant(TsNs(ts_max))),
-                sessions: vec![id.clone()],
-            });
+            let file = NewFile::of_session(table, table.name(), *number, input.meta, &batch);
+            self.now.files.push(file.publish(&self.data_dir)?);
         }
         Ok(())
     }
 
     /// Writes one of the small tables that describe the others.
     fn reference(&mut self, table: Table, batch: &RecordBatch) -> Result<(), DatasetError> {
-        let name = table.name();
-        let path = format!("{VERSION_DIR}/{name}/{name}.parquet");
-        let sessions = &self.now.sessions;
-        let distinct = |value: fn(&SessionMeta) -> &str| {
-            let values: BTreeSet<&str> = sessions.iter().map(|s| value(&s.meta)).collect();
-            values.into_iter().collect::<Vec<_>>().join(" ")
-        };
-        let ids: Vec<String> = sessions.iter().map(|s| s.meta.id.to_string()).collect();
-        let metadata = vec![
-            ("kflow.source", distinct(|m| &m.source)),
-            ("kflow.exchange_env", distinct(|m| &m.exchange_env)),
-            ("kflow.sessions", serde_json::json!(ids).to_string()),
-        ];
-        let written =
-            NewFile { table, path: path.clone(), metadata, batch }.publish(&self.data_dir)?;
-        self.now.files.retain(|f| f.path != path);
-        self.now.files.push(FileEntry {
-            path,
-            table: name.to_owned(),
-            features: None,
-            rows: batch.num_rows() as u64,
-            bytes: written.bytes,
-            sha256: written.sha256,
-            row_id_min: None,
-            row_id_max: None,
-            ts_min: None,
-            ts_max: None,
-            sessions: ids,
-        });
+        let sessions = self.now.sessions.iter().map(|s| &s.meta).collect();
+        let entry = NewFile::reference(table, sessions, batch).publish(&self.data_dir)?;
+        self.now.files.retain(|f| f.path != entry.path);
+        self.now.files.push(entry);
         Ok(())
     }
 
@@ -325,21 +272,4 @@ impl Exporter {
 fn is_event_file_of(file: &FileEntry, session: &str) -> bool {
     file.sessions.iter().any(|s| s == session)
         && Table::EVENTS.iter().any(|t| t.name() == file.table)
-}
-
-/// Lowest and highest value of a column that has no nulls and at least one row.
-pub(super) fn range<T: ArrowPrimitiveType<Native = i64>>(
-    batch: &RecordBatch,
-    column: &str,
-) -> (i64, i64) {
-    let values = batch.column_by_name(column).map(|c| c.as_primitive::<T>().values());
-    let values = values.into_iter().flatten();
-    values.fold((i64::MAX, i64::MIN), |(lo, hi), v| (lo.min(*v), hi.max(*v)))
-}
-
-/// `20260810T214608Z` of `2026-08-10T21:46:08.844Z`.
-pub(super) fn compact(instant: &str) -> String {
-    let whole = instant.trim_end_matches('Z').split('.').next().unwrap_or_default();
-    let digits: String = whole.chars().filter(|c| !matches!(c, '-' | ':')).collect();
-    digits + "Z"
 }

@@ -3,16 +3,15 @@
 //! The account part depends on decisions and is never in a file. A feature file names the layout,
 //! its hash and the events that it was computed from, so that neither can be mistaken.
 
-use super::export::{compact, range};
-use super::file::{self, NewFile};
 use super::manifest::{FeatureOrigin, FileEntry, Manifest};
-use super::rows::{UTC, day, day_number, instant, words};
+use super::publish::NewFile;
+use super::rows::{UTC, day_number, words};
 use super::schema::Table;
-use super::{DatasetError, VERSION_DIR};
-use crate::event::SessionId;
+use super::{DatasetError, disk, load};
+use crate::event::SessionMeta;
 use crate::units::{Price, TsNs};
 use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array, TimestampMicrosecondArray};
-use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::Int32Type;
 use arrow::record_batch::RecordBatch;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -62,7 +61,7 @@ impl<'a> FeatureWriter<'a> {
     /// # Errors
     /// When there is no dataset.
     pub fn open(data_dir: &Path, set: FeatureSet<'a>) -> Result<FeatureWriter<'a>, DatasetError> {
-        file::remove_temporary(data_dir)?;
+        disk::remove_temporary(data_dir)?;
         let mut manifest = Manifest::existing(data_dir)?;
         let origin = FeatureOrigin {
             layout: set.layout.to_owned(),
@@ -80,7 +79,11 @@ impl<'a> FeatureWriter<'a> {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn session(&mut self, id: SessionId, markets: &[FeatureRows]) -> Result<(), DatasetError> {
+    pub fn session(
+        &mut self,
+        session: &SessionMeta,
+        markets: &[FeatureRows],
+    ) -> Result<(), DatasetError> {
         let mut days: BTreeMap<i64, Vec<(&FeatureRows, Range<usize>)>> = BTreeMap::new();
         for market in markets {
             let mut from = 0;
@@ -91,7 +94,7 @@ impl<'a> FeatureWriter<'a> {
             }
         }
         for (number, parts) in (1..).zip(days.values()) {
-            self.publish(id, number, parts)?;
+            self.publish(session, number, parts)?;
         }
         Ok(())
     }
@@ -104,7 +107,7 @@ impl<'a> FeatureWriter<'a> {
         self.manifest.write(&self.data_dir)?;
         for path in &self.outdated {
             if !self.manifest.files.iter().any(|f| f.path == *path) {
-                file::remove(&self.data_dir, path)?;
+                disk::remove(&self.data_dir, path)?;
             }
         }
         super::write_card(&self.data_dir, &self.manifest)?;
@@ -113,47 +116,20 @@ impl<'a> FeatureWriter<'a> {
 
     fn publish(
         &mut self,
-        id: SessionId,
+        session: &SessionMeta,
         number: u32,
         parts: &[(&FeatureRows, Range<usize>)],
     ) -> Result<(), DatasetError> {
-        let id = id.to_string();
-        let batch = self.batch(&id, parts)?;
-        let (ts_min, ts_max) = range::<TimestampMicrosecondType>(&batch, "ts_event");
-        let (first, last) = range::<Int64Type>(&batch, "row_id");
-        let ns = |us: i64| TsNs(us.saturating_mul(1_000));
-        let (day, begin) = (day(ns(ts_min)), compact(&instant(ns(ts_min))));
-        let (layout, end) = (self.set.layout, &id[id.len() - 8..]);
-        let path = format!(
-            "{VERSION_DIR}/features/{layout}/date={day}/features-{begin}-{end}-{number:04}.parquet"
-        );
-        let source = self.manifest.sessions.iter().find(|s| s.meta.id.to_string() == id);
-        let source = source.map(|s| (s.meta.source.clone(), s.meta.exchange_env.clone()));
-        let (source, exchange_env) = source.unwrap_or_default();
-        let metadata = vec![
-            ("kflow.source", source),
-            ("kflow.exchange_env", exchange_env),
-            ("kflow.sessions", serde_json::json!([id]).to_string()),
-            ("kflow.row_id_range", format!("{first}-{last}")),
+        let batch = self.batch(&session.id.to_string(), parts)?;
+        let folder = format!("{}/{}", Table::Features.name(), self.set.layout);
+        let mut file = NewFile::of_session(Table::Features, &folder, number, session, &batch);
+        file.more = vec![
             ("kflow.layout", self.origin.layout.clone()),
             ("kflow.layout_hash", self.origin.layout_hash.clone()),
             ("kflow.events", self.origin.events.clone()),
         ];
-        let new = NewFile { table: Table::Features, path: path.clone(), metadata, batch: &batch };
-        let written = new.publish(&self.data_dir)?;
-        self.manifest.files.push(FileEntry {
-            path,
-            table: Table::Features.name().to_owned(),
-            features: Some(self.origin.clone()),
-            rows: batch.num_rows() as u64,
-            bytes: written.bytes,
-            sha256: written.sha256,
-            row_id_min: Some(first),
-            row_id_max: Some(last),
-            ts_min: Some(instant(ns(ts_min))),
-            ts_max: Some(instant(ns(ts_max))),
-            sessions: vec![id],
-        });
+        let entry = file.publish(&self.data_dir)?;
+        self.manifest.files.push(FileEntry { features: Some(self.origin.clone()), ..entry });
         Ok(())
     }
 
@@ -213,7 +189,7 @@ pub fn read_features(
         if origin.events != events {
             return Err(stale("the events were exported anew since"));
         }
-        batches.extend(file::read(data_dir, entry, Table::Features)?);
+        batches.extend(load::read(data_dir, entry, Table::Features)?);
     }
     match batches.is_empty() {
         true => Err(stale("none were built")),

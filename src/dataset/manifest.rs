@@ -3,7 +3,7 @@
 //! **Invariant:** written after every file that it names, by rename; a file that it does not name is
 //! not part of the dataset. It holds no clock value: the same log gives the same manifest.
 
-use super::{DatasetError, SCHEMA_VERSION, file};
+use super::{DatasetError, SCHEMA_VERSION, disk, publish};
 use crate::event::SessionMeta;
 use crate::units::TsNs;
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,7 @@ impl Default for Manifest {
     fn default() -> Manifest {
         Manifest {
             schema_version: SCHEMA_VERSION,
-            writer: file::WRITER.to_owned(),
+            writer: publish::WRITER.to_owned(),
             sessions: Vec::new(),
             files: Vec::new(),
         }
@@ -127,7 +127,7 @@ impl Manifest {
         }
         let manifest: Manifest =
             serde_json::from_value(value).map_err(|e| broken(e.to_string()))?;
-        match manifest.files.iter().find(|f| !file::is_inside(&f.path)) {
+        match manifest.files.iter().find(|f| !disk::is_inside(&f.path)) {
             Some(f) => Err(broken(format!("names {:?}, outside the data directory", f.path))),
             None => Ok(Some(manifest)),
         }
@@ -147,14 +147,14 @@ impl Manifest {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, data_dir: &Path) -> Result<(), DatasetError> {
-        self.writer = file::WRITER.to_owned();
+        self.writer = publish::WRITER.to_owned();
         self.sessions.sort_by_key(|s| s.meta.id);
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         let path = data_dir.join(NAME);
         let mut text = serde_json::to_string_pretty(self)
             .map_err(|e| DatasetError::Manifest { path: path.clone(), why: e.to_string() })?;
         text.push('\n');
-        file::write_text(&path, &text)
+        disk::write_text(&path, &text)
     }
 
     /// Files of `table`, in the order of their paths.
@@ -166,6 +166,6 @@ impl Manifest {
     /// data that a model was trained on.
     pub fn fingerprint(&self) -> String {
         let events = self.files.iter().filter(|f| f.features.is_none());
-        file::sha256_hex(events.map(|f| format!("{} {}\n", f.sha256, f.path)).collect::<String>())
+        disk::sha256_hex(events.map(|f| format!("{} {}\n", f.sha256, f.path)).collect::<String>())
     }
 }

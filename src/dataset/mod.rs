@@ -21,11 +21,14 @@
 #[cfg(feature = "frames")]
 pub mod bridge;
 mod card;
+mod disk;
 mod export;
 mod features;
-mod file;
 mod fold;
+mod gather;
+mod load;
 pub mod manifest;
+mod publish;
 mod read;
 mod reference;
 mod rows;

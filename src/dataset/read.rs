@@ -1,9 +1,10 @@
 //! From files back to events and market definitions.
 
+use super::gather::Builder;
 use super::manifest::{Manifest, SessionEntry};
 use super::schema::Table;
 use super::tape::{self, Tape};
-use super::{DatasetError, file, reference};
+use super::{DatasetError, load, reference};
 use crate::event::{Event, MarketId, SessionId, Tickers};
 use crate::market::MarketInfo;
 use crate::store::Filter;
@@ -88,10 +89,10 @@ pub fn read_tape(
     session: &SessionEntry,
 ) -> Result<Tape, DatasetError> {
     let id = session.meta.id.to_string();
-    let mut builder = tape::Builder::default();
+    let mut builder = Builder::default();
     for table in Table::EVENTS {
         for entry in manifest.table(table.name()).filter(|f| f.sessions.contains(&id)) {
-            for batch in file::read(data_dir, entry, table)? {
+            for batch in load::read(data_dir, entry, table)? {
                 builder.add(table, &batch)?;
             }
         }
@@ -110,7 +111,7 @@ pub fn read_table(
 ) -> Result<Vec<RecordBatch>, DatasetError> {
     let mut batches = Vec::new();
     for entry in manifest.table(table.name()) {
-        batches.extend(file::read(data_dir, entry, table)?);
+        batches.extend(load::read(data_dir, entry, table)?);
     }
     Ok(batches)
 }

@@ -12,6 +12,7 @@ pub mod action;
 pub mod reward;
 pub mod run;
 pub mod seat;
+pub mod toy;
 pub mod trading;
 
 pub use action::ActionSet;
@@ -123,8 +124,6 @@ pub enum Refusal {
     #[error("the episode is over")]
     Over,
 }
-
-pub mod toy;
 
 /// Environments stepped in lockstep. Buffers belong to the caller and are reused: a step allocates nothing.
 ///

@@ -33,3 +33,19 @@ impl Reward {
         equity_change - if ordered { self.order_penalty } else { Money::ZERO }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shaping_is_off_by_default_and_shows_in_the_name() {
+        let plain = Reward::default();
+        assert_eq!(plain.of(Money(-30), true), Money(-30));
+        assert_eq!(plain.to_string(), "equity-change-v1");
+        let shaped = Reward { order_penalty: Money(10_000) };
+        assert_eq!(shaped.of(Money(-30), true), Money(-10_030));
+        assert_eq!(shaped.of(Money(-30), false), Money(-30));
+        assert_eq!(shaped.to_string(), "equity-change-v1+order-penalty=0.010000");
+    }
+}

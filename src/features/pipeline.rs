@@ -72,7 +72,7 @@ pub fn build(
     let mut summary = BuildSummary { layout: name.clone(), ..BuildSummary::default() };
     for session in manifest.sessions.iter().filter(|s| wants_session(filter, s.meta.id)) {
         let rows = session_rows(data_dir, &manifest, session, &markets, layout, filter)?;
-        writer.session(session.meta.id, &rows)?;
+        writer.session(&session.meta, &rows)?;
         summary.sessions += 1;
         summary.markets += rows.len() as u64;
         on_session();

@@ -100,9 +100,11 @@ fn info_of(
     infos: &BTreeMap<String, MarketInfo>,
 ) -> MarketInfo {
     let ticker = tickers.name(market);
+    // An event's ticker is that of its markets without their last part.
+    let event = ticker.rsplit_once('-').map_or(ticker, |(event, _)| event);
     let unknown = || MarketInfo {
         ticker: ticker.to_owned(),
-        event_ticker: ticker.to_owned(),
+        event_ticker: event.to_owned(),
         ..MarketInfo::default()
     };
     infos.get(ticker).cloned().unwrap_or_else(unknown)

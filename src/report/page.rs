@@ -167,6 +167,7 @@ fn protocol(result: &EvalResult) -> String {
     let how = match result.protocol {
         Protocol::Chronological => "split by settlement time, 60/20/20",
         Protocol::FiveBlocks => "five contiguous blocks, each held out once from its own model",
+        Protocol::Unseen => "trained on other data; all markets that the model never saw",
     };
     format!("{how}; {} markets near a border used for nothing", result.embargoed)
 }

@@ -144,7 +144,7 @@ impl Plot {
 fn ticks(range: [f64; 2]) -> Vec<f64> {
     let raw = (range[1] - range[0]) / 6.0;
     let power = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= raw);
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= raw);
     let step = step.unwrap_or(power);
     let first = (range[0] / step).ceil() as i64;
     let last = (range[1] / step).floor() as i64;

@@ -364,6 +364,36 @@ fn a_live_file_of_garbage_never_blocks_the_next_start() {
     assert!(matches!(log.read(Filter::default()), Err(StoreError::Corrupt { .. })));
 }
 
+/// Exit code and standard output of `kflow data WHAT --json`.
+fn data_json(what: &str, data_dir: &Path) -> (Option<i32>, Value) {
+    let mut kflow = Command::new(env!("CARGO_BIN_EXE_kflow"));
+    let done = kflow.args(["data", what, "--json", "--data"]).arg(data_dir).output().unwrap();
+    (done.status.code(), serde_json::from_slice(&done.stdout).unwrap_or(Value::Null))
+}
+
+#[test]
+fn data_ls_and_verify_say_what_is_there_and_what_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(data_json("ls", dir.path()), (Some(3), Value::Null));
+    write(dir.path(), 1, 1..2_001);
+    let (code, ls) = data_json("ls", dir.path());
+    assert_eq!(code, Some(0));
+    let session = &ls["data"]["sessions"][0];
+    assert_eq!(session["records"], 2_000);
+    assert_eq!(session["cause"], "done");
+    assert_eq!(session["markets"], 3);
+    assert_eq!(session["start"], "1970-01-01T00:00:01Z");
+    let (code, verify) = data_json("verify", dir.path());
+    assert_eq!((code, &verify["data"]["records"]), (Some(0), &Value::from(2_000)));
+
+    let file = files(dir.path(), "redb").remove(0);
+    std::fs::write(&file, &std::fs::read(&file).unwrap()[..9_000]).unwrap();
+    let (code, verify) = data_json("verify", dir.path());
+    assert_eq!(code, Some(5));
+    let problem = verify["data"]["problems"][0].as_str().unwrap();
+    assert!(problem.contains(file.file_name().unwrap().to_str().unwrap()), "{problem}");
+}
+
 /// A small tmpfs, unmounted when dropped.
 struct SmallDisk(tempfile::TempDir);
 

@@ -2,7 +2,8 @@
 
 use crate::agent::policy::Random;
 use crate::broker::{Intent, Verb};
-use crate::env::seat::{Rules, Seat};
+use crate::env::run::watch_episode;
+use crate::env::seat::{Rules, Seat, Step};
 use crate::env::{EnvConfig, EnvError, Policy, StepBuf, TradingEnv, VecEnv};
 use crate::features::episode::Episode;
 use crate::units::{Money, Side};
@@ -199,10 +200,9 @@ fn masks<R: Rules>(episodes: &[Episode], config: &EnvConfig, seed: u64) -> Resul
 fn rewards<R: Rules>(episodes: &[Episode], config: &EnvConfig, seed: u64) -> Result<(), String> {
     for episode in episodes {
         let mut sum = Money::ZERO;
-        let mut watch = |_: u32, step: &crate::env::seat::Step, _: &Seat<R>| sum += step.reward;
+        let mut watch = |_: u32, step: &Step, _: &Seat<R>| sum += step.reward;
         let mut policy = Random::default();
-        let report =
-            crate::env::run::watch_episode::<R>(episode, config, &mut policy, seed, &mut watch);
+        let report = watch_episode::<R>(episode, config, &mut policy, seed, &mut watch);
         let shaping = Money(config.reward.order_penalty.e6() * report.trades as i64);
         if sum + shaping != report.final_equity - report.start {
             let change = report.final_equity - report.start;

@@ -6,7 +6,7 @@
 use super::CpuTimer;
 use crate::agent::burn_engine::BurnEngine;
 use crate::agent::config::{Algo, TrainConfig};
-use crate::agent::device::DeviceName;
+use crate::agent::device::{self, DeviceName};
 use crate::agent::engine::Engine;
 use crate::agent::loss::{Minibatch, Objective, Rule};
 use crate::agent::model::{Choice, Model, ModelPolicy};
@@ -71,15 +71,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let figures = Figures {
         device: device.to_string(),
-        isa: isa(),
+        isa: device::isa(),
         ppo_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&TrainConfig::ppo(), 8, args.steps, device)
+            steps_per_cpu_s(&TrainConfig::ppo(), args.steps, device)
         })?,
         a2c_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&TrainConfig::a2c(), 8, args.steps, device)
+            steps_per_cpu_s(&TrainConfig::a2c(), args.steps, device)
         })?,
         large_batch_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&large_batch(), 256, 4 * args.steps, device)
+            steps_per_cpu_s(&large_batch(), 4 * args.steps, device)
         })?,
         update_us: measure(&mut || Ok(update_us(device)))?,
         decision_us: measure(&mut || Ok(decision_us(device)))?,
@@ -108,18 +108,13 @@ fn shown(value: &serde_json::Value) -> String {
 fn large_batch() -> TrainConfig {
     let clip_range = Schedule::Constant(0.2);
     let algo = Algo::Ppo { batch_size: 2048, n_epochs: 4, clip_range, target_kl: None };
-    TrainConfig { algo, n_steps: 64, ..TrainConfig::ppo() }
+    TrainConfig { algo, n_envs: 256, n_steps: 64, ..TrainConfig::ppo() }
 }
 
 /// A whole run in memory: rollouts, advantages, updates.
-fn steps_per_cpu_s(
-    config: &TrainConfig,
-    n_envs: usize,
-    steps: u64,
-    device: DeviceName,
-) -> Result<f64, Failure> {
+fn steps_per_cpu_s(config: &TrainConfig, steps: u64, device: DeviceName) -> Result<f64, Failure> {
     let config = TrainConfig { total_timesteps: steps, ..config.clone() };
-    let mut env = TableWalk::new(n_envs);
+    let mut env = TableWalk::new(config.n_envs);
     let shape = config.shape(&env);
     let (params, optimizer) = config.fresh(&shape);
     let mut engine = BurnEngine::new(device, shape, params, optimizer);
@@ -202,19 +197,4 @@ fn median_us(rounds: usize, mut work: impl FnMut()) -> f64 {
         .collect();
     times.sort_by(f64::total_cmp);
     times[rounds / 2]
-}
-
-/// The widest instructions that the matrix products can use here.
-fn isa() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "avx512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-        {
-            return "avx2";
-        }
-    }
-    std::env::consts::ARCH
 }

@@ -1,93 +1,20 @@
 //! The trading environment: money, time, masks, and the exploit alarm.
 
-use crate::shared::shared;
+mod alarm;
+mod wild;
+
 use kalshiflow::agent::policy::{BuyAndHold, Hardcoded, Hold, Policy, Random};
-use kalshiflow::book::SequencePolicy;
-use kalshiflow::broker::{Intent, Portfolio, Refused, Verb};
-use kalshiflow::check::env::{self, Audit, EnvCheck, Tape, fair_episodes};
+use kalshiflow::check::env::Audit;
 use kalshiflow::env::run::watch_episode;
-use kalshiflow::env::seat::{End, Exact, Rules, Seat};
+use kalshiflow::env::seat::{End, Exact, Seat, Step};
 use kalshiflow::env::{ActionSet, EnvConfig, EnvError, StepBuf, TradingEnv, VecEnv, run_episode};
 use kalshiflow::features::Layout;
-use kalshiflow::features::episode::{
-    Decision, Episode, EpisodeBuilder, FILL_LEVELS, TapeEvent, TapeKind, TopLevels,
-};
-use kalshiflow::intake::{IntakeError, files, tape};
+use kalshiflow::features::episode::{Episode, TapeEvent, TapeKind, TopLevels};
 use kalshiflow::rng::Rng;
-use kalshiflow::units::{Money, Price, Qty, Side, TsUs};
-use kalshiflow::wire::market;
+use kalshiflow::units::{Money, Qty, Side};
 use proptest::prelude::*;
-use std::path::Path;
 use std::sync::Arc;
-
-fn price(e4: i64) -> Price {
-    Price::new(e4.clamp(0, 10_000)).expect("in range")
-}
-
-/// Best-first bids from `best` downwards; now and then none, few, sub-penny or tiny ones.
-fn levels(rng: &mut Rng, best: i64) -> TopLevels {
-    let mut levels = TopLevels::default();
-    let depth = if rng.chance(0.05) { 0 } else { 1 + rng.below(FILL_LEVELS as u64) };
-    let mut at = best;
-    for level in levels.iter_mut().take(depth as usize) {
-        if at < 1 {
-            break;
-        }
-        let size = if rng.chance(0.3) { 1 + rng.below(400) } else { rng.below(20_000) + 1 };
-        *level = (price(at), Qty(size as i64));
-        at -= if rng.chance(0.1) { 1 + rng.below(99) as i64 } else { 100 };
-    }
-    levels
-}
-
-/// A market that makes no sense at all: whatever holds here holds everywhere.
-fn wild(seed: u64, decisions: usize) -> Episode {
-    let mut rng = Rng::stream(seed, "wild", 0);
-    let layout = Layout::default();
-    let mut episode = Episode {
-        ticker: format!("WILD-{seed}").into(),
-        event_ticker: "WILD".into(),
-        market_len: layout.market_len(),
-        settlement: [None, Some(0), Some(10_000), Some(4_321)][rng.below(4) as usize].map(price),
-        settled: TsUs::from_ms(seed as i64),
-        ..Episode::default()
-    };
-    let mut mid = 100 * (5 + rng.below(90) as i64);
-    for i in 0..decisions {
-        mid = (mid + 100 * (rng.below(7) as i64 - 3)).clamp(200, 9_800);
-        let half = 50 * rng.below(6) as i64;
-        let bids = [levels(&mut rng, mid - half), levels(&mut rng, 10_000 - mid - half)];
-        for column in &layout.columns()[..episode.market_len] {
-            let value = column.lo + (column.hi - column.lo) * rng.unit() as f32;
-            episode.rows.push(value.clamp(column.lo, column.hi));
-        }
-        let mut decision = Decision {
-            ts_ms: 250 * i as i64,
-            row_id: i as u64,
-            mid2: 0,
-            bids,
-            next_event: episode.events.len() as u32,
-        };
-        decision.mid2 = 2 * mid as i32;
-        episode.decisions.push(decision);
-        for _ in 0..rng.below(4) {
-            let side = if rng.chance(0.5) { Side::Yes } else { Side::No };
-            let best = decision.bids[side.index()][rng.below(3) as usize].0;
-            let kind = match rng.below(20) {
-                0 => TapeKind::Snapshot,
-                1..3 => TapeKind::Trade,
-                _ => TapeKind::Delta,
-            };
-            let qty_e2 = rng.below(2_000) as i32 - 1_000;
-            episode.events.push(TapeEvent { qty_e2, dt_ms: 0, price: best, side, kind });
-        }
-    }
-    episode
-}
-
-fn wild_set(n: u64) -> Arc<[Episode]> {
-    (0..n).map(|seed| wild(seed, 40 + (seed as usize * 37) % 400)).collect()
-}
+use wild::{price, wild, wild_set};
 
 /// Several clip sizes and little cash, so that every kind of refusal happens.
 fn tight() -> EnvConfig {
@@ -111,9 +38,8 @@ fn money_is_conserved_over_a_million_random_actions() {
             let mut audit = Audit::new(&episode, &config);
             let mut rewards = Money::ZERO;
             let mut policy = Random::default();
-            let mut watch = |action, step: &_, seat: &Seat<Exact>| {
+            let mut watch = |action, step: &Step, seat: &Seat<Exact>| {
                 audit.follow(action, step, seat).unwrap();
-                let step: &kalshiflow::env::seat::Step = step;
                 rewards += step.reward;
                 steps += 1;
             };
@@ -399,170 +325,6 @@ fn a_saved_state_of_other_data_or_rules_is_refused() {
         load(new(5, EnvConfig::default(), 2), &broken).expect_err("refused").contains("outside")
     );
     assert!(load(new(5, EnvConfig::default(), 2), &serde_json::json!({})).is_err());
-}
-
-fn check<R: Rules>() -> EnvCheck {
-    let config = EnvConfig::default();
-    let episodes = fair_episodes(config.layout, 30, 7).into();
-    let tapes = [Tape { name: "fair", fair: true, episodes }];
-    env::run_under::<R>(&tapes, &config, 7).expect("playable")
-}
-
-#[track_caller]
-fn alarmed<R: Rules>(said: &str) {
-    let found = check::<R>();
-    assert!(found.alarm && !found.passed());
-    assert!(found.alarms.iter().any(|a| a.contains(said)), "{:#?}", found.alarms);
-}
-
-#[test]
-fn the_exact_rules_pass_and_nobody_gains_on_the_fair_tape() {
-    let found = check::<Exact>();
-    assert!(found.passed(), "{found:#?}");
-    assert!(found.contract.len() >= 6 && found.warnings.is_empty());
-    for probe in &found.policies {
-        match probe.name.as_str() {
-            "hold" => assert_eq!((probe.mean_return, probe.ci95), (0.0, Some([0.0, 0.0]))),
-            // Both sides of each market are played, so what remains is spread and fees.
-            name => assert!(probe.ci95.is_some_and(|[_, high]| high < 0.0), "{name}: {probe:?}"),
-        }
-    }
-    assert_eq!(found.policies.len(), 9);
-}
-
-/// Selling a contract that one does not own credits its price and books the other side for free.
-#[derive(Clone, Copy, Debug)]
-struct SellingMints;
-
-impl Rules for SellingMints {
-    fn fill(
-        book: &mut Portfolio,
-        intent: Intent,
-        price: Price,
-        qty: Qty,
-        fee: Money,
-    ) -> Result<(), Refused> {
-        let flat = book.position() == Qty::ZERO;
-        let minted =
-            if flat && intent.verb == Verb::Sell { Price::ONE.times(qty) } else { Money::ZERO };
-        book.fill(intent, price, qty, fee - minted)
-    }
-}
-
-/// NO is priced at 0.99 - p.
-#[derive(Clone, Copy, Debug)]
-struct NoIsACentOff;
-
-impl Rules for NoIsACentOff {
-    fn price(intent: Intent, bid: Price) -> Price {
-        let exact = intent.price_against(bid);
-        if intent.side == Side::No { price(exact.e4() - 100) } else { exact }
-    }
-}
-
-/// The last step forgets the position.
-#[derive(Clone, Copy, Debug)]
-struct EndDropsThePosition;
-
-impl Rules for EndDropsThePosition {
-    fn settle(book: &mut Portfolio, _value: Price) {
-        let worthless = if book.position() > Qty::ZERO { Price::ZERO } else { Price::ONE };
-        book.settle(worthless);
-    }
-}
-
-/// The first trade of an episode costs nothing.
-#[derive(Clone, Copy, Debug)]
-struct FirstTradeIsFree;
-
-impl Rules for FirstTradeIsFree {
-    fn fill(
-        book: &mut Portfolio,
-        intent: Intent,
-        price: Price,
-        qty: Qty,
-        fee: Money,
-    ) -> Result<(), Refused> {
-        let first = *book == Portfolio::new(book.start());
-        let free = if first { Money::ZERO } else { fee };
-        book.fill(intent, price, qty, free)
-    }
-}
-
-#[test]
-fn the_alarm_finds_cash_minted_by_selling() {
-    alarmed::<SellingMints>("always_sell_yes gains");
-    alarmed::<SellingMints>("always_sell_no on the fair tape");
-    let found = check::<SellingMints>();
-    assert!(found.contract.iter().any(|c| c.name.starts_with("selling from flat") && !c.ok));
-}
-
-#[test]
-fn the_alarm_finds_no_priced_a_cent_off() {
-    alarmed::<NoIsACentOff>("always_buy_no on the fair tape");
-}
-
-#[test]
-fn the_alarm_finds_a_position_dropped_at_the_end() {
-    alarmed::<EndDropsThePosition>("buy_yes on the fair tape");
-}
-
-#[test]
-fn the_alarm_finds_a_free_first_trade() {
-    alarmed::<FirstTradeIsFree>("buy_yes on the fair tape");
-}
-
-/// On a recorded tape the same gain is only a warning: NO may simply have won often.
-#[test]
-fn a_side_that_always_won_is_a_warning_and_no_alarm() {
-    let config = EnvConfig::default();
-    let mut episodes = fair_episodes(config.layout, 40, 7);
-    episodes.iter_mut().for_each(|e| e.settlement = Some(Price::ZERO));
-    let tapes = [Tape { name: "recorded", fair: false, episodes: episodes.into() }];
-    let found = env::run(&tapes, &config, 7).expect("playable");
-    assert!(found.passed());
-    assert!(found.warnings.iter().any(|w| w.starts_with("buy_no earned")), "{:?}", found.warnings);
-    assert!(!found.warnings.iter().any(|w| w.contains("buy_yes")), "{:?}", found.warnings);
-}
-
-/// Episodes of recorded windows, as an import would cut them.
-fn recorded(folder: &Path, windows: usize) -> Vec<Episode> {
-    let mut infos = Vec::new();
-    for path in files::find(&[folder.to_owned()]).expect("recorded files").metadata {
-        let text = std::fs::read_to_string(path).expect("readable");
-        let value = serde_json::from_str(&text).expect("JSON");
-        let objects = market::market_objects(&value);
-        infos.extend(objects.into_iter().filter_map(|o| market::market_info(o).ok()));
-    }
-    let all = tape::windows(folder).expect("recorded windows");
-    let mut episodes = Vec::new();
-    for (ticker, paths) in all.into_iter().take(windows) {
-        let info = infos.iter().find(|info| info.ticker == ticker).expect("metadata");
-        let mut builder =
-            EpisodeBuilder::new(Layout::default(), info, kalshiflow::event::SessionId::default());
-        let mut tape = tape::Tape::new(SequencePolicy::Partial);
-        for path in paths {
-            let read = tape.read_file(&path, |_, record, _| {
-                builder.push(&record.event);
-                Ok::<_, IntakeError>(())
-            });
-            read.expect("readable");
-        }
-        episodes.extend(builder.finish());
-    }
-    episodes
-}
-
-/// Real books are crossed by nobody, but they drain, jump and end: every step must still agree with the
-/// second bookkeeping.
-#[test]
-fn recorded_markets_pass_the_check() {
-    let Some(folder) = shared("data/gold15m") else { return };
-    let episodes = recorded(&folder, 4);
-    assert!(episodes.len() >= 4 && episodes.iter().all(|e| e.settlement.is_some()));
-    let tapes = [Tape { name: "recorded", fair: false, episodes: episodes.into() }];
-    let found = env::run(&tapes, &EnvConfig::default(), 7).expect("playable");
-    assert!(found.passed(), "{:#?} {:#?}", found.contract, found.alarms);
 }
 
 proptest! {

@@ -1,0 +1,62 @@
+# Thin names for commands; `just` lists them.
+
+[private]
+default:
+    @just --list --unsorted
+
+# The whole path on a labelled synthetic tape: import, export, features, train, evaluate
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# Record live order books (comes with the issue "Live collection"; until then: `just import PATH`)
+collect *ARGS:
+    @echo "kflow collect comes with the issue \"Live collection\"; recorded files: just import PATH" >&2; exit 2
+
+# Import recorded frames into the log
+import *ARGS:
+    cargo run --release -- import {{ARGS}}
+
+# Write the log as Parquet with manifest and data card
+export *ARGS:
+    cargo run --release -- export {{ARGS}}
+
+# Build feature files and profile them
+features *ARGS:
+    cargo run --release -- features build {{ARGS}}
+    cargo run --release -- features report {{ARGS}}
+
+# Train a policy on the recorded markets
+train *ARGS:
+    cargo run --release -- train {{ARGS}}
+
+# Judge a trained policy on markets that it has not seen
+eval *ARGS:
+    cargo run --release -- eval {{ARGS}}
+
+# Formatting, lints and tests, as CI runs them
+check:
+    .ci/run
+
+# All tests
+test *ARGS:
+    cargo test --release {{ARGS}}
+
+# All tests, and those that learn for minutes
+test-long *ARGS:
+    KFLOW_LONG=1 cargo test --release {{ARGS}}
+
+# Tests without polars and burn: quick to build
+t *ARGS:
+    cargo test --release --no-default-features {{ARGS}}
+
+# All benchmarks
+bench *ARGS:
+    cargo bench {{ARGS}}
+
+# Format the code
+fmt:
+    cargo fmt
+
+# Licences and advisories of the dependencies (needs cargo-deny)
+deny:
+    cargo deny check

@@ -1,0 +1,155 @@
+//! Training on recorded markets: one model for each split of the plan, several at a time.
+//!
+//! A run folder holds its model directly when the plan has one split, else one folder `fold_<i>` per
+//! split, each a complete run of its own.
+//!
+//! **Invariant:** a model's environment is given the training side of its split and nothing else.
+
+use super::checkpoint::{Notes, RunDir};
+use super::config::TrainConfig;
+use super::device::DeviceName;
+use super::progress::Record;
+use super::split::Plan;
+use super::train::{Control, Job, Outcome, TrainError, train};
+use super::weights::Interface;
+use crate::env::{EnvConfig, TradingEnv};
+use crate::features::episode::Episode;
+use crate::replay::Recording;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What goes into and out of a network that trades by these rules.
+pub fn interface(rules: &EnvConfig) -> Interface {
+    Interface {
+        layout: rules.layout.to_string(),
+        layout_hash: rules.layout.hash(),
+        actions: rules.actions.to_string(),
+        action_names: (0..rules.actions.len() as u32).map(|a| rules.actions.name(a)).collect(),
+        reward: rules.reward.to_string(),
+    }
+}
+
+/// One model to be trained.
+pub struct MarketJob {
+    /// The markets it learns from.
+    pub markets: Arc<[Episode]>,
+    /// The rules of the game.
+    pub rules: EnvConfig,
+    /// How it learns.
+    pub config: TrainConfig,
+    /// Where the tensors live.
+    pub device: DeviceName,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Its circumstances.
+    pub notes: Notes,
+    /// Take up the state saved in `dir`.
+    pub resume: bool,
+}
+
+impl MarketJob {
+    /// Trains; see [`train`].
+    ///
+    /// # Errors
+    /// As [`train`], and when the environment cannot be built.
+    pub fn run(
+        &self,
+        watch: &mut dyn FnMut(u64, &Record) -> Control,
+    ) -> Result<Outcome, TrainError> {
+        let mut env =
+            TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?;
+        let run = if self.resume {
+            let (run, _) = RunDir::open(&self.dir)?;
+            run.write_config(&self.config)?;
+            run
+        } else {
+            RunDir::create(&self.dir, &self.config, &self.notes)?
+        };
+        let interface = interface(&self.rules);
+        let (config, device, resume) = (&self.config, self.device, self.resume);
+        train(&mut env, &Job { config, interface: &interface, device, run: &run, resume }, watch)
+    }
+}
+
+/// The jobs of one run: `job` for each split of `plan`, its markets, folder and data note filled in.
+pub fn jobs(recording: &Recording, plan: &Plan, job: &MarketJob) -> Vec<MarketJob> {
+    let folder = |i: usize| match plan.splits.len() {
+        1 => job.dir.clone(),
+        _ => job.dir.join(format!("fold_{i}")),
+    };
+    let side =
+        |i: usize| plan.splits[i].train.iter().map(|e| recording.episodes[*e].clone()).collect();
+    (0..plan.splits.len())
+        .map(|i| MarketJob {
+            markets: side(i),
+            rules: job.rules.clone(),
+            config: job.config.clone(),
+            device: job.device,
+            dir: folder(i),
+            notes: Notes {
+                rules: json!(job.rules),
+                dataset: dataset(recording, plan, i),
+                ..job.notes.clone()
+            },
+            resume: job.resume,
+        })
+        .collect()
+}
+
+/// The folders of a run's models, in the order of the plan's splits.
+pub fn model_dirs(run: &Path) -> Vec<PathBuf> {
+    let folds: Vec<PathBuf> =
+        (0..).map(|i| run.join(format!("fold_{i}"))).take_while(|dir| dir.is_dir()).collect();
+    if folds.is_empty() { vec![run.to_owned()] } else { folds }
+}
+
+/// Trains all `jobs`, `threads` at a time; the results stand in the order of the jobs. A job's result
+/// does not depend on the others. `watch` sees the job's index, its steps so far, and the record.
+pub fn run_all(
+    jobs: &[MarketJob],
+    threads: usize,
+    watch: &(dyn Fn(usize, u64, &Record) -> Control + Sync),
+) -> Vec<Result<Outcome, TrainError>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(i) else { return done };
+            done.push((i, job.run(&mut |steps, record| watch(i, steps, record))));
+        }
+    };
+    let mut results: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads.min(jobs.len())).map(|_| scope.spawn(work)).collect();
+        let mut results = work();
+        for worker in workers {
+            // A panic in a worker is a bug; it goes on in the caller's thread.
+            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        results
+    });
+    results.sort_by_key(|(i, _)| *i);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// What a model was trained on: a fingerprint of the data, their sessions, and its split.
+fn dataset(recording: &Recording, plan: &Plan, index: usize) -> Value {
+    let (episodes, split) = (&recording.episodes, &plan.splits[index]);
+    let names =
+        |part: &[usize]| part.iter().map(|e| &*episodes[*e].ticker).collect::<BTreeSet<_>>();
+    let sessions: BTreeSet<String> = episodes.iter().map(|e| e.session.to_string()).collect();
+    json!({
+        "fingerprint_sha256": recording.fingerprint,
+        "sources": recording.sources,
+        "sessions": sessions,
+        "episodes": episodes.len(),
+        "protocol": plan.protocol,
+        "split": index,
+        "train": names(&split.train),
+        "validation": names(&split.validation),
+        "test": names(&split.test),
+    })
+}

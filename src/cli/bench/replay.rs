@@ -1,0 +1,227 @@
+//! From recorded bytes to books: three stages, each beside a named baseline of the same run.
+
+use super::CpuTimer;
+use crate::book::{Book, SequencePolicy};
+use crate::cli::exit::{Code, Failure, OrFail};
+use crate::cli::printer;
+use crate::event::{Body, Event, Record};
+use crate::intake::tape::{Tape, windows};
+use crate::intake::{IntakeError, envelope, files};
+use crate::units::{Side, TsNs};
+use crate::wire::Decoder;
+use serde::Serialize;
+use serde_json::Value;
+use std::hint::black_box;
+use std::path::PathBuf;
+
+/// Options of `kflow bench replay`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Folder with `events/`; default: the shared test data.
+    #[arg(long)]
+    tape: Option<PathBuf>,
+    /// Runs of each measurement; the fastest counts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// All in CPU time of one thread.
+#[derive(Serialize)]
+struct Figures {
+    /// Events of the tape.
+    events: u64,
+    /// Compressed files to books, best bid and ask after every event.
+    files_events_per_cpu_s: f64,
+    /// The same, per event.
+    files_ns_per_event: f64,
+    /// Frames in memory to books.
+    frame_ns_per_event: f64,
+    /// `serde_json` from the same frames to its `Value`, nothing more.
+    serde_json_value_ns_per_event: f64,
+    /// Baseline over ours.
+    frame_vs_serde_json_value_ratio: f64,
+    /// Events in memory to books, best bid and ask after every event.
+    memory_ns_per_event: f64,
+    /// Two bare arrays of 101 sizes and two best prices, fed with the same changes.
+    dense_array_ns_per_event: f64,
+    /// Ours over baseline.
+    memory_vs_dense_array_ratio: f64,
+}
+
+/// Runs the benchmark.
+///
+/// # Errors
+/// When there is no tape or it cannot be read.
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let tape = args.tape.unwrap_or_else(|| crate::config::env::shared().join("data/gold15m"));
+    let windows = windows(&tape)
+        .or_hint(Code::Config, "name a folder that holds events/TICKER/*.ndjson.gz with --tape")?;
+    let paths: Vec<Vec<PathBuf>> = windows.into_iter().map(|w| w.1).collect();
+    let (lines, events) = load(&paths).or_fail(Code::Integrity)?;
+    let n = events.iter().map(Vec::len).sum::<usize>() as f64;
+    let dense: Vec<Vec<Change>> =
+        events.iter().map(|w| w.iter().filter_map(change).collect()).collect();
+    let best = |run: &mut dyn FnMut() -> Result<u64, IntakeError>| -> Result<f64, Failure> {
+        let mut fastest = f64::INFINITY;
+        for _ in 0..args.repeats {
+            let timer = CpuTimer::start();
+            black_box(run().or_fail(Code::Integrity)?);
+            fastest = fastest.min(timer.seconds());
+        }
+        Ok(fastest * 1e9 / n)
+    };
+    let files_ns = best(&mut || from_files(&paths))?;
+    let frame_ns = best(&mut || Ok(from_frames(&lines)))?;
+    let value_ns = best(&mut || Ok(to_values(&lines)))?;
+    let memory_ns = best(&mut || Ok(from_events(&events)))?;
+    let dense_ns = best(&mut || Ok(from_changes(&dense)))?;
+    let figures = Figures {
+        events: n as u64,
+        files_events_per_cpu_s: 1e9 / files_ns,
+        files_ns_per_event: files_ns,
+        frame_ns_per_event: frame_ns,
+        serde_json_value_ns_per_event: value_ns,
+        frame_vs_serde_json_value_ratio: value_ns / frame_ns,
+        memory_ns_per_event: memory_ns,
+        dense_array_ns_per_event: dense_ns,
+        memory_vs_dense_array_ratio: memory_ns / dense_ns,
+    };
+    if args.json { printer::json("bench", &figures) } else { printer::fields(&figures) }
+}
+
+/// Lines and events of every window.
+type Loaded = (Vec<Vec<Vec<u8>>>, Vec<Vec<Event>>);
+
+fn load(paths: &[Vec<PathBuf>]) -> Result<Loaded, IntakeError> {
+    let (mut lines, mut events) = (Vec::new(), Vec::new());
+    for window in paths {
+        let (mut texts, mut parsed) = (Vec::new(), Vec::new());
+        let mut tape = Tape::new(SequencePolicy::Partial);
+        for path in window {
+            files::lines(path, |line| {
+                texts.push(line.to_vec());
+                tape.read_line(line, |_, record, _| {
+                    parsed.push(record.event);
+                    Ok::<(), IntakeError>(())
+                })
+            })?;
+        }
+        lines.push(texts);
+        events.push(parsed);
+    }
+    Ok((lines, events))
+}
+
+/// One event into its book; the touch is looked at so that it has to be there.
+fn feed(book: &mut Book, event: &Event) -> u64 {
+    // A negative level is a gap in the recording and no matter of speed.
+    let _ = black_box(book.apply(event));
+    let touch = book.touch();
+    touch.bid.map_or(0, |b| b.0.e4() as u64) ^ touch.ask.map_or(0, |a| a.0.e4() as u64)
+}
+
+fn from_files(paths: &[Vec<PathBuf>]) -> Result<u64, IntakeError> {
+    let mut sum = 0;
+    for window in paths {
+        let (mut book, mut tape) = (Book::default(), Tape::new(SequencePolicy::Partial));
+        for path in window {
+            tape.read_file(path, |_, Record { event, .. }, _| {
+                sum ^= feed(&mut book, &event);
+                Ok::<(), IntakeError>(())
+            })?;
+        }
+    }
+    Ok(sum)
+}
+
+fn from_frames(lines: &[Vec<Vec<u8>>]) -> u64 {
+    let mut sum = 0;
+    for window in lines {
+        let (mut book, mut decoder) = (Book::default(), Decoder::default());
+        for line in window {
+            let unpacked = envelope::unpack(line);
+            let record = decoder.decode(unpacked.frame, unpacked.recv.unwrap_or(TsNs(0)));
+            sum ^= feed(&mut book, &record.event);
+        }
+    }
+    sum
+}
+
+fn to_values(lines: &[Vec<Vec<u8>>]) -> u64 {
+    let mut sum = 0;
+    for line in lines.iter().flatten() {
+        let frame = envelope::unpack(line).frame;
+        let value: Option<Value> = serde_json::from_slice(frame).ok();
+        sum ^= u64::from(black_box(value).is_some());
+    }
+    sum
+}
+
+fn from_events(events: &[Vec<Event>]) -> u64 {
+    let mut sum = 0;
+    for window in events {
+        let mut book = Book::default();
+        for event in window {
+            sum ^= feed(&mut book, event);
+        }
+    }
+    sum
+}
+
+/// What the baseline is fed with: a change of a whole-cent level, or a new book.
+enum Change {
+    Level { side: usize, cent: usize, e2: i64 },
+    Book(Box<[[i64; 101]; 2]>),
+}
+
+fn change(event: &Event) -> Option<Change> {
+    match &event.body {
+        Body::Delta(d) => Some(Change::Level {
+            side: d.side.index(),
+            cent: d.price.index() / 100,
+            e2: d.qty.e2(),
+        }),
+        Body::Snapshot(s) => {
+            let mut sizes = Box::new([[0; 101]; 2]);
+            for (side, levels) in [(Side::Yes, &s.yes), (Side::No, &s.no)] {
+                for (price, size) in levels {
+                    sizes[side.index()][price.index() / 100] = size.e2();
+                }
+            }
+            Some(Change::Book(sizes))
+        }
+        _ => None,
+    }
+}
+
+/// The baseline: no checks, no sub-penny levels, no validity; a best price is searched downwards when
+/// its level empties.
+fn from_changes(changes: &[Vec<Change>]) -> u64 {
+    let mut sum = 0;
+    for window in changes {
+        let (mut sizes, mut best) = ([[0i64; 101]; 2], [0usize; 2]);
+        let top = |s: &[i64; 101]| s.iter().rposition(|q| *q > 0).unwrap_or(0);
+        for change in window {
+            match change {
+                Change::Level { side, cent, e2 } => {
+                    let size = &mut sizes[*side][*cent];
+                    *size += e2;
+                    if *size > 0 {
+                        best[*side] = best[*side].max(*cent);
+                    } else if *cent == best[*side] {
+                        best[*side] = top(&sizes[*side]);
+                    }
+                }
+                Change::Book(book) => {
+                    sizes = **book;
+                    best = [top(&sizes[0]), top(&sizes[1])];
+                }
+            }
+            sum ^= black_box((best[0] ^ best[1]) as u64);
+        }
+    }
+    sum
+}

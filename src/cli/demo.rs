@@ -1,0 +1,144 @@
+//! `kflow demo`: everything once, with nothing but this program.
+
+use super::exit::{Code, Failure};
+use super::progress::Progress;
+use super::{eval, exit, export, printer};
+use crate::agent::eval::Part;
+use crate::demo::{self, DemoError, Study};
+use crate::units::TsNs;
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Instant, SystemTime};
+
+/// Marks a folder that a former demo filled and that the next one may replace.
+const MARKER: &str = ".kflow-demo";
+
+/// Options of `kflow demo`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Same seed, same tapes, same models, same verdicts
+    #[arg(long, value_name = "S", default_value_t = 7)]
+    seed: u64,
+    /// Where everything is put; the folder of a former demo is replaced
+    #[arg(long, value_name = "DIR", default_value = "datasets/demo")]
+    dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Makes a synthetic tape with a planted edge and a fair one, learns from both, judges both.
+///
+/// # Errors
+/// 3 when the folder holds something else, 1 when a step failed.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let begun = Instant::now();
+    make_room(&args.dir)?;
+    printer::say(
+        "synthetic tapes, made by this program: nothing below says anything about real markets",
+    );
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let now = TsNs(i64::try_from(now.as_nanos())?);
+    let steps = Steps::default();
+    let studies =
+        demo::run(&args.dir, args.seed, now, &|step, done, of| steps.show(step, done, of));
+    steps.finish();
+    let [edge, control] = studies.map_err(failure)?;
+    let files = [("edge", &edge), ("control", &control)]
+        .into_iter()
+        .map(|(name, study)| keep(&args.dir.join(name), study))
+        .collect::<Result<Vec<_>, _>>()?
+        .concat();
+    let seconds = begun.elapsed().as_secs_f64();
+    if args.json {
+        let data = json!({
+            "eval": edge.eval,
+            "control": control.eval,
+            "seconds": seconds,
+            "files": files,
+            "frames": edge.frames + control.frames,
+            "rows": edge.rows + control.rows,
+        });
+        return printer::json("demo", &data);
+    }
+    printer::line("Tape with a planted edge: the larger touch knows the outcome")?;
+    printer::line(&eval::text(&edge.eval, &[Part::Test]))?;
+    printer::line("\nFair tape (control): there is nothing to find")?;
+    printer::line(&eval::text(&control.eval, &[Part::Test]))?;
+    printer::line("")?;
+    for file in &files {
+        printer::line(&format!("  {file}"))?;
+    }
+    printer::say(&format!("\n{seconds:.1} s. Next: open the report, or judge again with"));
+    let place = args.dir.join("edge");
+    printer::say(&format!("  kflow eval {0}/run --data {0}/data", place.display()));
+    Ok(())
+}
+
+/// Writes a study's results and names what a person may want to look at.
+fn keep(dir: &Path, study: &Study) -> Result<Vec<String>, Failure> {
+    let report = dir.join("report.html");
+    eval::save(&report, &eval::page(&study.eval))?;
+    let evaluation = dir.join("evaluation.json");
+    eval::save(&evaluation, &serde_json::to_string_pretty(&study.eval)?)?;
+    let data_card = dir.join("data/README.md");
+    let files = [report, evaluation, data_card, dir.join("run"), dir.join("tape")];
+    Ok(files.iter().map(|f| f.display().to_string()).collect())
+}
+
+/// An empty folder with the marker in it; only what a former demo left is removed.
+fn make_room(dir: &Path) -> Result<(), Failure> {
+    let context =
+        |e: std::io::Error| Failure::from(e).context(format!("cannot prepare {}", dir.display()));
+    if dir.join(MARKER).exists() {
+        fs::remove_dir_all(dir).map_err(context)?;
+    }
+    let foreign = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if foreign {
+        let text = format!("{} holds something that is not a former demo", dir.display());
+        return Err(Failure::msg(Code::Config, text).hint("name another folder with --dir"));
+    }
+    fs::create_dir_all(dir).map_err(context)?;
+    fs::write(dir.join(MARKER), "").map_err(context)
+}
+
+/// One progress display after the other, as the steps come.
+#[derive(Default)]
+struct Steps(Mutex<Option<(&'static str, Instant, Progress)>>);
+
+impl Steps {
+    fn show(&self, step: &'static str, done: u64, of: u64) {
+        let Ok(mut current) = self.0.lock() else { return };
+        if current.as_ref().is_none_or(|c| c.0 != step) {
+            end(current.take());
+            *current = Some((step, Instant::now(), Progress::start(step, of)));
+        }
+        if let Some((_, _, progress)) = current.as_mut() {
+            progress.set(done);
+        }
+    }
+
+    fn finish(&self) {
+        if let Ok(mut current) = self.0.lock() {
+            end(current.take());
+        }
+    }
+}
+
+fn end(step: Option<(&'static str, Instant, Progress)>) {
+    if let Some((name, begun, progress)) = step {
+        progress.finish();
+        printer::say(&format!("{name:<10} {:>6.1} s", begun.elapsed().as_secs_f64()));
+    }
+}
+
+fn failure(error: DemoError) -> Failure {
+    match error {
+        DemoError::Log(e) => exit::store(e),
+        DemoError::Export(e) => export::failure(e),
+        DemoError::Judge(e) => eval::failure(e),
+        error => Failure::from(error),
+    }
+}

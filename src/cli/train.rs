@@ -1,0 +1,299 @@
+//! `kflow train`: learn a policy from the recorded markets.
+
+use super::exit::{self, Code, Failure, OrFail};
+use super::printer;
+use super::progress::Progress;
+use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
+use crate::agent::config::TrainConfig;
+use crate::agent::device::DeviceName;
+use crate::agent::fit::{self, MarketJob};
+use crate::agent::split::Plan;
+use crate::agent::train::{Control, Outcome, TrainError};
+use crate::agent::trainer::Ended;
+use crate::env::EnvConfig;
+use crate::features::Layout;
+use crate::replay::{self, Recording};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Instant, SystemTime};
+
+/// Options of `kflow train`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The algorithm
+    #[arg(long, value_name = "ppo|a2c", default_value = "ppo")]
+    algo: String,
+    /// Environment steps of each model [default: 100000]
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// All chance of the run comes from it
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Train this many runs with consecutive seeds, side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Environments stepped in lockstep [default: 8]
+    #[arg(long, value_name = "N")]
+    envs: Option<usize>,
+    /// A parameter by SB3's name, e.g. `-p learning_rate=lin_0.001`
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+    /// Where the tensors live
+    #[arg(long, value_name = "cpu|wgpu", default_value = "cpu")]
+    device: String,
+    /// What computes
+    #[arg(long, value_enum, default_value_t = EngineName::Auto)]
+    engine: EngineName,
+    /// Observation layout
+    #[arg(long, value_name = "LAYOUT", default_value_t)]
+    layout: Layout,
+    /// The data directory
+    #[arg(long, value_name = "DIR", default_value = "datasets")]
+    data: PathBuf,
+    /// Where run folders are made and looked for
+    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
+    run_dir: PathBuf,
+    /// Continue this run (its id or its folder) to its last step, or to --steps
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "layout"])]
+    resume: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EngineName {
+    /// The best one for the device
+    Auto,
+    /// burn: any device, any shape
+    Burn,
+}
+
+/// Trains and prints where the models are and the figures of the last update.
+///
+/// # Errors
+/// Exit 3 for settings that do not work, 5 for unusable data or checkpoints, 1 when training broke down.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let device: DeviceName = args
+        .device
+        .parse()
+        .or_hint(Code::Config, "use --device cpu; a GPU needs a program built with its feature")?;
+    let plans = match &args.resume {
+        Some(name) => vec![resumed(&args, name)?],
+        None => fresh(&args)?,
+    };
+    let layout = plans[0].rules.layout;
+    let recording = load(&args.data, layout)?;
+    let plan = Plan::new(&recording.episodes);
+    let mut jobs = Vec::new();
+    for p in &plans {
+        jobs.extend(fit::jobs(&recording, &plan, &p.job(device)));
+    }
+    let begun = Instant::now();
+    let outcomes = train_all(&jobs)?;
+    let seconds = begun.elapsed().as_secs_f64().max(1e-9);
+    show(&args, &plans, &jobs, &outcomes, seconds)
+}
+
+/// One run as it is asked for.
+struct RunPlan {
+    id: String,
+    dir: PathBuf,
+    config: TrainConfig,
+    rules: EnvConfig,
+    resume: bool,
+}
+
+impl RunPlan {
+    /// The job that [`fit::jobs`] multiplies by the splits.
+    fn job(&self, device: DeviceName) -> MarketJob {
+        MarketJob {
+            markets: [].into(),
+            rules: self.rules.clone(),
+            config: self.config.clone(),
+            device,
+            dir: self.dir.clone(),
+            notes: Notes {
+                command: command_line(),
+                env: circumstances(&self.id, device),
+                ..Notes::default()
+            },
+            resume: self.resume,
+        }
+    }
+}
+
+/// New runs, one per seed.
+fn fresh(args: &Args) -> Result<Vec<RunPlan>, Failure> {
+    let config_error = |e: String| Failure::msg(Code::Config, e).hint("see kflow train --help");
+    let mut config = TrainConfig::of(&args.algo).map_err(config_error)?;
+    // Entries of an observation live on different scales: normalise unless told otherwise.
+    config.normalize_obs = true;
+    for param in &args.params {
+        let (name, value) = param
+            .split_once('=')
+            .ok_or_else(|| config_error(format!("`{param}` is not NAME=VALUE")))?;
+        config.set(name, value).map_err(config_error)?;
+    }
+    config.n_envs = args.envs.unwrap_or(config.n_envs);
+    config.total_timesteps = args.steps.unwrap_or(config.total_timesteps);
+    let problems = config.problems();
+    if !problems.is_empty() {
+        return Err(config_error(problems.join("; ")));
+    }
+    let stamp = uuid::Uuid::now_v7();
+    let plan = |seed: u64| {
+        let id = format!("{}-s{seed}-{stamp}", args.algo);
+        RunPlan {
+            dir: args.run_dir.join(&id),
+            id,
+            config: TrainConfig { seed, ..config.clone() },
+            rules: EnvConfig { layout: args.layout, ..EnvConfig::default() },
+            resume: false,
+        }
+    };
+    Ok((0..args.seeds).map(|i| plan(args.seed.wrapping_add(i))).collect())
+}
+
+/// The run called `name`, to be continued.
+fn resumed(args: &Args, name: &str) -> Result<RunPlan, Failure> {
+    let dir = if Path::new(name).is_dir() { PathBuf::from(name) } else { args.run_dir.join(name) };
+    // The folds of a run share everything but their markets.
+    let first = &fit::model_dirs(&dir)[0];
+    let (run, mut config) = RunDir::open(first).map_err(checkpoint_failure)?;
+    config.total_timesteps = args.steps.unwrap_or(config.total_timesteps);
+    let rules = run.rules().map_err(checkpoint_failure)?;
+    let id = dir.file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned());
+    Ok(RunPlan { id, dir, config, rules, resume: true })
+}
+
+fn load(data: &Path, layout: Layout) -> Result<Recording, Failure> {
+    let recording = replay::recording(data, layout).map_err(exit::store)?;
+    if recording.episodes.is_empty() {
+        let what = format!("no market in {} has enough decisions", data.display());
+        return Err(
+            Failure::msg(Code::Integrity, what).hint("kflow data card shows what was recorded")
+        );
+    }
+    Ok(recording)
+}
+
+/// Trains all models on all cores, with one progress bar.
+fn train_all(jobs: &[MarketJob]) -> Result<Vec<Outcome>, Failure> {
+    let total = jobs.iter().map(|job| job.config.total_timesteps).sum();
+    let mut progress = Progress::start("train", total);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (sender, receiver) = mpsc::channel();
+    let results = std::thread::scope(|scope| {
+        let training = scope.spawn(move || {
+            fit::run_all(jobs, threads, &|job, steps, _| {
+                // A display that is gone is no reason to stop training.
+                let _ = sender.send((job, steps));
+                Control::Continue
+            })
+        });
+        let mut done = vec![0; jobs.len()];
+        for (job, steps) in receiver {
+            done[job] = steps.min(jobs[job].config.total_timesteps);
+            progress.set(done.iter().sum());
+        }
+        training.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    progress.finish();
+    results.into_iter().collect::<Result<_, _>>().map_err(train_failure)
+}
+
+fn show(
+    args: &Args,
+    plans: &[RunPlan],
+    jobs: &[MarketJob],
+    outcomes: &[Outcome],
+    seconds: f64,
+) -> Result<(), Failure> {
+    let models: Vec<Value> = jobs
+        .iter()
+        .zip(outcomes)
+        .map(|(job, outcome)| {
+            json!({
+                "dir": job.dir, "seed": job.config.seed, "steps": outcome.steps,
+                "ended": ended(&outcome.ended), "final": outcome.last.to_json(),
+            })
+        })
+        .collect();
+    let first = &plans[0];
+    let steps: u64 = outcomes.iter().map(|o| o.steps).sum();
+    let new_steps: u64 = outcomes.iter().map(|o| o.new_steps).sum();
+    let data = json!({
+        "run_id": first.id,
+        "run_dir": first.dir,
+        "steps": steps,
+        "steps_per_second": new_steps as f64 / seconds,
+        "final": outcomes[0].last.to_json(),
+        "runs": plans.iter().map(|p| json!({"run_id": p.id, "run_dir": p.dir})).collect::<Vec<_>>(),
+        "models": models,
+    });
+    if args.json {
+        return printer::json("train", &data);
+    }
+    for (key, value) in &outcomes[0].last.entries {
+        let text = value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
+        printer::line(&format!("{key:<32} {text:>14}"))?;
+    }
+    for (job, outcome) in jobs.iter().zip(outcomes) {
+        printer::line(&format!(
+            "{}: {} steps, {}",
+            job.dir.display(),
+            outcome.steps,
+            ended(&outcome.ended)
+        ))?;
+    }
+    for plan in plans {
+        printer::say(&format!("next: kflow eval {}", plan.dir.display()));
+    }
+    Ok(())
+}
+
+fn ended(ended: &Ended) -> String {
+    match ended {
+        Ended::Finished => "finished".to_owned(),
+        Ended::Asked => "stopped on request".to_owned(),
+        Ended::Rule(why) => format!("stopped by rule: {why}"),
+    }
+}
+
+fn train_failure(error: TrainError) -> Failure {
+    match error {
+        TrainError::Checkpoint(error) => checkpoint_failure(error),
+        TrainError::Config(_) => Failure::new(Code::Config, error).hint("see kflow train --help"),
+        TrainError::Rules(_) | TrainError::Environment(_) => Failure::new(Code::Integrity, error)
+            .hint("a run continues only on the data it began with; train a new one"),
+        TrainError::NotFinite(_) => Failure::new(Code::Runtime, error)
+            .hint("the state saved last is whole; try a smaller learning_rate: kflow train -p learning_rate=1e-4"),
+        TrainError::Progress(_) => Failure::new(Code::Runtime, error),
+    }
+}
+
+fn checkpoint_failure(error: CheckpointError) -> Failure {
+    let hint = error.hint();
+    Failure::new(Code::Integrity, error).hint(hint)
+}
+
+fn command_line() -> String {
+    std::env::args().collect::<Vec<_>>().join(" ")
+}
+
+fn circumstances(run_id: &str, device: DeviceName) -> Value {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    json!({
+        "run_id": run_id,
+        "program": concat!("kflow ", env!("CARGO_PKG_VERSION")),
+        "device": device.to_string(),
+        "isa": crate::agent::device::isa(),
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "started_unix_s": now.map_or(0, |d| d.as_secs()),
+    })
+}

@@ -1,0 +1,128 @@
+//! Files on disk: complete under their names or not there, with their checksums.
+
+use super::{DatasetError, VERSION_DIR};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Suffix of a file that is being written; no reader's `*.parquet` matches it.
+const TMP: &str = ".tmp";
+
+/// Writes a small text file by way of a temporary one.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), DatasetError> {
+    let tmp = tmp_path(path);
+    let write = || {
+        let mut file = File::create(&tmp)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(DatasetError::io("write", &tmp))?;
+    rename(&tmp, path)
+}
+
+/// Removes what a crashed export left behind: temporary files below the version directory.
+pub(super) fn remove_temporary(data_dir: &Path) -> Result<(), DatasetError> {
+    let mut folders = vec![data_dir.join(VERSION_DIR)];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(DatasetError::io("list", folder)(e)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(DatasetError::io("list", &folder))?;
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(".parquet.tmp") {
+                fs::remove_file(&path).map_err(DatasetError::io("remove", &path))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file that is no longer part of the dataset; one that is gone already is fine.
+pub(super) fn remove(data_dir: &Path, path: &str) -> Result<(), DatasetError> {
+    let path = data_dir.join(path);
+    match fs::remove_file(&path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(DatasetError::io("remove", path)(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// True if a manifest's path stays below the version directory.
+pub(super) fn is_inside(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.next() == Some(VERSION_DIR) && parts.all(|p| !matches!(p, "" | "." | ".."))
+}
+
+/// SHA-256 of `bytes` in hex.
+pub(super) fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Where a file is written before it has its name.
+pub(super) fn tmp_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(TMP);
+    name.into()
+}
+
+/// Renames, then flushes the directory, so that the new name outlives a power cut.
+pub(super) fn rename(tmp: &Path, path: &Path) -> Result<(), DatasetError> {
+    fs::rename(tmp, path).map_err(DatasetError::io("rename", tmp))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let flush = || File::open(folder)?.sync_all();
+    flush().map_err(DatasetError::io("flush", folder))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// SHA-256 of a file from where it stands, hex.
+pub(super) fn hash_file(mut file: File) -> std::io::Result<String> {
+    let mut sha = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&sha.finalize())),
+            n => sha.update(&buffer[..n]),
+        }
+    }
+}
+
+/// Hashes and counts what passes through.
+pub(super) struct Hashing<W> {
+    inner: W,
+    sha: Sha256,
+    bytes: u64,
+}
+
+impl<W> Hashing<W> {
+    pub(super) fn new(inner: W) -> Hashing<W> {
+        Hashing { inner, sha: Sha256::new(), bytes: 0 }
+    }
+
+    /// The writer below, the bytes that passed, and their SHA-256 in hex.
+    pub(super) fn finish(self) -> (W, u64, String) {
+        (self.inner, self.bytes, hex(&self.sha.finalize()))
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.sha.update(&bytes[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
