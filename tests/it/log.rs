@@ -154,9 +154,9 @@ fn check_all(data_dir: &Path) -> u64 {
     rows
 }
 
-/// A child process appends and says which rows are committed; it is killed at a moment of its own choosing
-/// by nobody. Whatever it was doing (committing, starting a segment, sealing one), the log opens and
-/// holds every row that was said to be committed.
+/// A child process appends and says which rows are committed, until it is killed at a random moment.
+/// Whatever it was doing (committing, starting a segment, sealing one, mending the log of the child before
+/// it), the log opens and holds every row that was said to be committed.
 #[test]
 fn a_kill_at_any_moment_loses_no_committed_row() {
     if let Some(dir) = std::env::var_os("KFLOW_TEST_KILLED_CHILD") {
@@ -297,7 +297,7 @@ fn a_changed_byte_in_a_chunk_is_named_by_segment_and_chunk() {
     write(dir.path(), 1, 1..1_000);
     let file = files(dir.path(), "redb").remove(0);
     let mut bytes = std::fs::read(&file).unwrap();
-    // The raw bytes "raw 17" sit uncompressed nowhere; trade ids do, as nothing compresses them.
+    // Nothing compresses trade ids: they are a place of the payload that can be found.
     let id = (1..1_000).find_map(|i| match record(i).event.body {
         Body::Trade(trade) => Some(trade.id),
         _ => None,
