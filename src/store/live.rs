@@ -20,8 +20,11 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 pub(super) struct Live {
     pub(super) file: Segment,
     pub(super) head: SegmentHead,
+    /// Chunks committed.
     pub(super) chunks: u32,
+    /// Rows taken, committed or not.
     pub(super) rows: u64,
+    /// Payload committed.
     pub(super) bytes: u64,
     /// Receive time of the first row.
     pub(super) started: Option<TsNs>,
@@ -34,6 +37,7 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Begins a segment.
     pub(super) fn create(dir: &Path, head: SegmentHead) -> Result<Live, StoreError> {
         // Complete with its head before it is called live: a crash leaves no file without one.
         let path = dir.join(stem(head.number, head.first_row_id));
@@ -84,6 +88,7 @@ impl Live {
         code
     }
 
+    /// Commits chunks and what they need of the dictionary; `end` with the last.
     pub(super) fn save(
         &mut self,
         chunks: &[(Head, Vec<u8>)],

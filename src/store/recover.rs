@@ -137,6 +137,7 @@ fn write_dense(live: &LiveReader, path: &Path) -> Result<u64, StoreError> {
     Ok(rows)
 }
 
+/// The rows in full chunks.
 fn merge(
     live: &LiveReader,
     heads: &[Head],
