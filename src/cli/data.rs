@@ -1,9 +1,9 @@
 //! `kflow data`: what was recorded, and whether it is whole.
 
-use super::exit::{Code, Failure};
+use super::exit::{self, Code, Failure};
 use super::{export, printer};
 use crate::dataset::{self, Manifest};
-use crate::store::{Log, SessionSummary, StoreError, Verify};
+use crate::store::{Log, SessionSummary, Verify};
 use crate::units::{TsNs, TsUs};
 use crate::wire::convert::time_text;
 use clap::Subcommand;
@@ -47,32 +47,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Verify(options) => verify(&options),
         Command::Card(options) => card(&options),
     }
-}
-
-/// Gives an error of the log its exit code and its hint.
-pub fn log_failure(error: StoreError) -> Failure {
-    let (code, hint) = match error {
-        StoreError::NoLog { .. } => {
-            (Code::Config, "record something first: `kflow import FILE` or `kflow demo`")
-        }
-        StoreError::Locked { .. } => {
-            (Code::Runtime, "wait until that process ends, or choose another directory with --data")
-        }
-        StoreError::Full { .. } => (
-            Code::Runtime,
-            "free some space; what was committed is safe, the rest has to be repeated",
-        ),
-        StoreError::Corrupt { .. } => {
-            (Code::Integrity, "`kflow data verify` names everything that is damaged")
-        }
-        StoreError::Format { .. } => {
-            (Code::Integrity, "read it with the version of kflow that wrote it")
-        }
-        StoreError::Io { .. } | StoreError::SealAbandoned { .. } => {
-            (Code::Runtime, "try again: what was committed is safe")
-        }
-    };
-    Failure::new(code, error).hint(hint)
 }
 
 /// One line of `kflow data ls`.
@@ -134,7 +108,7 @@ fn time(t: TsNs) -> String {
 }
 
 fn ls(options: &Options) -> Result<(), Failure> {
-    let log = Log::open(&options.data).map_err(log_failure)?;
+    let log = Log::open(&options.data).map_err(exit::store)?;
     let rows: Vec<Row> = log.sessions().iter().map(Row::of).collect();
     if options.json {
         return printer::json("data ls", &serde_json::json!({ "sessions": rows }));
@@ -149,7 +123,7 @@ fn ls(options: &Options) -> Result<(), Failure> {
 
 fn verify(options: &Options) -> Result<(), Failure> {
     let Verify { segments, records, problems } =
-        Log::open(&options.data).map_err(log_failure)?.verify();
+        Log::open(&options.data).map_err(exit::store)?.verify();
     if options.json {
         let data = serde_json::json!({
             "segments": segments, "records": records, "problems": &problems

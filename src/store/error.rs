@@ -83,6 +83,10 @@ impl StoreError {
                 StoreError::corrupt(path, None, e)
             }
             redb::Error::Io(source) => StoreError::io(path, source),
+            // Not damage: the file must not be set aside.
+            e @ redb::Error::DatabaseAlreadyOpen => {
+                StoreError::io(path, std::io::Error::new(ErrorKind::ResourceBusy, e))
+            }
             redb::Error::PreviousIo => StoreError::io(
                 path,
                 std::io::Error::other("an earlier write failed; open the log again"),

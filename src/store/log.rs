@@ -3,8 +3,8 @@
 use super::StoreError;
 use super::chunk;
 use super::error::file_name;
+use super::reader::SealedReader;
 use super::recover::{Listing, recover};
-use super::segment::SealedReader;
 use super::summary::{SegmentInfo, SessionSummary};
 use crate::event::{Body, Event, Gap, MarketId, SessionId, Tickers};
 use crate::units::TsNs;

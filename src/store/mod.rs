@@ -18,7 +18,7 @@
 //! | 3 chunk | chunk number | rows, kinds, receive times, payload length and CRC32C |
 //! | 4 part | chunk number x 65,536 + part | a slice of the chunk's payload |
 //!
-//! Small rows are bincode followed by their own CRC32C. A payload is described in [`chunk`](self).
+//! Small rows are bincode followed by their own CRC32C. The columns of a payload stand in `store/chunk.rs`.
 //! Live chunks hold at most 1,024 rows and are packed fast; sealing merges them to 65,536 rows, packs
 //! them well and writes a dense new file, which replaces the live one by a rename.
 //!
@@ -31,9 +31,11 @@ mod codec;
 mod column;
 mod error;
 mod guard;
+mod live;
 mod lock;
 mod log;
 mod read;
+mod reader;
 mod recover;
 mod segment;
 mod steps;

@@ -1,6 +1,6 @@
 //! Rows by session, market and time.
 
-use super::segment::SealedReader;
+use super::reader::SealedReader;
 use super::{Log, SegmentInfo, StoreError};
 use crate::event::{Body, Event, MarketId, Record, SessionId};
 use crate::units::TsNs;

@@ -8,7 +8,8 @@ use super::StoreError;
 use super::chunk::{Builder, Head, ROWS_MAX};
 use super::column::{Effort, Packer};
 use super::lock::Lock;
-use super::segment::{Group, LiveReader, Segment, SegmentEnd, rename};
+use super::reader::LiveReader;
+use super::segment::{Group, Segment, SegmentEnd, rename};
 use super::summary::SegmentInfo;
 use crate::event::MarketId;
 use std::fs::File;
@@ -136,6 +137,7 @@ fn write_dense(live: &LiveReader, path: &Path) -> Result<u64, StoreError> {
     Ok(rows)
 }
 
+/// The rows in full chunks.
 fn merge(
     live: &LiveReader,
     heads: &[Head],

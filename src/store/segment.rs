@@ -1,4 +1,4 @@
-//! One redb file: writing it chunk by chunk, and reading it back. The only place that knows redb.
+//! One redb file and how it is written, chunk by chunk. [`super::reader`] reads it back.
 //!
 //! **Invariant:** redb gives a value a whole power of two of 4 KiB pages; payloads are therefore cut into
 //! parts that just fit four pages, else a third of the file would be empty.
@@ -7,34 +7,38 @@
 
 use super::StoreError;
 use super::chunk::Head;
-use super::codec::{self, Malformed};
-use super::error::file_name;
+use super::codec;
 use super::guard::guarded;
-use super::unpack::unpack;
-use crate::event::{MarketId, Record, SessionMeta};
-use redb::{Builder, Database, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, TableDefinition};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use super::reader::{LiveReader, Reader};
+use crate::event::SessionMeta;
+use redb::{Builder, Database, TableDefinition};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::ops::RangeInclusive;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Version of everything in this folder. A program reads its own version only.
 pub(super) const FORMAT: u32 = 1;
 
-type Key = (u8, u64);
-const TABLE: TableDefinition<Key, &[u8]> = TableDefinition::new("segment");
-const HEAD: u8 = 0;
-const END: u8 = 1;
-const MARKET: u8 = 2;
-const CHUNK: u8 = 3;
-const PART: u8 = 4;
+pub(super) type Key = (u8, u64);
+pub(super) const TABLE: TableDefinition<Key, &[u8]> = TableDefinition::new("segment");
+pub(super) const HEAD: u8 = 0;
+pub(super) const END: u8 = 1;
+pub(super) const MARKET: u8 = 2;
+pub(super) const CHUNK: u8 = 3;
+pub(super) const PART: u8 = 4;
 
 /// Four pages less the page's own header, key and lengths.
 const PART_BYTES: usize = 4 * 4_096 - 32;
 /// Parts per chunk: room for a gigabyte.
-const PARTS_MAX: u64 = 1 << 16;
+pub(super) const PARTS_MAX: u64 = 1 << 16;
 /// Pages that redb keeps in memory per open file.
-const CACHE_BYTES: usize = 32 << 20;
+pub(super) const CACHE_BYTES: usize = 32 << 20;
+
+/// How often, and after which pause, a file that is still open elsewhere is tried again.
+const LET_GO_TRIES: usize = 100;
+const LET_GO_PAUSE: Duration = Duration::from_millis(10);
 
 /// The first row of a segment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -105,13 +109,25 @@ impl Segment {
 
     /// Opens a file that a crash left behind; redb mends its own structures.
     pub(super) fn reopen(path: &Path) -> Result<Segment, StoreError> {
-        guarded(path, || {
-            let db = Builder::new()
+        let open = || {
+            Builder::new()
                 .set_cache_size(CACHE_BYTES)
                 .open(path)
-                .map_err(|e| StoreError::redb(path, e))?;
-            Ok(Segment { path: path.to_owned(), db })
-        })
+                .map_err(|e| StoreError::redb(path, e))
+        };
+        // A process that was killed a moment ago lets go of its files one after the other.
+        let mut tries = LET_GO_TRIES;
+        loop {
+            match guarded(path, open) {
+                Err(StoreError::Io { source, .. })
+                    if source.kind() == ErrorKind::ResourceBusy && tries > 0 =>
+                {
+                    tries -= 1;
+                    std::thread::sleep(LET_GO_PAUSE);
+                }
+                db => return Ok(Segment { path: path.to_owned(), db: db? }),
+            }
+        }
     }
 
     /// The file.
@@ -167,139 +183,6 @@ impl Segment {
     /// Reads what was committed.
     pub(super) fn into_reader(self) -> Result<LiveReader, StoreError> {
         Reader::new(self.path, self.db)
-    }
-}
-
-/// A live segment that is being read, to seal it.
-pub(super) type LiveReader = Reader<Database>;
-/// A sealed segment that is being read.
-pub(super) type SealedReader = Reader<ReadOnlyDatabase>;
-
-/// A segment that is being read.
-pub(super) struct Reader<D> {
-    path: PathBuf,
-    // Before `db`: redb wants its readers gone first.
-    table: ReadOnlyTable<Key, &'static [u8]>,
-    _db: D,
-}
-
-impl SealedReader {
-    /// Opens a sealed file.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let db = guarded(path, || {
-            Builder::new()
-                .set_cache_size(CACHE_BYTES)
-                .open_read_only(path)
-                .map_err(|e| StoreError::redb(path, e))
-        })?;
-        Reader::new(path.to_owned(), db)
-    }
-}
-
-impl<D: ReadableDatabase> Reader<D> {
-    fn new(path: PathBuf, db: D) -> Result<Self, StoreError> {
-        let table = guarded(&path, || {
-            let txn = db.begin_read().map_err(|e| StoreError::redb(&path, e))?;
-            txn.open_table(TABLE).map_err(|e| StoreError::redb(&path, e))
-        })?;
-        let reader = Reader { path, table, _db: db };
-        let found = reader.row::<u32>((HEAD, 0))?.unwrap_or(0);
-        if found == FORMAT {
-            Ok(reader)
-        } else {
-            let segment = file_name(&reader.path);
-            Err(StoreError::Format { segment, found, known: FORMAT })
-        }
-    }
-
-    /// The file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Session, place and first row.
-    pub(super) fn head(&self) -> Result<SegmentHead, StoreError> {
-        self.row((HEAD, 1))?.ok_or_else(|| self.corrupt(None, "it has no head"))
-    }
-
-    /// How it ended; `None` if it was not.
-    pub(super) fn end(&self) -> Result<Option<SegmentEnd>, StoreError> {
-        self.row((END, 0))
-    }
-
-    /// Its dictionary; the local id is the index.
-    pub(super) fn markets(&self) -> Result<Vec<LocalMarket>, StoreError> {
-        self.list(MARKET)
-    }
-
-    /// All chunks; the chunk number is the index.
-    pub(super) fn chunks(&self) -> Result<Vec<Head>, StoreError> {
-        let chunks: Vec<Head> = self.list(CHUNK)?;
-        let mut due = self.head()?.first_row_id;
-        for (i, head) in chunks.iter().enumerate() {
-            if head.first_row_id != due {
-                let why = format!("it starts at row {}, due is {due}", head.first_row_id);
-                return Err(self.corrupt(Some(i as u32), why));
-            }
-            due += head.rows();
-        }
-        Ok(chunks)
-    }
-
-    /// The rows of one chunk; `markets` maps local ids to the reader's.
-    pub(super) fn records(
-        &self,
-        chunk: u32,
-        head: &Head,
-        markets: &[MarketId],
-    ) -> Result<Vec<Record>, StoreError> {
-        let first = u64::from(chunk) * PARTS_MAX;
-        let mut payload = Vec::with_capacity(head.len as usize);
-        self.each((PART, first)..=(PART, first + PARTS_MAX - 1), |_, bytes| {
-            payload.extend_from_slice(bytes);
-            Ok(())
-        })?;
-        unpack(head, &payload, markets).map_err(|why| self.corrupt(Some(chunk), why))
-    }
-
-    fn row<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, StoreError> {
-        let mut row = None;
-        self.each(key..=key, |_, bytes| {
-            row = Some(codec::unseal(bytes)?);
-            Ok(())
-        })?;
-        Ok(row)
-    }
-
-    fn list<T: DeserializeOwned>(&self, what: u8) -> Result<Vec<T>, StoreError> {
-        let mut rows = Vec::new();
-        self.each((what, 0)..=(what, u64::MAX), |index, bytes| {
-            if index != rows.len() as u64 {
-                return Err(Malformed("a row is missing"));
-            }
-            rows.push(codec::unseal(bytes)?);
-            Ok(())
-        })?;
-        Ok(rows)
-    }
-
-    fn each(
-        &self,
-        keys: RangeInclusive<Key>,
-        mut visit: impl FnMut(u64, &[u8]) -> Result<(), Malformed>,
-    ) -> Result<(), StoreError> {
-        guarded(&self.path, || {
-            let rows = self.table.range(keys).map_err(|e| StoreError::redb(&self.path, e))?;
-            for row in rows {
-                let (key, bytes) = row.map_err(|e| StoreError::redb(&self.path, e))?;
-                visit(key.value().1, bytes.value()).map_err(|why| self.corrupt(None, why))?;
-            }
-            Ok(())
-        })
-    }
-
-    fn corrupt(&self, chunk: Option<u32>, why: impl std::fmt::Display) -> StoreError {
-        StoreError::corrupt(&self.path, chunk, why)
     }
 }
 

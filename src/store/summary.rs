@@ -2,7 +2,8 @@
 
 use super::StoreError;
 use super::chunk::{self, Head};
-use super::segment::{LocalMarket, SealedReader, SegmentHead};
+use super::reader::SealedReader;
+use super::segment::{LocalMarket, SegmentHead};
 use crate::event::{SessionId, SessionMeta};
 use crate::units::TsNs;
 use serde::Serialize;

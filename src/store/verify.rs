@@ -1,7 +1,7 @@
 //! Whether the log is whole: every byte of every file is looked at.
 
 use super::error::file_name;
-use super::segment::SealedReader;
+use super::reader::SealedReader;
 use super::{Log, SegmentInfo};
 use crate::event::MarketId;
 

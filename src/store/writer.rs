@@ -6,26 +6,20 @@
 use super::StoreError;
 use super::chunk::{Builder, Head};
 use super::column::{Effort, Packer};
+use super::live::{CHUNK_ROWS, Live};
 use super::lock::Lock;
-use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, recover_locked, seal, stem};
-use super::segment::{Group, LocalMarket, Segment, SegmentEnd, SegmentHead};
+use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, recover_locked, seal};
+use super::segment::{Group, SegmentEnd, SegmentHead};
 use super::summary::{SegmentInfo, SessionSummary};
-use crate::event::{MarketId, Record, SessionMeta, Tickers};
-use crate::units::TsNs;
+use crate::event::{Record, SessionMeta, Tickers};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Rows of a live chunk: what a crash may cost when nobody calls [`Writer::commit`].
-const CHUNK_ROWS: usize = 1_024;
 /// Full chunks wait this long for company before they are committed: a sync costs about 5 ms on a plain
 /// disk, whatever it carries. A tenth of the 100 ms that may be lost.
 const COMMIT_EVERY: Duration = Duration::from_millis(10);
-/// Receive time in one segment.
-const SEGMENT_NS: u64 = 3_600 * 1_000_000_000;
-/// Payload in one segment. redb's rounding and a last group still fit below 256 MiB.
-const SEGMENT_BYTES: u64 = 160 << 20;
 /// What a segment that cannot be read may have held at most: ids are not given out twice.
 const ROWS_OF_A_LOST_SEGMENT: u64 = 1 << 32;
 
@@ -46,23 +40,6 @@ pub struct Writer {
     summary: SessionSummary,
     // Shared with the sealing thread: the lock is free when nobody touches the files any more.
     lock: Arc<Lock>,
-}
-
-/// The segment being written.
-struct Live {
-    file: Segment,
-    head: SegmentHead,
-    chunks: u32,
-    rows: u64,
-    bytes: u64,
-    /// Receive time of the first row.
-    started: Option<TsNs>,
-    /// The segment's dictionary.
-    markets: Vec<LocalMarket>,
-    /// Local ids that the file does not know yet.
-    unsaved: Vec<u32>,
-    /// The caller's market id to local id + 1; 0 where the segment has no row of it.
-    codes: Vec<u32>,
 }
 
 struct Sealing {
@@ -208,73 +185,6 @@ impl Writer {
             let info = thread.join().map_err(|_| StoreError::SealAbandoned { path })??;
             self.summary.add(&info);
         }
-        Ok(())
-    }
-}
-
-impl Live {
-    fn create(dir: &Path, head: SegmentHead) -> Result<Live, StoreError> {
-        // Complete with its head before it is called live: a crash leaves no file without one.
-        let path = dir.join(stem(head.number, head.first_row_id));
-        let mut file = Segment::create(&path.with_extension("tmp"), &head)?;
-        file.rename(&path.with_extension("live"))?;
-        Ok(Live {
-            file,
-            head,
-            chunks: 0,
-            rows: 0,
-            bytes: 0,
-            started: None,
-            markets: Vec::new(),
-            unsaved: Vec::new(),
-            codes: Vec::new(),
-        })
-    }
-
-    /// True if a row of time `recv` belongs into another segment. A clock that jumps to and fro must not
-    /// make a file per row, hence the least number of rows.
-    fn is_over(&self, recv: TsNs) -> bool {
-        let span = self.started.map_or(0, |first| first.0.abs_diff(recv.0));
-        self.bytes >= SEGMENT_BYTES || (span >= SEGMENT_NS && self.rows >= CHUNK_ROWS as u64)
-    }
-
-    /// The market's local id + 1; 0 for nobody.
-    fn code(&mut self, tickers: &Tickers, id: MarketId) -> u32 {
-        if id == MarketId::NONE {
-            return 0;
-        }
-        let index = id.0 as usize;
-        if self.codes.len() <= index {
-            self.codes.resize(index + 1, 0);
-        }
-        let code = self.codes[index];
-        if code == 0 {
-            let ticker = tickers.name(id).to_owned();
-            self.unsaved.push(self.markets.len() as u32);
-            self.markets.push(LocalMarket { ticker, uuid: tickers.uuid(id) });
-            self.codes[index] = self.markets.len() as u32;
-            return self.codes[index];
-        }
-        let market = &mut self.markets[code as usize - 1];
-        if market.uuid.is_none() && tickers.uuid(id).is_some() {
-            market.uuid = tickers.uuid(id);
-            self.unsaved.push(code - 1);
-        }
-        code
-    }
-
-    fn save(
-        &mut self,
-        chunks: &[(Head, Vec<u8>)],
-        end: Option<SegmentEnd>,
-    ) -> Result<(), StoreError> {
-        let numbered = (self.chunks..).zip(chunks);
-        self.file.commit(&Group {
-            markets: self.unsaved.iter().map(|&i| (i, &self.markets[i as usize])).collect(),
-            chunks: numbered.map(|(i, (head, bytes))| (i, head, &bytes[..])).collect(),
-            end,
-        })?;
-        self.unsaved.clear();
         Ok(())
     }
 }
