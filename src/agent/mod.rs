@@ -13,6 +13,7 @@
 
 pub mod eval;
 pub mod policy;
+pub mod score;
 pub mod split;
 pub mod stats;
 

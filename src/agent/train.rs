@@ -105,6 +105,10 @@ pub fn train(
     let mut log =
         ProgressLog::open(job.run.path(), rows, unix_s()).map_err(TrainError::Progress)?;
     let mut next_save = before + config.save_freq;
+    if before >= config.total_timesteps {
+        let (ended, last) = (Ended::Finished, Record::default());
+        return Ok(Outcome { ended, steps: before, new_steps: 0, steps_per_second: 0.0, last });
+    }
     loop {
         let iteration = trainer.iterate()?;
         let steps = trainer.steps();

@@ -1,7 +1,8 @@
 //! `kflow data`: what was recorded, and whether it is whole.
 
 use super::exit::{self, Code, Failure};
-use super::printer;
+use super::{export, printer};
+use crate::dataset::{self, Manifest};
 use crate::store::{Log, SessionSummary, Verify};
 use crate::units::{TsNs, TsUs};
 use crate::wire::convert::time_text;
@@ -22,6 +23,8 @@ enum Command {
     Ls(Options),
     /// Read every byte of the log and name what is damaged or missing
     Verify(Options),
+    /// Write the data card of the exported dataset anew, and print it
+    Card(Options),
 }
 
 #[derive(clap::Args, Debug)]
@@ -37,11 +40,12 @@ struct Options {
 /// Runs the command.
 ///
 /// # Errors
-/// Exit 3 without a log, 5 when `verify` finds problems or the log cannot be read.
+/// Exit 3 without a log (`card`: without a dataset), 5 when `verify` finds problems or the log cannot be read.
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Ls(options) => ls(&options),
         Command::Verify(options) => verify(&options),
+        Command::Card(options) => card(&options),
     }
 }
 
@@ -137,4 +141,15 @@ fn verify(options: &Options) -> Result<(), Failure> {
     let text = format!("the log has {} problems", problems.len());
     Err(Failure::msg(Code::Integrity, text)
         .hint("rows of undamaged segments can be read once the damaged files are moved away"))
+}
+
+fn card(options: &Options) -> Result<(), Failure> {
+    let manifest = Manifest::existing(&options.data).map_err(export::failure)?;
+    let path = dataset::write_card(&options.data, &manifest).map_err(export::failure)?;
+    if options.json {
+        let (files, sessions) = (manifest.files.len(), manifest.sessions.len());
+        let data = serde_json::json!({ "path": path, "files": files, "sessions": sessions });
+        return printer::json("data card", &data);
+    }
+    printer::line(dataset::card(&manifest).trim_end())
 }

@@ -3,7 +3,7 @@
 use super::exit::{Code, Failure};
 use super::progress::Progress;
 use super::{eval, exit, export, printer};
-use crate::agent::eval::Part;
+use crate::agent::score::Part;
 use crate::demo::{self, DemoError, Study};
 use crate::units::TsNs;
 use serde_json::json;

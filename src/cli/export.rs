@@ -1,10 +1,10 @@
 //! `kflow export`: the log as Parquet files with manifest and data card.
 
-use super::exit::{Code, Failure};
+use super::exit::{self, Code, Failure};
 use super::printer;
 use super::progress::Progress;
 use crate::dataset::{self, DatasetError, ExportOptions, ExportSummary};
-use crate::store::{Log, StoreError};
+use crate::store::Log;
 use std::path::PathBuf;
 
 /// Options of `kflow export`.
@@ -23,7 +23,7 @@ pub struct Args {
 /// # Errors
 /// 3 without a log, 5 when log or dataset are damaged, 1 when a file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let log = Log::open(&args.data).map_err(|e| failure(e.into()))?;
+    let log = Log::open(&args.data).map_err(exit::store)?;
     let records = log.sessions().iter().map(|s| s.counts.records()).sum();
     let mut progress = Progress::start("export", records);
     let summary =
@@ -52,16 +52,10 @@ fn table(summary: &ExportSummary) -> String {
     )
 }
 
-/// Exit code and next step of a dataset error.
-pub(super) fn failure(error: DatasetError) -> Failure {
+/// Gives an error of the dataset its exit code and its hint.
+pub fn failure(error: DatasetError) -> Failure {
     let (code, hint) = match &error {
-        DatasetError::Log(StoreError::NoLog { .. }) => {
-            (Code::Config, Some("record or import something first: kflow import PATH"))
-        }
         DatasetError::Absent { .. } => (Code::Config, Some("run: kflow export")),
-        DatasetError::Log(StoreError::Corrupt { .. } | StoreError::Format { .. }) => {
-            (Code::Integrity, Some("kflow data verify names every damaged place"))
-        }
         DatasetError::Version { .. } | DatasetError::Manifest { .. } => {
             (Code::Integrity, Some("move v1 and manifest.json away, then: kflow export"))
         }
@@ -74,7 +68,10 @@ pub(super) fn failure(error: DatasetError) -> Failure {
         e if e.is_integrity() => (Code::Integrity, None),
         _ => (Code::Runtime, None),
     };
-    let failure = Failure::new(code, error);
+    let failure = match error {
+        DatasetError::Log(e) => return exit::store(e),
+        error => Failure::new(code, error),
+    };
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

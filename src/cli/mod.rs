@@ -38,8 +38,6 @@ enum Command {
     Demo(demo::Args),
     /// Import recorded files into the log
     Import(import::Args),
-    /// List and check what was recorded
-    Data(data::Args),
     /// Write the log as Parquet files with manifest and data card
     Export(export::Args),
     /// Compute observations of the exported markets, and profile them
@@ -50,6 +48,8 @@ enum Command {
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(train::Args),
+    /// List and check what was recorded
+    Data(data::Args),
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
@@ -68,13 +68,13 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(all(feature = "frames", feature = "learn"))]
         Command::Demo(args) => demo::run(args),
         Command::Import(args) => import::run(args),
-        Command::Data(args) => data::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
+        Command::Data(args) => data::run(args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),

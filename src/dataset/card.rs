@@ -3,7 +3,7 @@
 use super::manifest::Manifest;
 use super::schema::Table;
 use super::{DatasetError, SCHEMA_VERSION, disk};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub fn card(manifest: &Manifest) -> String {
     files(&mut text, manifest);
     text.push_str(HOW_TO_READ);
     columns(&mut text);
-    layouts(&mut text, manifest);
+    feature_columns(&mut text, manifest);
     text.push_str(CHECKS);
     text
 }
@@ -32,9 +32,15 @@ pub fn card(manifest: &Manifest) -> String {
 /// Front matter in the style of the Hugging Face hub.
 fn front(manifest: &Manifest) -> String {
     let mut text = String::from("---\npretty_name: Kalshi order books\nconfigs:\n");
-    for table in tables(manifest) {
-        let _ =
-            writeln!(text, "- config_name: {0}\n  data_files: v1/{0}/**/*.parquet", table.name());
+    let mut config = |name: &str, folder: &str| {
+        let _ = writeln!(text, "- config_name: {name}\n  data_files: v1/{folder}/**/*.parquet");
+    };
+    for table in tables(manifest).filter(|t| *t != Table::Features) {
+        config(table.name(), table.name());
+    }
+    // Layouts have columns of their own: read together they are no table.
+    for layout in layouts(manifest).into_keys() {
+        config(layout, &format!("features/{layout}"));
     }
     text.push_str("---\n\n");
     text
@@ -99,9 +105,8 @@ fn columns(text: &mut String) {
     }
 }
 
-fn layouts(text: &mut String, manifest: &Manifest) {
-    let origins = manifest.files.iter().filter_map(|f| f.features.as_ref());
-    let layouts: BTreeSet<_> = origins.map(|o| (&o.layout, &o.layout_hash)).collect();
+fn feature_columns(text: &mut String, manifest: &Manifest) {
+    let layouts = layouts(manifest);
     if layouts.is_empty() {
         return;
     }
@@ -110,9 +115,18 @@ fn layouts(text: &mut String, manifest: &Manifest) {
          in the order of the model's input; `settlement_e4` is a label and no input.\n\n",
     );
     for (layout, hash) in layouts {
-        let _ = writeln!(text, "- `{layout}`, SHA-256 `{hash}`");
+        let _ = writeln!(
+            text,
+            "`{layout}`, SHA-256 `{hash}`:\n\n```python\nimport polars as pl\n\
+             pl.read_parquet(\"v1/features/{layout}/**/*.parquet\")\n```\n"
+        );
     }
-    text.push('\n');
+}
+
+/// Observation layouts with files, and their hashes.
+fn layouts(manifest: &Manifest) -> BTreeMap<&str, &str> {
+    let origins = manifest.files.iter().filter_map(|f| f.features.as_ref());
+    origins.map(|o| (o.layout.as_str(), o.layout_hash.as_str())).collect()
 }
 
 /// Tables that have files.

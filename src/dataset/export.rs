@@ -91,7 +91,7 @@ pub fn export(
             continue;
         }
         let filter = Filter { sessions: Some(vec![session.id()]), ..Filter::default() };
-        let records = log.read(filter)?.map(|record| Ok(record?));
+        let records = log.read(filter)?.map(|record| record.map_err(DatasetError::from));
         exporter.session(&input, records.inspect(|_| on_records(1)))?;
     }
     let (mut markets, mut unread) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! From the event tables of a session to its [`Tape`].
 
 use super::DatasetError;
+use super::rows::{word_at, words};
 use super::schema::Table;
 use super::tape::{DELTA, EMPTY, GAP, LEVEL, NAMES, NO_TIME, TRADE, Tape};
 use crate::event::{Gap, GapCause, SessionId};
@@ -72,7 +73,7 @@ impl Builder {
         ];
         let names = Arc::new(StringArray::from(self.tickers));
         let mut columns: Vec<ArrayRef> = vec![
-            super::rows::words::<Int32Type>((0..n).map(|_| id.as_str())),
+            words::<Int32Type>((0..n).map(|_| id.as_str())),
             Arc::new(DictionaryArray::new(Int32Array::from(self.ticker), names)),
         ];
         let bytes = self.bytes.into_iter().map(|v| Arc::new(Int8Array::from(v)) as ArrayRef);
@@ -131,10 +132,9 @@ impl Builder {
         let side = sides(batch.column(7), "deltas")?;
         let price = batch.column(8).as_primitive::<Int32Type>().values();
         let qty = batch.column(9).as_primitive::<Int64Type>().values();
-        for i in 0..batch.num_rows() {
-            let (price_e4, qty_e2) = (price[i], qty[i]);
-            let what = What { kind: DELTA, side: side[i], price_e4, qty_e2, ..What::default() };
-            self.push(keys, i, what);
+        let rows = side.into_iter().zip(price).zip(qty).enumerate();
+        for (i, ((side, &price_e4), &qty_e2)) in rows {
+            self.push(keys, i, What { kind: DELTA, side, price_e4, qty_e2, ..What::default() });
         }
         Ok(())
     }
@@ -143,13 +143,10 @@ impl Builder {
         let side = sides(batch.column(7), "snapshots")?;
         let price = batch.column(9).as_primitive::<Int32Type>();
         let size = batch.column(10).as_primitive::<Int64Type>().values();
-        for i in 0..batch.num_rows() {
-            let what = match price.is_valid(i) {
-                true => {
-                    let (price_e4, qty_e2) = (price.value(i), size[i]);
-                    What { kind: LEVEL, side: side[i], price_e4, qty_e2, ..What::default() }
-                }
-                false => What { kind: EMPTY, ..What::default() },
+        for (i, ((side, price), &qty_e2)) in side.into_iter().zip(price).zip(size).enumerate() {
+            let what = match price {
+                Some(price_e4) => What { kind: LEVEL, side, price_e4, qty_e2, ..What::default() },
+                None => What { kind: EMPTY, ..What::default() },
             };
             self.push(keys, i, what);
         }
@@ -162,23 +159,17 @@ impl Builder {
         let price = batch.column(9).as_primitive::<Int32Type>().values();
         let qty = batch.column(10).as_primitive::<Int64Type>().values();
         let block = batch.column(11).as_boolean();
-        for i in 0..batch.num_rows() {
+        let rows = side.into_iter().zip(price).zip(qty).zip(block).enumerate();
+        for (i, (((side, &price_e4), &qty_e2), block)) in rows {
             let uuid = uuid::Uuid::parse_str(id.value(i)).map_err(|e| DatasetError::Value {
                 table: "trades",
                 row_id: keys.row_id[i],
                 why: format!("trade_id {:?}: {e}", id.value(i)),
             })?;
             let (a, b) = uuid.as_u64_pair();
-            let what = What {
-                kind: TRADE,
-                side: side[i],
-                block: if block.is_valid(i) { i8::from(block.value(i)) } else { -1 },
-                price_e4: price[i],
-                qty_e2: qty[i],
-                a: a as i64,
-                b: b as i64,
-            };
-            self.push(keys, i, what);
+            let (a, b) = (a as i64, b as i64);
+            let block = block.map_or(-1, i8::from);
+            self.push(keys, i, What { kind: TRADE, side, block, price_e4, qty_e2, a, b });
         }
         Ok(())
     }
@@ -186,23 +177,18 @@ impl Builder {
     fn gaps(&mut self, keys: &Keys<'_>, batch: &RecordBatch) -> Result<(), DatasetError> {
         let from = batch.column(7).as_primitive::<Int64Type>().values();
         let to = batch.column(8).as_primitive::<Int64Type>().values();
-        let cause = batch.column(9).as_dictionary::<Int8Type>();
-        let causes = cause.downcast_dict::<StringArray>();
-        let healed = batch.column(10).as_dictionary::<Int32Type>();
-        let healed = healed.downcast_dict::<StringArray>();
-        let (Some(causes), Some(healed)) = (causes, healed) else { return Ok(()) };
-        let rows = causes.into_iter().zip(healed).enumerate();
-        for (i, (word, healed_by)) in rows {
-            let word = word.unwrap_or_default();
-            let cause = cause_of(word).ok_or_else(|| DatasetError::Value {
+        let cause = word_at::<Int8Type>(batch.column(9));
+        let healed_by = word_at::<Int32Type>(batch.column(10));
+        for (i, (from, to)) in from.iter().zip(to).enumerate() {
+            let cause = cause_of(cause(i)).ok_or_else(|| DatasetError::Value {
                 table: "gaps",
                 row_id: keys.row_id[i],
-                why: format!("cause is {word:?}"),
+                why: format!("cause is {:?}", cause(i)),
             })?;
             let a = self.gaps.len() as i64;
             self.push(keys, i, What { kind: GAP, a, ..What::default() });
-            let healed_by = healed_by.unwrap_or_default().to_owned();
-            self.gaps.push(Gap { cause, from: from[i] as u64, to: to[i] as u64, healed_by });
+            let (from, to) = (*from as u64, *to as u64);
+            self.gaps.push(Gap { cause, from, to, healed_by: healed_by(i).to_owned() });
         }
         Ok(())
     }

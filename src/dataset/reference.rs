@@ -2,7 +2,7 @@
 
 use super::DatasetError;
 use super::manifest::SessionEntry;
-use super::rows::{UTC, batch, words};
+use super::rows::{UTC, batch, word_at, words};
 use super::schema::Table;
 use crate::market::{MarketInfo, TickRange};
 use crate::units::{Price, Qty, TsUs};
@@ -73,17 +73,13 @@ pub(super) fn market_batch(markets: &[MarketInfo]) -> Result<RecordBatch, Datase
 
 /// The rows of a `markets` batch: the inverse of [`market_batch`].
 pub(super) fn markets(batch: &RecordBatch) -> Result<Vec<MarketInfo>, DatasetError> {
-    let dictionary = |i: usize| {
-        let column = batch.column(i).as_dictionary::<Int32Type>();
-        let words = column.values().as_string::<i32>();
-        move |row: usize| words.value(column.keys().value(row) as usize).to_owned()
-    };
     let time = |i: usize, row: usize| {
         let column = batch.column(i).as_primitive::<TimestampMicrosecondType>();
         column.is_valid(row).then(|| TsUs(column.value(row)))
     };
     let text = |i: usize, row: usize| batch.column(i).as_string::<i32>().value(row);
-    let (ticker, event_ticker, status) = (dictionary(0), dictionary(1), dictionary(7));
+    let word = |i: usize| word_at::<Int32Type>(batch.column(i));
+    let (ticker, event_ticker, status) = (word(0), word(1), word(7));
     let settlement = batch.column(6).as_primitive::<Int32Type>();
     let volume = batch.column(9).as_primitive::<Int64Type>();
     (0..batch.num_rows())
@@ -93,8 +89,8 @@ pub(super) fn markets(batch: &RecordBatch) -> Result<Vec<MarketInfo>, DatasetErr
                 Price::new(e4.into()).ok_or_else(|| bad(format!("settlement_e4 is {e4}")))
             };
             Ok(MarketInfo {
-                ticker: ticker(row),
-                event_ticker: event_ticker(row),
+                ticker: ticker(row).to_owned(),
+                event_ticker: event_ticker(row).to_owned(),
                 title: text(2, row).to_owned(),
                 open: time(3, row),
                 close: time(4, row),
@@ -103,7 +99,7 @@ pub(super) fn markets(batch: &RecordBatch) -> Result<Vec<MarketInfo>, DatasetErr
                     true => Some(price(settlement.value(row))?),
                     false => None,
                 },
-                status: status(row),
+                status: status(row).to_owned(),
                 ticks: ticks(text(8, row)).map_err(bad)?,
                 volume: volume.is_valid(row).then(|| Qty(volume.value(row))),
             })

@@ -6,10 +6,10 @@ use crate::event::{Delta, Event, Gap, MarketId, SessionId, Snapshot, Tickers, Tr
 use crate::units::{Price, Qty, Side, TsNs, TsUs};
 use crate::wire::convert::time_text;
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Int16Array, Int32Array, Int64Array, StringArray,
-    TimestampMicrosecondArray, TimestampNanosecondArray,
+    ArrayRef, AsArray, BooleanArray, DictionaryArray, Int16Array, Int32Array, Int64Array,
+    StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow::datatypes::{ArrowDictionaryKeyType, Int8Type, Int32Type};
+use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType, Int8Type, Int32Type};
 use arrow::record_batch::RecordBatch;
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -128,6 +128,15 @@ pub(super) fn words<'a, K: ArrowDictionaryKeyType>(
     values: impl Iterator<Item = &'a str>,
 ) -> ArrayRef {
     Arc::new(values.collect::<DictionaryArray<K>>())
+}
+
+/// The words of a column without nulls, by row: the inverse of [`words`].
+pub(super) fn word_at<'a, K: ArrowDictionaryKeyType>(
+    column: &'a ArrayRef,
+) -> impl Fn(usize) -> &'a str {
+    let column = column.as_dictionary::<K>();
+    let words = column.values().as_string::<i32>();
+    move |row| words.value(column.keys().value(row).as_usize())
 }
 
 struct Context<'a> {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a gap of a whole subscription or connection reaches every market that it concerns.
 
-use crate::event::{Event, MarketId, SessionId, Tickers};
+use crate::event::{Body, Event, MarketId, SessionId, Tickers};
 use crate::features::Layout;
 use crate::features::episode::{Episode, EpisodeBuilder};
 use crate::market::MarketInfo;
@@ -77,7 +77,8 @@ fn session_episodes(
         let (sid, builder) = builders.entry(event.market).or_insert_with(|| {
             (0, EpisodeBuilder::new(layout, &info_of(event.market, log.tickers(), infos), session))
         });
-        if event.sid != 0 {
+        // Trades come on a subscription of their own; the book's is the one that a gap breaks.
+        if matches!(event.body, Body::Snapshot(_) | Body::Delta(_)) {
             *sid = event.sid;
         }
         builder.push(&event);

@@ -1,7 +1,8 @@
 //! The pictures of an evaluation: equity, returns, actions.
 
 use super::svg::Plot;
-use crate::agent::eval::{EvalResult, Part, Row};
+use crate::agent::eval::EvalResult;
+use crate::agent::score::{Part, Row};
 
 /// Held-out rows, the evaluated policy last.
 pub fn held_out(result: &EvalResult) -> Vec<&Row> {
@@ -20,7 +21,7 @@ pub fn equity(result: &EvalResult) -> String {
     let all = paths.iter().flatten();
     let n = all.clone().map(|p| p[0]).fold(1.0, f64::max);
     let mut plot = Plot::new([0.0, n], range(all.map(|p| p[1])), 340.0);
-    plot.y_axis(|v| format!("${v:.0}"));
+    plot.y_axis(|v| dollars(v, 0));
     plot.x_axis("held-out markets in order of settlement", |v| format!("{v:.0}"));
     for (i, (row, path)) in rows.iter().zip(&paths).enumerate() {
         plot.curve(path, &class(result, i, row), &row.name);
@@ -85,6 +86,12 @@ pub fn actions(result: &EvalResult) -> String {
 pub fn percent(v: f64) -> String {
     let p = v * 100.0;
     if p == p.round() { format!("{p:.0} %") } else { format!("{p:.1} %") }
+}
+
+/// An amount with its sign before the dollar.
+pub fn dollars(v: f64, digits: usize) -> String {
+    let sign = if v < 0.0 { "-" } else { "" };
+    format!("{sign}${:.digits$}", v.abs())
 }
 
 fn range(values: impl Iterator<Item = f64>) -> [f64; 2] {

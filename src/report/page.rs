@@ -1,8 +1,9 @@
 //! The page of an evaluation.
 
-use super::charts::{self, percent};
+use super::charts::{self, dollars, percent};
 use super::{Origin, escape};
-use crate::agent::eval::{EvalResult, Part, Row, Verdict};
+use crate::agent::eval::{EvalResult, Verdict};
+use crate::agent::score::{Part, Row};
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("page.css");
@@ -105,13 +106,13 @@ fn cells(row: &Row) -> [String; 12] {
     [
         row.name.clone(),
         row.markets.to_string(),
-        format!("${:.2}", row.equity),
+        dollars(row.equity, 2),
         signed(row.mean_return),
         or_dash(row.ci95.map(|[l, h]| format!("{} to {}", signed(l), signed(h)))),
-        format!("${:.2}", row.fees),
+        dollars(row.fees, 2),
         row.trades.to_string(),
         format!("{:.1}", row.turnover),
-        format!("${:.2}", row.max_drawdown),
+        dollars(row.max_drawdown, 2),
         or_dash(row.sharpe.map(|s| format!("{s:.2}"))),
         or_dash(row.win_rate.map(percent)),
         percent(row.actions.first().copied().unwrap_or(0.0)),
@@ -153,7 +154,7 @@ fn meaning(page: &mut String, result: &EvalResult, origin: &Origin) {
     );
     let own = [
         ("protocol".to_owned(), protocol(result)),
-        ("start cash".to_owned(), format!("${:.2} in each market", result.start_cash)),
+        ("start cash".to_owned(), format!("{} in each market", dollars(result.start_cash, 2))),
         ("seed".to_owned(), result.seed.to_string()),
     ];
     for (name, value) in origin.facts.iter().chain(&own) {

@@ -3,8 +3,8 @@
 
 use super::tape::Tape;
 use crate::event::Event;
-use crate::market::MarketInfo;
-use crate::units::Price;
+use crate::market::{MarketInfo, TickRange};
+use crate::units::{Price, TsUs};
 use crate::wire::{convert, event_frame};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ fn create(path: &Path) -> io::Result<File> {
 
 /// The UTC day on which we received it.
 fn date(event: &Event) -> String {
-    let mut text = convert::time_text(crate::units::TsUs::from_ms(event.recv.ms()));
+    let mut text = convert::time_text(TsUs::from_ms(event.recv.ms()));
     text.truncate("2026-01-05".len());
     text
 }
@@ -75,8 +75,8 @@ fn frames(tape: &Tape, events: &[&Event], file: File) -> io::Result<()> {
 
 /// What the exchange's events endpoint would say about this market.
 fn metadata(source: &str, info: &MarketInfo) -> Value {
-    let time = |t: Option<crate::units::TsUs>| t.map(convert::time_text);
-    let tick = |t: &crate::market::TickRange| json!({"start": t.start.to_string(), "end": t.end.to_string(), "step": t.step.to_string()});
+    let time = |t: Option<TsUs>| t.map(convert::time_text);
+    let tick = |t: &TickRange| json!({"start": t.start.to_string(), "end": t.end.to_string(), "step": t.step.to_string()});
     let market = json!({
         "ticker": info.ticker,
         "event_ticker": info.event_ticker,

@@ -255,6 +255,7 @@ mod tests {
             r#"{"sid":1,"type":"orderbook_delta""#,
         );
         assert_eq!(check_lossless(&moved).event, check_lossless(DELTA).event);
+        assert_eq!(decode(&moved).1.counts.fast, 1, "another order is no reason to build a tree");
     }
 
     #[test]

@@ -27,6 +27,43 @@ pub struct Scanned<'a> {
 
 /// Reads a frame of the usual shape, or declines.
 pub fn scan(frame: &[u8]) -> Option<Scanned<'_>> {
+    usual_delta(frame).or_else(|| scan_keys(frame))
+}
+
+/// A delta with its keys in the order in which the exchange writes them: nineteen of twenty frames, read
+/// by comparing the text between the values as a whole. Any other order is left to [`scan_keys`].
+fn usual_delta(frame: &[u8]) -> Option<Scanned<'_>> {
+    let mut c = Cursor { bytes: frame, at: 0 };
+    c.literal(b"{\"type\":\"orderbook_delta\",\"sid\":")?;
+    let sid = c.unsigned()?;
+    c.literal(b",\"seq\":")?;
+    let seq = c.unsigned()?;
+    c.literal(b",\"msg\":{\"market_ticker\":")?;
+    let ticker = c.string()?;
+    c.literal(b",\"market_id\":\"")?;
+    let market_id = c.take(36)?;
+    c.literal(b"\",\"price_dollars\":\"")?;
+    let price = canonical_price(c.take(6)?)?;
+    c.literal(b"\",\"delta_fp\":")?;
+    let qty = canonical_qty(c.string()?)?;
+    c.literal(b",\"side\":")?;
+    let side = side(c.string()?)?;
+    c.literal(b",\"ts\":")?;
+    let ts = canonical_time(c.string()?)?;
+    c.literal(b",\"ts_ms\":")?;
+    let ts_ms = c.unsigned()?;
+    c.literal(b"}}")?;
+    let whole = c.at == frame.len() && sid > 0 && seq > 0;
+    if !whole || ts.ms() != i64::try_from(ts_ms).ok()? {
+        return None;
+    }
+    let body = Body::Delta(Delta { side, price, qty });
+    let ticker = std::str::from_utf8(ticker).ok()?;
+    Some(Scanned { ticker, market_id, sid: sid.try_into().ok()?, seq, ts, body })
+}
+
+/// Either frame with its keys in any order.
+fn scan_keys(frame: &[u8]) -> Option<Scanned<'_>> {
     let mut c = Cursor { bytes: frame, at: 0 };
     let (mut kind, mut sid, mut seq) = (&frame[..0], 0u64, 0u64);
     let mut msg = Msg::default();
@@ -274,6 +311,20 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn expect(&mut self, b: u8) -> Option<()> {
         (self.peek()? == b).then(|| self.at += 1)
+    }
+
+    /// Exactly this text.
+    #[inline]
+    fn literal(&mut self, text: &[u8]) -> Option<()> {
+        self.bytes[self.at..].starts_with(text).then(|| self.at += text.len())
+    }
+
+    /// The next `n` bytes, whatever they are.
+    #[inline]
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let taken = self.bytes.get(self.at..self.at + n)?;
+        self.at += n;
+        Some(taken)
     }
 
     /// A key and its colon.

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "learn")]
 
+mod command;
+
 use kalshiflow::agent::burn_engine::BurnEngine;
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use kalshiflow::agent::config::{Algo, StopRules, TrainConfig};

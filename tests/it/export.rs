@@ -642,6 +642,12 @@ fn description(table: &str, path: &Path) -> String {
 #[test]
 fn the_cards_one_liners_open_the_dataset_in_polars_pandas_and_duckdb() {
     let dir = exported(&[&Session::random(4, 800), &Session::random(5, 100)]);
+    #[cfg(feature = "frames")]
+    for layout in kalshiflow::features::Layout::ALL {
+        let all = Filter::default();
+        kalshiflow::features::pipeline::build(dir.path(), layout, &all, &mut || ())
+            .expect("builds");
+    }
     let python = std::env::var("KFLOW_PYTHON").unwrap_or_else(|_| "python3".into());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/smoke.py");
     let Ok(run) = std::process::Command::new(&python).arg(script).arg(dir.path()).output() else {

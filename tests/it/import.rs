@@ -325,3 +325,33 @@ fn the_recorded_windows_import_whole_with_one_gap() {
     assert!(per_delta <= 6.0, "{per_delta}");
     eprintln!("log bytes per delta: {per_delta:.2}");
 }
+
+/// Trades come on a subscription of their own. Replay once took a market's last `sid` of any frame for
+/// that of its book: a hole in the book's subscription right after a trade then reached no market, and an
+/// episode went on over deltas that were missing.
+#[test]
+fn a_hole_in_the_books_subscription_ends_the_episode_even_after_a_trade() {
+    let place = Place::new();
+    let at = |seq: u64, ts_ms: u64| {
+        let stamp = format!("\"ts_ms\":{}", 1_780_000_000_000 + seq);
+        delta(seq, "0.4100", "5.00").replace(&stamp, &format!("\"ts_ms\":{ts_ms}"))
+    };
+    let begin = 1_780_000_000_000;
+    let mut frames = vec![snapshot(1)];
+    frames.extend((2..8).map(|seq| at(seq, begin + seq * 300)));
+    frames.push(
+        json!({"type": "trade", "sid": 2, "seq": 1, "msg": {"trade_id": "d91bc706-ee49-470d-82d8-11418bda6fed",
+            "market_ticker": TICKER, "yes_price_dollars": "0.4100", "no_price_dollars": "0.5900", "count_fp": "1.00",
+            "taker_side": "yes", "taker_outcome_side": "yes", "taker_book_side": "bid", "ts_ms": begin + 2_200}})
+        .to_string(),
+    );
+    frames.extend((12..18).map(|seq| at(seq, begin + seq * 300)));
+    let tape = place.write("t/events/A/a.ndjson", lines(&frames));
+    place.write("t/metadata/A.json", definition().to_string());
+    let root = tape.ancestors().nth(3).expect("t").to_owned();
+    place.import(&["--sequence", "complete"], &[&root]);
+    let layout = kalshiflow::features::Layout::Flow52V1;
+    let recording = kalshiflow::replay::recording(&place.data(), layout).expect("readable");
+    let last: Vec<_> = recording.episodes.iter().map(|e| e.decisions[e.len() - 1].ts_ms).collect();
+    assert_eq!(last, [1_780_000_002_100], "the last decision before the hole");
+}

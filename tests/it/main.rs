@@ -10,5 +10,6 @@ mod features;
 mod house;
 mod import;
 mod log;
+mod readme;
 mod shared;
 mod wire;

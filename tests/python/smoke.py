@@ -46,15 +46,16 @@ def main(data_dir):
     manifest = json.load(open("manifest.json", encoding="utf-8"))
     want = {}
     for entry in manifest["files"]:
-        want[entry["table"]] = want.get(entry["table"], 0) + entry["rows"]
-    for table, n in want.items():
-        glob = f"v1/{table}/**/*.parquet"
+        folder = "/".join(p for p in entry["path"].split("/")[:-1] if not p.startswith("date="))
+        want[folder] = want.get(folder, 0) + entry["rows"]
+    for folder, n in want.items():
+        glob = f"{folder}/**/*.parquet"
         got = {
             "polars": polars.scan_parquet(glob).select(polars.len()).collect().item(),
-            "pandas": rows(pandas.read_parquet(f"v1/{table}", dtype_backend="pyarrow")),
+            "pandas": rows(pandas.read_parquet(folder, dtype_backend="pyarrow")),
             "duckdb": duckdb.sql(f"select count(*) from read_parquet('{glob}')").fetchall()[0][0],
         }
-        assert all(v == n for v in got.values()), f"{table}: {got}, the manifest says {n}"
+        assert all(v == n for v in got.values()), f"{folder}: {got}, the manifest says {n}"
 
     deltas = polars.read_parquet("v1/deltas/**/*.parquet")
     types = {name: str(deltas.schema[name]) for name in ("price_e4", "delta_e2", "ts_recv", "ts_event")}

@@ -5,14 +5,18 @@ use crate::book::{Book, SequencePolicy};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::printer;
 use crate::event::{Body, Event, Record};
+use crate::features::{Layout, Observer};
 use crate::intake::tape::{Tape, windows};
 use crate::intake::{IntakeError, envelope, files};
+use crate::market::MarketInfo;
 use crate::units::{Side, TsNs};
 use crate::wire::Decoder;
+use crate::wire::market::{market_info, market_objects};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Options of `kflow bench replay`.
 #[derive(clap::Args, Debug)]
@@ -49,6 +53,10 @@ struct Figures {
     dense_array_ns_per_event: f64,
     /// Ours over baseline.
     memory_vs_dense_array_ratio: f64,
+    /// Compressed files to `flow52-v1` rows: every event in, a row out when due.
+    flow52_files_events_per_cpu_s: f64,
+    /// Rows made.
+    flow52_rows: u64,
 }
 
 /// Runs the benchmark.
@@ -57,9 +65,14 @@ struct Figures {
 /// When there is no tape or it cannot be read.
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let tape = args.tape.unwrap_or_else(|| crate::config::env::shared().join("data/gold15m"));
-    let windows = windows(&tape)
-        .or_hint(Code::Config, "name a folder that holds events/TICKER/*.ndjson.gz with --tape")?;
-    let paths: Vec<Vec<PathBuf>> = windows.into_iter().map(|w| w.1).collect();
+    let hint = "name a folder that holds events/TICKER/*.ndjson.gz and metadata/ with --tape";
+    let windows = windows(&tape).or_hint(Code::Config, hint)?;
+    let infos = definitions(&tape).or_hint(Code::Config, hint)?;
+    let named: Vec<(MarketInfo, Vec<PathBuf>)> = windows
+        .into_iter()
+        .map(|(ticker, paths)| (infos.get(&ticker).cloned().unwrap_or_default(), paths))
+        .collect();
+    let paths: Vec<Vec<PathBuf>> = named.iter().map(|w| w.1.clone()).collect();
     let (lines, events) = load(&paths).or_fail(Code::Integrity)?;
     let n = events.iter().map(Vec::len).sum::<usize>() as f64;
     let dense: Vec<Vec<Change>> =
@@ -74,6 +87,11 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Ok(fastest * 1e9 / n)
     };
     let files_ns = best(&mut || from_files(&paths))?;
+    let mut rows = 0;
+    let flow52_ns = best(&mut || {
+        rows = to_rows(&named)?;
+        Ok(rows)
+    })?;
     let frame_ns = best(&mut || Ok(from_frames(&lines)))?;
     let value_ns = best(&mut || Ok(to_values(&lines)))?;
     let memory_ns = best(&mut || Ok(from_events(&events)))?;
@@ -88,6 +106,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         memory_ns_per_event: memory_ns,
         dense_array_ns_per_event: dense_ns,
         memory_vs_dense_array_ratio: memory_ns / dense_ns,
+        flow52_files_events_per_cpu_s: 1e9 / flow52_ns,
+        flow52_rows: rows,
     };
     if args.json { printer::json("bench", &figures) } else { printer::fields(&figures) }
 }
@@ -135,6 +155,35 @@ fn from_files(paths: &[Vec<PathBuf>]) -> Result<u64, IntakeError> {
         }
     }
     Ok(sum)
+}
+
+/// Market definitions of the tape by ticker.
+fn definitions(tape: &Path) -> Result<BTreeMap<String, MarketInfo>, IntakeError> {
+    let mut infos = BTreeMap::new();
+    for path in files::find(&[tape.join("metadata")])?.metadata {
+        let bytes = std::fs::read(&path)
+            .map_err(|source| IntakeError::Read { path: path.clone(), source })?;
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let objects = market_objects(&value).into_iter();
+        infos.extend(objects.filter_map(|o| market_info(o).ok()).map(|i| (i.ticker.clone(), i)));
+    }
+    Ok(infos)
+}
+
+fn to_rows(windows: &[(MarketInfo, Vec<PathBuf>)]) -> Result<u64, IntakeError> {
+    let mut rows = 0;
+    for (info, paths) in windows {
+        let mut observer = Observer::new(Layout::Flow52V1, info.open, info.close);
+        let mut tape = Tape::new(SequencePolicy::Partial);
+        for path in paths {
+            tape.read_file(path, |_, Record { event, .. }, _| {
+                rows += u64::from(black_box(observer.push(&event)).is_some());
+                Ok::<(), IntakeError>(())
+            })?;
+        }
+        rows += u64::from(observer.finish().is_some());
+    }
+    Ok(rows)
 }
 
 fn from_frames(lines: &[Vec<Vec<u8>>]) -> u64 {

@@ -176,15 +176,18 @@ fn decision_us(device: DeviceName) -> f64 {
 
 /// The environment alone: what no trainer can be faster than.
 fn floor_steps_per_s() -> f64 {
-    const ROUNDS: usize = 50_000;
     let mut env = TableWalk::new(8);
     let mut buf = StepBuf::for_env(&env);
     env.reset(0, &mut buf);
-    let timer = CpuTimer::start();
-    for i in 0..ROUNDS {
-        env.step(&[(i % 5) as u32; 8], &mut buf);
+    let (timer, mut steps) = (CpuTimer::start(), 0.0);
+    // The system counts CPU time in ticks of some milliseconds: a quarter of a second is many of them.
+    while timer.seconds() < 0.25 {
+        for i in 0..10_000 {
+            env.step(&[i % 5; 8], &mut buf);
+            steps += 8.0;
+        }
     }
-    (8 * ROUNDS) as f64 / timer.seconds()
+    steps / timer.seconds()
 }
 
 fn median_us(rounds: usize, mut work: impl FnMut()) -> f64 {

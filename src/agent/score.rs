@@ -1,0 +1,208 @@
+//! The figures of one policy on one part of the data.
+//!
+//! Equity is chained by adding the markets' results in order of settlement; each market starts anew
+//! with the start cash, so a loss never ends the chain. A market that was recorded in pieces (a gap
+//! ends an episode) starts anew in each piece, and its result is their sum.
+
+use super::stats;
+use crate::env::EpisodeReport;
+use crate::rng::Rng;
+use crate::units::Money;
+use serde::Serialize;
+
+/// Where a row's markets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Held out: the verdict's rows.
+    Test,
+    /// What models were chosen by.
+    Validation,
+    /// What models learned from.
+    Train,
+}
+
+/// One policy on one part of the data. Money in dollars, shares and returns as fractions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The policy.
+    pub name: String,
+    /// Which markets.
+    pub split: Part,
+    /// How many of them.
+    pub markets: usize,
+    /// Start cash plus the results of all markets.
+    pub equity: f64,
+    /// Mean over markets of result / start cash.
+    #[serde(rename = "return")]
+    pub mean_return: f64,
+    /// Its 95 % bootstrap interval, events drawn whole; `null` with fewer than two events.
+    pub ci95: Option<[f64; 2]>,
+    /// Fees paid in all markets.
+    pub fees: f64,
+    /// Orders filled in all markets.
+    pub trades: u64,
+    /// Notional traded in all markets / start cash.
+    pub turnover: f64,
+    /// Largest fall of chained equity, decision by decision.
+    pub max_drawdown: f64,
+    /// Mean / standard deviation of the markets' returns, not annualised; `null` without deviation.
+    pub sharpe: Option<f64>,
+    /// Share of the traded markets that ended with a profit; `null` when none was traded.
+    pub win_rate: Option<f64>,
+    /// The best market's share of the total profit; `null` without a total profit.
+    pub best_market_share: Option<f64>,
+    /// How often each action was chosen, as shares.
+    pub actions: Vec<f64>,
+    /// The markets in order of settlement.
+    pub results: Vec<MarketResult>,
+}
+
+/// One policy in one market.
+#[derive(Clone, Debug, Serialize)]
+pub struct MarketResult {
+    /// The market.
+    pub ticker: String,
+    /// Its event: the cluster of the bootstrap.
+    pub event_ticker: String,
+    /// When the outcome was known, milliseconds since the epoch.
+    pub settled_ms: i64,
+    /// Result / start cash.
+    #[serde(rename = "return")]
+    pub ret: f64,
+    /// Orders filled.
+    pub trades: u64,
+}
+
+/// Scores what `name` did in `reports`, one for each episode that started with `start_cash`; `seed` draws
+/// the bootstrap.
+pub fn row(
+    name: &str,
+    split: Part,
+    mut reports: Vec<EpisodeReport>,
+    start_cash: Money,
+    seed: u64,
+) -> Row {
+    reports.sort_by(|a, b| (a.settled, &a.ticker).cmp(&(b.settled, &b.ticker)));
+    let start = start_cash.as_dollars();
+    let results = per_market(&reports, start);
+    let returns: Vec<f64> = results.iter().map(|r| r.ret).collect();
+    let clusters: Vec<&str> = results.iter().map(|r| r.event_ticker.as_str()).collect();
+    // The same draws for every row: policies are compared on the same resamples.
+    let mut rng = Rng::stream(seed, "bootstrap", 0);
+    let traded: Vec<f64> = results.iter().filter(|r| r.trades > 0).map(|r| r.ret).collect();
+    let wins = traded.iter().filter(|r| **r > 0.0).count();
+    let dollars =
+        |of: fn(&EpisodeReport) -> Money| reports.iter().map(|r| of(r).as_dollars()).sum::<f64>();
+    let profit: f64 = returns.iter().sum();
+    let best = returns.iter().copied().fold(0.0, f64::max);
+    let mean = stats::mean(&returns).unwrap_or(0.0);
+    Row {
+        name: name.to_owned(),
+        split,
+        markets: results.len(),
+        equity: start + dollars(|r| r.final_equity - r.start),
+        mean_return: mean,
+        ci95: stats::bootstrap_mean95(&returns, &clusters, &mut rng),
+        fees: dollars(|r| r.fees),
+        trades: reports.iter().map(|r| r.trades).sum(),
+        turnover: dollars(|r| r.notional) / start,
+        max_drawdown: max_drawdown(&reports).as_dollars(),
+        sharpe: stats::sd(&returns).filter(|sd| *sd > 0.0).map(|sd| mean / sd),
+        win_rate: (!traded.is_empty()).then(|| wins as f64 / traded.len() as f64),
+        best_market_share: (profit > 0.0).then(|| best / profit),
+        actions: action_shares(&reports),
+        results,
+    }
+}
+
+/// A market that was recorded in pieces is one result: their sum.
+fn per_market(reports: &[EpisodeReport], start: f64) -> Vec<MarketResult> {
+    let mut results: Vec<MarketResult> = Vec::new();
+    for report in reports {
+        let ret = (report.final_equity - report.start).as_dollars() / start;
+        match results.iter_mut().find(|r| *r.ticker == *report.ticker) {
+            Some(known) => {
+                known.ret += ret;
+                known.trades += report.trades;
+            }
+            None => results.push(MarketResult {
+                ticker: report.ticker.to_string(),
+                event_ticker: report.event_ticker.to_string(),
+                settled_ms: report.settled.ms(),
+                ret,
+                trades: report.trades,
+            }),
+        }
+    }
+    results
+}
+
+fn max_drawdown(reports: &[EpisodeReport]) -> Money {
+    let (mut base, mut peak, mut worst) = (Money::ZERO, Money::ZERO, Money::ZERO);
+    for report in reports {
+        for equity in &report.equity {
+            let chained = base + *equity - report.start;
+            peak = peak.max(chained);
+            worst = worst.max(peak - chained);
+        }
+        base += report.final_equity - report.start;
+    }
+    worst
+}
+
+fn action_shares(reports: &[EpisodeReport]) -> Vec<f64> {
+    let n = reports.first().map_or(0, |r| r.actions.len());
+    let count = |a| reports.iter().map(|r| r.actions[a]).sum::<u64>() as f64;
+    let counts: Vec<f64> = (0..n).map(count).collect();
+    let all = counts.iter().sum::<f64>().max(1.0);
+    counts.into_iter().map(|c| c / all).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::TsUs;
+
+    /// An episode of `market` with this equity in dollars at each decision.
+    fn report(market: &str, settled: i64, equity: &[i64]) -> EpisodeReport {
+        let equity: Vec<Money> = equity.iter().map(|d| Money::dollars(*d)).collect();
+        EpisodeReport {
+            ticker: market.into(),
+            event_ticker: market.into(),
+            settled: TsUs(settled),
+            paid_out: true,
+            start: equity[0],
+            final_equity: equity[equity.len() - 1],
+            fees: Money::dollars(1),
+            trades: 2,
+            notional: Money::dollars(50),
+            max_drawdown: Money::ZERO,
+            actions: vec![3, 1],
+            equity,
+        }
+    }
+
+    #[test]
+    fn figures_of_a_small_table_are_those_of_the_definitions() {
+        // Given out of order; `b` was recorded in two pieces. Chained: 100 120 110 | 80 115 | 110 | 120.
+        let reports = vec![
+            report("c", 3, &[100, 110]),
+            report("a", 1, &[100, 120, 110]),
+            report("b", 2, &[100, 70, 105]),
+            report("b", 2, &[100, 95]),
+        ];
+        let row = row("p", Part::Test, reports, Money::dollars(100), 7);
+        let returns: Vec<(&str, f64)> =
+            row.results.iter().map(|r| (r.ticker.as_str(), (r.ret * 100.0).round())).collect();
+        assert_eq!(returns, [("a", 10.0), ("b", 0.0), ("c", 10.0)]);
+        assert_eq!((row.markets, row.trades, row.fees, row.turnover), (3, 8, 4.0, 2.0));
+        assert!((row.equity - 120.0).abs() < 1e-9 && (row.mean_return - 0.2 / 3.0).abs() < 1e-12);
+        assert_eq!(row.max_drawdown, 40.0, "from 120 in market a to 80 in market b");
+        assert_eq!(row.win_rate, Some(2.0 / 3.0));
+        assert_eq!(row.actions, [0.75, 0.25]);
+        assert!((row.best_market_share.expect("profit") - 0.5).abs() < 1e-9);
+        let sd = (2.0 * (0.1f64 / 3.0).powi(2) + (0.2f64 / 3.0).powi(2)) / 2.0;
+        assert!((row.sharpe.expect("deviation") - (0.2 / 3.0) / sd.sqrt()).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,124 @@
+//! `kflow train` as a person uses it: import, train, resume, and be told what does not work.
+
+use kalshiflow::agent::fit::model_dirs;
+use kalshiflow::agent::model::Model;
+use kalshiflow::sim::tape::{TapeSpec, synthesize};
+use kalshiflow::sim::write::write;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn kflow(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kflow")).args(args).current_dir(dir).output().unwrap()
+}
+
+#[track_caller]
+fn data(output: &Output) -> Value {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let envelope: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(envelope["schema_version"], 1);
+    envelope["data"].clone()
+}
+
+/// A folder with a log of `markets` synthetic markets.
+fn recorded(markets: u32) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(&synthesize(&TapeSpec { markets, ..TapeSpec::default() }), &dir.path().join("tape"))
+        .unwrap();
+    let imported = kflow(dir.path(), &["import", "tape", "--json"]);
+    assert_eq!(data(&imported)["markets"].as_array().map(Vec::len), Some(markets as usize));
+    dir
+}
+
+const QUICK: [&str; 5] = ["train", "-p", "n_steps=64", "--steps", "1000"];
+
+#[test]
+fn a_run_is_trained_taken_up_again_and_repeats_itself() {
+    let dir = recorded(12);
+    let train = |args: &[&str]| {
+        let all: Vec<&str> = QUICK.iter().chain(args).copied().chain(["--json"]).collect();
+        data(&kflow(dir.path(), &all))
+    };
+    let once = train(&["--seed", "3"]);
+    for key in ["run_id", "run_dir", "steps", "steps_per_second", "final"] {
+        assert!(!once[key].is_null(), "{key} is missing");
+    }
+    assert!(once["final"]["train/approx_kl"].is_number(), "{}", once["final"]);
+    let again = train(&["--seed", "3"]);
+    assert_ne!(once["run_id"], again["run_id"]);
+    let models = |run: &Value| model_dirs(&dir.path().join(run["run_dir"].as_str().unwrap()));
+    assert_eq!(models(&once).len(), 5, "twelve markets are held out in five blocks");
+    for (a, b) in models(&once).iter().zip(models(&again)) {
+        for file in ["last/model.safetensors", "last/trainer.json", "progress.csv"] {
+            assert!(
+                std::fs::read(a.join(file)).unwrap() == std::fs::read(b.join(file)).unwrap(),
+                "{file}"
+            );
+        }
+    }
+
+    let longer = kflow(
+        dir.path(),
+        &["train", "--resume", once["run_id"].as_str().unwrap(), "--steps", "2000", "--json"],
+    );
+    assert_eq!(data(&longer)["run_dir"], once["run_dir"]);
+    for model in models(&once) {
+        assert_eq!(Model::load(&model).unwrap().card.steps, 2048);
+    }
+}
+
+#[test]
+fn several_seeds_are_several_runs() {
+    let dir = recorded(12);
+    let args: Vec<&str> =
+        QUICK.into_iter().chain(["--seeds", "2", "--algo", "a2c", "--json"]).collect();
+    let runs = data(&kflow(dir.path(), &args))["runs"].clone();
+    let models: Vec<Model> = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| {
+            Model::load(&model_dirs(&dir.path().join(run["run_dir"].as_str().unwrap()))[0]).unwrap()
+        })
+        .collect();
+    assert_eq!(models.iter().map(|m| m.card.seed).collect::<Vec<_>>(), [0, 1]);
+    assert_ne!(models[0].params, models[1].params);
+}
+
+#[test]
+fn what_does_not_work_is_told_with_its_code_and_a_hint() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, code, words) in [
+        (&["train", "--device", "wgpu"][..], 3, "not compiled into"),
+        (&["train", "--device", "abacus"], 3, "abacus"),
+        (&["train", "--algo", "dqn"], 3, "`ppo` and `a2c`"),
+        (&["train", "-p", "n_epoch=3"], 3, "n_epochs"),
+        (&["train", "-p", "gamma=2"], 3, "gamma"),
+        (&["train", "--data", "nowhere"], 3, "nowhere"),
+        (&["train", "--resume", "nothing"], 5, "nothing"),
+    ] {
+        let output = kflow(dir.path(), args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(stderr.contains(words) && stderr.contains("hint:"), "{args:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_action_set_is_not_continued() {
+    let dir = recorded(12);
+    let args: Vec<&str> = QUICK.into_iter().chain(["--json"]).collect();
+    let run = data(&kflow(dir.path(), &args));
+    let folder = dir.path().join(run["run_dir"].as_str().unwrap());
+    let rules = folder.join("fold_0/rules.json");
+    let mut other: Value = serde_json::from_slice(&std::fs::read(&rules).unwrap()).unwrap();
+    other["actions"]["sizes"][0] = 2000.into();
+    std::fs::write(&rules, other.to_string()).unwrap();
+    let output =
+        kflow(dir.path(), &["train", "--resume", folder.to_str().unwrap(), "--steps", "5000"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("hold+4x[10.00]") && stderr.contains("hint:"), "{stderr}");
+}
