@@ -1,7 +1,6 @@
 //! `kflow export`: the log as Parquet files with manifest and data card.
 
-use super::data::log_failure;
-use super::exit::{Code, Failure};
+use super::exit::{self, Code, Failure};
 use super::printer;
 use super::progress::Progress;
 use crate::dataset::{self, DatasetError, ExportOptions, ExportSummary};
@@ -24,7 +23,7 @@ pub struct Args {
 /// # Errors
 /// 3 without a log, 5 when log or dataset are damaged, 1 when a file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let log = Log::open(&args.data).map_err(log_failure)?;
+    let log = Log::open(&args.data).map_err(exit::store)?;
     let records = log.sessions().iter().map(|s| s.counts.records()).sum();
     let mut progress = Progress::start("export", records);
     let summary =
@@ -70,7 +69,7 @@ pub fn failure(error: DatasetError) -> Failure {
         _ => (Code::Runtime, None),
     };
     let failure = match error {
-        DatasetError::Log(e) => return log_failure(e),
+        DatasetError::Log(e) => return exit::store(e),
         error => Failure::new(code, error),
     };
     match hint {

@@ -38,8 +38,6 @@ enum Command {
     Demo(demo::Args),
     /// Import recorded files into the log
     Import(import::Args),
-    /// List and check what was recorded
-    Data(data::Args),
     /// Write the log as Parquet files with manifest and data card
     Export(export::Args),
     /// Compute observations of the exported markets, and profile them
@@ -70,7 +68,6 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(all(feature = "frames", feature = "learn"))]
         Command::Demo(args) => demo::run(args),
         Command::Import(args) => import::run(args),
-        Command::Data(args) => data::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
