@@ -38,18 +38,18 @@ enum Command {
     Demo(demo::Args),
     /// Import recorded files into the log
     Import(import::Args),
+    /// List and check what was recorded
+    Data(data::Args),
     /// Write the log as Parquet files with manifest and data card
     Export(export::Args),
     /// Compute observations of the exported markets, and profile them
     #[cfg(feature = "frames")]
     Features(features::Args),
-    /// Check the trading environment
+    /// Check the trading environment, and look for exploits
     Env(env::Args),
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(train::Args),
-    /// List and check what was recorded
-    Data(data::Args),
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
@@ -68,13 +68,13 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(all(feature = "frames", feature = "learn"))]
         Command::Demo(args) => demo::run(args),
         Command::Import(args) => import::run(args),
+        Command::Data(args) => data::run(args),
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(args),
-        Command::Data(args) => data::run(args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
