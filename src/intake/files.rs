@@ -2,6 +2,7 @@
 
 use super::IntakeError;
 use flate2::bufread::MultiGzDecoder;
+use memchr::memchr;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 const READ_BUFFER_BYTES: usize = 1 << 17;
 /// A line longer than this is no frame; it would only exhaust the memory.
-const LINE_BYTES_MAX: u64 = 64 << 20;
+const LINE_BYTES_MAX: usize = 64 << 20;
 
 /// Files to import and files of market metadata, each in path order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,25 +83,40 @@ pub fn lines<E: From<IntakeError>>(
     mut each: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<u64, E> {
     let mut reader = open(path)?;
-    let mut line = Vec::with_capacity(1 << 12);
     let mut count = 0;
-    loop {
-        line.clear();
-        let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+    let mut take = |line: &[u8]| -> Result<(), E> {
         let text = line.trim_ascii();
-        match read {
-            Ok(0) => return Ok(count),
-            Ok(_) if text.is_empty() => {}
-            Ok(_) => {
-                each(text)?;
-                count += 1;
-            }
+        if !text.is_empty() {
+            each(text)?;
+            count += 1;
+        }
+        Ok(())
+    };
+    // The beginning of a line whose end is not read yet; a line inside the buffer is not copied.
+    let mut begun: Vec<u8> = Vec::new();
+    loop {
+        let buffer = match reader.fill_buf() {
+            Ok(buffer) => buffer,
             Err(source) => {
                 let damaged = IntakeError::Damaged { path: path.to_owned(), lines: count, source };
                 return Err(damaged.into());
             }
+        };
+        let end = memchr(b'\n', buffer);
+        let read = end.map_or(buffer.len(), |at| at + 1);
+        match end {
+            Some(at) if begun.is_empty() => take(&buffer[..at])?,
+            _ if read == 0 => break,
+            _ => begun.extend_from_slice(&buffer[..read]),
+        }
+        reader.consume(read);
+        if begun.last() == Some(&b'\n') || begun.len() > LINE_BYTES_MAX {
+            take(&begun)?;
+            begun.clear();
         }
     }
+    take(&begun)?;
+    Ok(count)
 }
 
 /// SHA-256 of a file's bytes, hex: recognises a file that was imported before.
