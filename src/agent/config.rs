@@ -5,6 +5,9 @@ use super::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Steps of one rollout over all environments that are kept in memory at most.
+const ROLLOUT_MAX: usize = 10_000_000;
+
 /// A complete, resolved configuration; `config.json` of a run is exactly this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
@@ -177,6 +180,11 @@ impl TrainConfig {
         };
         demand(self.n_envs > 0, "n_envs must be positive");
         demand(self.n_steps > 0, "n_steps must be positive");
+        demand(
+            self.n_steps.saturating_mul(self.n_envs) <= ROLLOUT_MAX,
+            "n_steps x n_envs must not exceed 10 million: a rollout is kept in memory",
+        );
+        demand(self.total_timesteps > 0, "steps must be positive");
         demand(!self.net_arch.contains(&0), "net_arch must not hold a zero");
         demand(self.log_interval > 0, "log_interval must be positive");
         demand(self.save_freq > 0, "save_freq must be positive");

@@ -181,6 +181,10 @@ fn conclude(setup: &Setup<'_>, rows: Vec<Row>, evaluated: String) -> EvalResult 
 
 fn judge(row: Option<&Row>) -> (Verdict, String) {
     let n = row.map_or(0, |r| r.markets);
+    if n >= VERDICT_MIN && row.is_some_and(|r| r.ci95.is_none()) {
+        let reason = "all held-out markets belong to one event: no interval can be drawn";
+        return (Verdict::NoVerdict, reason.to_owned());
+    }
     let Some((row, [low, high])) =
         row.filter(|_| n >= VERDICT_MIN).and_then(|r| Some((r, r.ci95?)))
     else {
@@ -205,6 +209,10 @@ fn warnings(row: &Row) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(share) = row.best_market_share.filter(|s| *s > CONCENTRATED) {
         all.push(format!("one market carries {:.0} % of the profit", 100.0 * share));
+    }
+    if row.unsettled > 0 {
+        let n = row.unsettled;
+        all.push(format!("the outcome of {n} markets is not recorded: marked at the last touch"));
     }
     if row.trades == 0 {
         all.push("the policy never traded".to_owned());

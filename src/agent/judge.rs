@@ -8,7 +8,7 @@
 use super::checkpoint::{self, CheckpointError};
 use super::config::TrainConfig;
 use super::device::DeviceName;
-use super::eval::{self, Entrant, EvalResult, Setup};
+use super::eval::{self, Entrant, EvalResult, Setup, Verdict};
 use super::fit;
 use super::model::{Choice, Model, ModelPolicy};
 use super::split::{Plan, count_markets};
@@ -87,10 +87,16 @@ pub fn judge(
     let data_sha256 = recording.fingerprint;
     let (plan, warning) = candidate.plan(&recording.episodes, &data_sha256)?;
     let (run, rules) = (candidate.name.clone(), candidate.rules.clone());
+    let origin_unknown = candidate.memories.iter().any(Option::is_none);
     let mut entrants = eval::baselines();
     entrants.extend(candidate.entrants(device));
     let setup = Setup { episodes: &recording.episodes, plan: &plan, env: &rules, seed };
     let mut result = eval::evaluate(&setup, &mut entrants, progress);
+    if origin_unknown {
+        // It may have learned from these very markets: whatever it earns on them says nothing.
+        result.verdict = Verdict::NoVerdict;
+        result.reason = "what the model learned from is not known".to_owned();
+    }
     result.warnings.extend(warning);
     let layout = rules.layout.to_string();
     Ok(Evaluation { run, layout, sources: recording.sources, data_sha256, result })
@@ -118,7 +124,10 @@ impl Candidate {
     fn load(path: &Path) -> Result<Candidate, JudgeError> {
         let dirs = fit::model_dirs(path);
         let models = dirs.iter().map(|d| Model::load(d)).collect::<Result<Vec<_>, _>>()?;
-        let optional = |dir: &Path, name: &str| Some(dir.join(name)).filter(|file| file.exists());
+        // A model inside a run (`RUN/last`, or its weights) is described by the files of the run.
+        let optional = |dir: &Path, name: &str| {
+            dir.ancestors().take(3).map(|place| place.join(name)).find(|file| file.is_file())
+        };
         let card = &models[0].card;
         let rules = match optional(&dirs[0], "rules.json") {
             Some(file) => checkpoint::read_json(&file)?,

@@ -9,6 +9,7 @@ use crate::env::EpisodeReport;
 use crate::rng::Rng;
 use crate::units::Money;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Where a row's markets come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -54,6 +55,8 @@ pub struct Row {
     pub best_market_share: Option<f64>,
     /// How often each action was chosen, as shares.
     pub actions: Vec<f64>,
+    /// Markets whose outcome the recording does not hold: marked at the last touch.
+    pub unsettled: usize,
     /// The markets in order of settlement.
     pub results: Vec<MarketResult>,
 }
@@ -112,29 +115,44 @@ pub fn row(
         win_rate: (!traded.is_empty()).then(|| wins as f64 / traded.len() as f64),
         best_market_share: (profit > 0.0).then(|| best / profit),
         actions: action_shares(&reports),
+        unsettled: unsettled(&reports),
         results,
     }
 }
 
-/// A market that was recorded in pieces is one result: their sum.
+/// Markets of which no piece was paid out.
+fn unsettled(reports: &[EpisodeReport]) -> usize {
+    let settled: BTreeSet<&str> =
+        reports.iter().filter(|r| r.paid_out).map(|r| &*r.ticker).collect();
+    let all: BTreeSet<&str> = reports.iter().map(|r| &*r.ticker).collect();
+    all.difference(&settled).count()
+}
+
+/// A market that was recorded in pieces is one result: their mean, for each began with a whole stake.
 fn per_market(reports: &[EpisodeReport], start: f64) -> Vec<MarketResult> {
     let mut results: Vec<MarketResult> = Vec::new();
+    let mut pieces: Vec<f64> = Vec::new();
     for report in reports {
         let ret = (report.final_equity - report.start).as_dollars() / start;
-        match results.iter_mut().find(|r| *r.ticker == *report.ticker) {
-            Some(known) => {
-                known.ret += ret;
-                known.trades += report.trades;
+        match results.iter().position(|r| *r.ticker == *report.ticker) {
+            Some(at) => {
+                results[at].ret += ret;
+                results[at].trades += report.trades;
+                pieces[at] += 1.0;
             }
-            None => results.push(MarketResult {
-                ticker: report.ticker.to_string(),
-                event_ticker: report.event_ticker.to_string(),
-                settled_ms: report.settled.ms(),
-                ret,
-                trades: report.trades,
-            }),
+            None => {
+                pieces.push(1.0);
+                results.push(MarketResult {
+                    ticker: report.ticker.to_string(),
+                    event_ticker: report.event_ticker.to_string(),
+                    settled_ms: report.settled.ms(),
+                    ret,
+                    trades: report.trades,
+                });
+            }
         }
     }
+    results.iter_mut().zip(pieces).for_each(|(result, n)| result.ret /= n);
     results
 }
 

@@ -109,6 +109,9 @@ fn time(t: TsNs) -> String {
 
 fn ls(options: &Options) -> Result<(), Failure> {
     let log = Log::open(&options.data).map_err(exit::store)?;
+    if let Some(first) = log.problems().first() {
+        printer::say(&format!("not all is here: {first} (kflow data verify lists everything)"));
+    }
     let rows: Vec<Row> = log.sessions().iter().map(Row::of).collect();
     if options.json {
         return printer::json("data ls", &serde_json::json!({ "sessions": rows }));

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 
 /// Shown below `kflow --help`.
 pub const CODES_HELP: &str = "Exit codes: 0 done, 1 failed at run time, 2 usage, 3 configuration missing or \
-invalid, 4 remote refused or unreachable, 5 data integrity problem, 6 a check failed, 130/143 interrupted after a \
-clean flush.";
+invalid, 4 remote refused or unreachable, 5 data integrity problem, 6 a check failed.";
 
 /// Why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,6 +64,10 @@ pub fn failure(error: DatasetError) -> Failure {
         | DatasetError::Parquet { .. } => {
             (Code::Integrity, Some("delete the file, then: kflow export"))
         }
+        DatasetError::Shrunk { .. } => {
+            let hint = "kflow data verify says what is missing; to give it up, move v1 and manifest.json away";
+            (Code::Integrity, Some(hint))
+        }
         DatasetError::Stale { .. } => (Code::Integrity, Some("run: kflow features build")),
         e if e.is_integrity() => (Code::Integrity, None),
         _ => (Code::Runtime, None),

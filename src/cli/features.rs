@@ -22,7 +22,8 @@ pub struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Action {
-    /// Compute the market part of every observation and write it as Parquet.
+    /// Compute the market part of every observation and write it as Parquet. The files of the layout are
+    /// replaced as a whole: with a filter they hold what it lets through.
     Build {
         #[command(flatten)]
         common: Common,
@@ -82,6 +83,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
 fn build(common: &Common, filter: &Filter) -> Result<(), Failure> {
     let manifest = Manifest::existing(&common.data).map_err(export::failure)?;
     let sessions = manifest.sessions.iter().filter(|s| wants_session(filter, s.meta.id)).count();
+    if sessions == 0 {
+        let text = "no session of the dataset is asked for";
+        return Err(Failure::msg(Code::Config, text).hint("kflow data ls lists the sessions"));
+    }
     let mut progress = Progress::start("features", sessions as u64);
     let summary = pipeline::build(&common.data, common.layout, filter, &mut || progress.add(1));
     progress.finish();
@@ -139,6 +144,8 @@ fn table(report: &Report) -> String {
 fn failure(error: PipelineError) -> Failure {
     match error {
         PipelineError::Dataset(e) => export::failure(e),
+        e @ PipelineError::NothingChosen => Failure::new(Code::Config, e)
+            .hint("kflow data card and kflow data ls say what is there"),
         e => Failure::new(Code::Runtime, e),
     }
 }

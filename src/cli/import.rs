@@ -117,8 +117,13 @@ pub fn import(
 fn failure(error: IntakeError) -> Failure {
     let hint = match error {
         IntakeError::Store(e) => return exit::store(e),
+        IntakeError::Read { ref source, .. } if source.kind() != std::io::ErrorKind::NotFound => {
+            let hint = "check the permissions; nothing was imported";
+            return Failure::new(Code::Runtime, error).hint(hint);
+        }
         IntakeError::Read { .. } | IntakeError::Nothing(_) => {
-            "name a file of JSON lines or a folder that holds some"
+            let hint = "name a file of JSON lines or a folder that holds some";
+            return Failure::new(Code::Config, error).hint(hint);
         }
         IntakeError::Metadata { .. } => {
             "expected a market object of the REST API, or a list of them"

@@ -25,18 +25,18 @@ pub struct Args {
     /// The algorithm
     #[arg(long, value_name = "ppo|a2c", default_value = "ppo")]
     algo: String,
-    /// Environment steps of each model [default: 100000]
-    #[arg(long, value_name = "N")]
+    /// Environment steps of each model, rounded up to whole rollouts [default: 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// All chance of the run comes from it
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
     /// Train this many runs with consecutive seeds, side by side
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     seeds: u64,
     /// Environments stepped in lockstep [default: 8]
-    #[arg(long, value_name = "N")]
-    envs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    envs: Option<u32>,
     /// A parameter by SB3's name, e.g. `-p learning_rate=lin_0.001`
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
@@ -79,7 +79,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let device: DeviceName = args
         .device
         .parse()
-        .or_hint(Code::Config, "use --device cpu; a GPU needs a program built with its feature")?;
+        .or_hint(Code::Config, "use --device cpu: this program has no GPU backend")?;
     let plans = match &args.resume {
         Some(name) => vec![resumed(&args, name)?],
         None => fresh(&args)?,
@@ -137,7 +137,7 @@ fn fresh(args: &Args) -> Result<Vec<RunPlan>, Failure> {
             .ok_or_else(|| config_error(format!("`{param}` is not NAME=VALUE")))?;
         config.set(name, value).map_err(config_error)?;
     }
-    config.n_envs = args.envs.unwrap_or(config.n_envs);
+    config.n_envs = args.envs.map_or(config.n_envs, |n| n as usize);
     config.total_timesteps = args.steps.unwrap_or(config.total_timesteps);
     let problems = config.problems();
     if !problems.is_empty() {

@@ -90,6 +90,7 @@ pub fn export(
             on_records(input.records);
             continue;
         }
+        exporter.refuse_less(&input)?;
         let filter = Filter { sessions: Some(vec![session.id()]), ..Filter::default() };
         let records = log.read(filter)?.map(|record| record.map_err(DatasetError::from));
         exporter.session(&input, records.inspect(|_| on_records(1)))?;
@@ -162,6 +163,19 @@ impl Exporter {
         };
         self.before.sessions.iter().any(same)
             && self.before.files.iter().filter(|f| is_event_file_of(f, &id)).all(on_disk)
+    }
+
+    /// A log that lost rows must not replace the files that still have them.
+    fn refuse_less(&self, input: &SessionInput<'_>) -> Result<(), DatasetError> {
+        let known = self.before.sessions.iter().find(|s| s.meta.id == input.meta.id);
+        match known.filter(|s| s.records > input.records) {
+            None => Ok(()),
+            Some(s) => Err(DatasetError::Shrunk {
+                session: input.meta.id.to_string(),
+                now: input.records,
+                before: s.records,
+            }),
+        }
     }
 
     /// Writes the event files of one session from its records in order of `row_id`.

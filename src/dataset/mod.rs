@@ -53,6 +53,16 @@ pub const VERSION_DIR: &str = "v1";
 /// Why a dataset could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
+    /// The log holds less of a session than was exported: the dataset may be its last copy.
+    #[error("session {session} has {now} records in the log, but {before} were exported")]
+    Shrunk {
+        /// Which session.
+        session: String,
+        /// Records in the log.
+        now: u64,
+        /// Records when it was exported.
+        before: u64,
+    },
     /// The file system refused.
     #[error("cannot {doing} {}", path.display())]
     Io {

@@ -88,7 +88,7 @@ pub enum EnvError {
     #[error("environment: {0}")]
     Config(String),
     /// Nothing to trade.
-    #[error("no episode to trade: the data hold no market with decisions between two gaps")]
+    #[error("no episode to trade: nothing is left to learn from once markets are held out")]
     NoEpisode,
     /// An episode that cannot be stepped through.
     #[error("episode {index} ({ticker}): {why}")]

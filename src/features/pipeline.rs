@@ -29,6 +29,9 @@ pub enum PipelineError {
     /// The dataset could not be read or written.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// The filter chooses nothing: writing that would take the files of the others away.
+    #[error("no recorded market has a row that was asked for")]
+    NothingChosen,
     /// polars refused the plan.
     #[error("the frame plan failed")]
     Frame(#[from] PolarsError),
@@ -76,6 +79,9 @@ pub fn build(
         summary.sessions += 1;
         summary.markets += rows.len() as u64;
         on_session();
+    }
+    if summary.markets == 0 && filter.tickers.is_some() {
+        return Err(PipelineError::NothingChosen);
     }
     let manifest = writer.finish()?;
     let files = manifest.table(Table::Features.name());

@@ -296,6 +296,11 @@ fn issues(market: &Market, settled: bool) -> Vec<String> {
 pub struct FallbackTime(TsNs);
 
 impl FallbackTime {
+    /// The time to use before any was seen.
+    pub fn new(begin: TsNs) -> FallbackTime {
+        FallbackTime(begin)
+    }
+
     /// The time to use for a frame without receive time.
     pub fn now(self) -> TsNs {
         self.0

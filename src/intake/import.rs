@@ -113,14 +113,15 @@ pub fn import(
         (named, _) => named,
     };
     let meta = session(options, &found, format, &definitions, hashes, target.now)?;
+    let begin = found.tapes.first().map(|tape| begin(tape)).transpose()?.flatten();
+    let begin = begin.unwrap_or(target.now);
     let mut import = Import {
         writer: Writer::open(target.data_dir, meta)?,
-        tape: Tape::new(options.sequence),
+        tape: Tape::starting(options.sequence, begin),
         report,
     };
-    let begin = found.tapes.first().map(|tape| begin(tape)).transpose()?.flatten();
     let outcome = import
-        .define(&definitions.objects, begin.unwrap_or(target.now))
+        .define(&definitions.objects, begin)
         .and_then(|()| import.run(&found.tapes, format, &mut progress));
     import.finish(outcome)
 }
@@ -219,7 +220,7 @@ impl Import {
             let body = Body::Bad(why.into());
             let event = Event {
                 row_id: 0,
-                recv: TsNs(0),
+                recv: self.tape.last_time(),
                 ts: None,
                 market: MarketId::NONE,
                 sid: 0,
@@ -248,7 +249,10 @@ impl Import {
         report.frames = report.frames.max(tape.frames);
         report.gaps = tape.accountant.gaps();
         report.log_bytes = summary.bytes;
-        report.bytes_per_delta = summary.bytes as f64 / report.deltas.max(1) as f64;
+        report.bytes_per_delta = match report.deltas {
+            0 => 0.0,
+            n => summary.bytes as f64 / n as f64,
+        };
         report.markets = markets(&tape);
         let counts = &tape.decoder.counts;
         for (what, map) in [

@@ -5,6 +5,7 @@ use super::envelope::unpack;
 use super::{IntakeError, files};
 use crate::book::{Change, SequencePolicy};
 use crate::event::{Record, Tickers};
+use crate::units::TsNs;
 use crate::wire::Decoder;
 use std::path::{Path, PathBuf};
 
@@ -25,13 +26,23 @@ pub struct Tape {
 impl Tape {
     /// A reader that has read nothing yet.
     pub fn new(policy: SequencePolicy) -> Tape {
+        Tape::starting(policy, TsNs::default())
+    }
+
+    /// A reader of a recording that begins at `begin`: the time of lines that tell none before any did.
+    pub fn starting(policy: SequencePolicy, begin: TsNs) -> Tape {
         Tape {
             decoder: Decoder::default(),
             accountant: Accountant::new(policy),
-            fallback: FallbackTime::default(),
+            fallback: FallbackTime::new(begin),
             frames: 0,
             without_recv: 0,
         }
+    }
+
+    /// The last exchange time seen, else the beginning.
+    pub fn last_time(&self) -> TsNs {
+        self.fallback.now()
     }
 
     /// Reads one file to its end; `emit` gets every record with what it did to its market's book.

@@ -22,6 +22,8 @@ pub struct Recording {
     pub sources: Vec<String>,
     /// Markets without a known definition: their episodes have no open, close or outcome.
     pub undefined: Vec<String>,
+    /// Episodes left out because another session recorded the same market at the same time.
+    pub repeated: usize,
 }
 
 /// Reads every market of every session of the log in `data_dir` as episodes.
@@ -35,6 +37,7 @@ pub fn recording(data_dir: &Path, layout: Layout) -> Result<Recording, StoreErro
     for session in log.sessions() {
         episodes.extend(session_episodes(&log, session.id(), &infos, layout)?);
     }
+    let (mut episodes, repeated) = without_repeats(episodes);
     episodes.sort_by(|a, b| (a.settled, &a.ticker).cmp(&(b.settled, &b.ticker)));
     let undefined = |e: &Episode| !infos.contains_key(&*e.ticker);
     let mut undefined: Vec<_> =
@@ -42,7 +45,31 @@ pub fn recording(data_dir: &Path, layout: Layout) -> Result<Recording, StoreErro
     undefined.dedup();
     let mut sources: Vec<_> = log.sessions().into_iter().map(|s| s.meta.source).collect();
     sources.dedup();
-    Ok(Recording { episodes, fingerprint: log.fingerprint(), sources, undefined })
+    Ok(Recording { episodes, fingerprint: log.fingerprint(), sources, undefined, repeated })
+}
+
+/// One recording of each market and moment: where sessions overlap, the one with more decisions stays. A
+/// market that counts twice would carry twice its weight in every result.
+fn without_repeats(mut episodes: Vec<Episode>) -> (Vec<Episode>, usize) {
+    let all = episodes.len();
+    // Stable: of equally long recordings the earlier session stays.
+    episodes.sort_by_key(|e| std::cmp::Reverse(e.len()));
+    let mut kept: BTreeMap<Box<str>, Vec<(SessionId, i64, i64)>> = BTreeMap::new();
+    episodes.retain(|e| {
+        let (Some(first), Some(last)) = (e.decisions.first(), e.decisions.last()) else {
+            return false;
+        };
+        let lives = kept.entry(e.ticker.clone()).or_default();
+        let repeats = lives.iter().any(|(session, from, to)| {
+            *session != e.session && *from <= last.ts_ms && first.ts_ms <= *to
+        });
+        if !repeats {
+            lives.push((e.session, first.ts_ms, last.ts_ms));
+        }
+        !repeats
+    });
+    let repeated = all - episodes.len();
+    (episodes, repeated)
 }
 
 /// What the exchange last said about each market, by ticker.
@@ -53,7 +80,10 @@ pub fn definitions(log: &Log) -> Result<BTreeMap<String, MarketInfo>, StoreError
     let mut infos = BTreeMap::new();
     for row in log.markets()? {
         let parsed = serde_json::from_str(&row.json).ok().and_then(|v| market_info(&v).ok());
-        if let Some(info) = parsed {
+        if let Some(mut info) = parsed {
+            if info.event_ticker.is_empty() {
+                info.event_ticker = event_of(&info.ticker).to_owned();
+            }
             infos.insert(info.ticker.clone(), info);
         }
     }
@@ -95,17 +125,20 @@ fn broadcast(event: &Event, builders: &mut BTreeMap<MarketId, (u32, EpisodeBuild
     }
 }
 
+/// An event's ticker is that of its markets without their last part.
+fn event_of(ticker: &str) -> &str {
+    ticker.rsplit_once('-').map_or(ticker, |(event, _)| event)
+}
+
 fn info_of(
     market: MarketId,
     tickers: &Tickers,
     infos: &BTreeMap<String, MarketInfo>,
 ) -> MarketInfo {
     let ticker = tickers.name(market);
-    // An event's ticker is that of its markets without their last part.
-    let event = ticker.rsplit_once('-').map_or(ticker, |(event, _)| event);
     let unknown = || MarketInfo {
         ticker: ticker.to_owned(),
-        event_ticker: event.to_owned(),
+        event_ticker: event_of(ticker).to_owned(),
         ..MarketInfo::default()
     };
     infos.get(ticker).cloned().unwrap_or_else(unknown)

@@ -21,6 +21,10 @@ pub struct Log {
     pub(super) tickers: Tickers,
     /// Names of files that could not be read, with the reason.
     pub(super) broken: Vec<(String, String)>,
+    /// Why a segment that a crash left could not be sealed now: its rows are not seen here.
+    pub(super) unsealed: Option<String>,
+    /// A segment is being written, or was left by a crash.
+    pub(super) live: bool,
 }
 
 /// A hole, with its place.
@@ -62,15 +66,21 @@ impl Log {
     /// [`StoreError::NoLog`] if there is none, [`StoreError::Format`] if another version wrote it; IO errors.
     pub fn open(data_dir: &Path) -> Result<Log, StoreError> {
         let dir = data_dir.join("log");
-        if !dir.is_dir() {
-            return Err(StoreError::NoLog { dir });
+        match std::fs::metadata(&dir) {
+            Ok(found) if found.is_dir() => {}
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(StoreError::io(&dir, e));
+            }
+            _ => return Err(StoreError::NoLog { dir }),
         }
-        let listing = seal_leftovers(data_dir, &dir)?;
+        let (listing, unsealed) = seal_leftovers(data_dir, &dir)?;
         let mut log = Log {
             segments: Vec::new(),
             markets: Vec::new(),
             tickers: Tickers::default(),
             broken: Vec::new(),
+            unsealed,
+            live: !listing.live.is_empty(),
         };
         for path in listing.bad {
             log.broken.push((file_name(&path), "set aside after a crash: not readable".to_owned()));
@@ -168,6 +178,28 @@ impl Log {
         Ok(())
     }
 
+    /// Everything that keeps this log from being all that was recorded, in words: unreadable files, rows
+    /// missing at the beginning, in the middle or at the end, a segment that could not be sealed.
+    pub fn problems(&self) -> Vec<String> {
+        let broken = self.broken.iter().map(|(name, why)| format!("segment {name}: {why}"));
+        let mut all: Vec<String> = broken.collect();
+        let mut due = 1;
+        for segment in &self.segments {
+            if segment.first_row_id != due {
+                let name = file_name(&segment.path);
+                let first = segment.first_row_id;
+                all.push(format!("segment {name}: it starts at row {first}, due is {due}"));
+            }
+            due = segment.next_row_id();
+        }
+        all.extend(self.unsealed.iter().map(|why| format!("the last rows are not sealed: {why}")));
+        let open = self.segments.last().is_some_and(|s| s.cause.is_none());
+        if open && !self.live && self.broken.is_empty() {
+            all.push(format!("the last session has no end: rows from {due} on are missing"));
+        }
+        all
+    }
+
     /// Fails if a file could not be read.
     pub(super) fn whole(&self) -> Result<(), StoreError> {
         match self.broken.first() {
@@ -196,14 +228,19 @@ impl Log {
     }
 }
 
-/// Seals what a crash left, unless a writer is alive: then its files are its own.
-fn seal_leftovers(data_dir: &Path, dir: &Path) -> Result<Listing, StoreError> {
+/// Seals what a crash left, unless a writer is alive: then its files are its own. Where it cannot be
+/// sealed (a full disk, a reader who may not write) the sealed segments are still there to be read; the
+/// second value says why they are not all.
+fn seal_leftovers(data_dir: &Path, dir: &Path) -> Result<(Listing, Option<String>), StoreError> {
     let listing = Listing::of(dir)?;
     if listing.live.is_empty() {
-        return Ok(listing);
+        return Ok((listing, None));
     }
     match recover(data_dir) {
-        Ok(()) | Err(StoreError::Locked { .. }) => Listing::of(dir),
+        Ok(()) | Err(StoreError::Locked { .. }) => Ok((Listing::of(dir)?, None)),
+        Err(e @ (StoreError::Full { .. } | StoreError::Io { .. })) => {
+            Ok((Listing::of(dir)?, Some(e.to_string())))
+        }
         Err(e) => Err(e),
     }
 }

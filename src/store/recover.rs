@@ -107,7 +107,8 @@ pub(super) fn seal(live: LiveReader) -> Result<SegmentInfo, StoreError> {
     let live_path = live.path().to_owned();
     let half = live_path.with_extension("tmp");
     let sealed = live_path.with_extension("redb");
-    let rows = write_dense(&live, &half)?;
+    // Half a segment is worth nothing, and on a full disk it would keep the disk full.
+    let rows = write_dense(&live, &half).inspect_err(|_| drop(remove(&half)))?;
     let written = SegmentInfo::read(&half)?;
     if written.counts.records() != rows {
         let why = format!("{rows} rows became {} while sealing", written.counts.records());

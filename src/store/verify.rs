@@ -22,22 +22,9 @@ impl Log {
         let mut result = Verify {
             segments: (self.segments.len() + self.broken.len()) as u64,
             records: 0,
-            problems: self
-                .broken
-                .iter()
-                .map(|(name, why)| format!("segment {name}: {why}"))
-                .collect(),
+            problems: self.problems(),
         };
-        let mut due = None;
         for (segment, markets) in self.segments.iter().zip(&self.markets) {
-            let name = file_name(&segment.path);
-            if let Some(due) = due.filter(|due| *due != segment.first_row_id) {
-                result.problems.push(format!(
-                    "segment {name}: it starts at row {}, due is {due}",
-                    segment.first_row_id
-                ));
-            }
-            due = Some(segment.next_row_id());
             match SealedReader::open(&segment.path) {
                 Ok(reader) => verify_chunks(segment, &reader, markets, &mut result),
                 Err(e) => result.problems.push(e.to_string()),

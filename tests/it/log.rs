@@ -453,3 +453,38 @@ fn a_full_disk_is_said_and_committed_rows_stay() {
     disk.grow("64m");
     assert!(check_all(dir) >= committed);
 }
+
+/// A log whose first or last file was taken away once looked whole: `verify` compared neighbours only, and
+/// an export then replaced the Parquet that was the last copy of the missing rows.
+#[test]
+fn a_missing_segment_file_is_found_and_never_replaces_what_was_exported() {
+    use crate::cli::{kflow, run};
+    let dir = tempfile::tempdir().unwrap();
+    let tickers = tickers();
+    let mut writer = Writer::open(dir.path(), session(1)).unwrap();
+    for row_id in 1..=9_000 {
+        writer.append(&tickers, record(row_id)).unwrap();
+    }
+    writer.finish("done").unwrap();
+    let data = dir.path().to_str().unwrap();
+    assert_eq!(run(kflow(&["export", "--data", data]).arg("--json")).code, 0);
+    let exported = std::fs::read(dir.path().join("manifest.json")).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(dir.path().join("log"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "redb"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 3, "a receive time of one second per row makes a file per hour");
+    for gone in [&files[0], &files[1], &files[files.len() - 1]] {
+        let aside = gone.with_extension("aside");
+        std::fs::rename(gone, &aside).unwrap();
+        let verify = run(&mut kflow(&["data", "verify", "--data", data]));
+        assert_eq!(verify.code, 5, "{}: {}", gone.display(), verify.stdout);
+        let export = run(&mut kflow(&["export", "--data", data]));
+        assert_eq!(export.code, 5, "{}: {}", gone.display(), export.stderr);
+        assert!(std::fs::read(dir.path().join("manifest.json")).unwrap() == exported);
+        std::fs::rename(&aside, gone).unwrap();
+    }
+    assert_eq!(run(&mut kflow(&["data", "verify", "--data", data])).code, 0);
+}
