@@ -364,28 +364,38 @@ fn sniff(path: &Path) -> Result<Format, IntakeError> {
     Ok(if rows::is_row(&value) { Format::KalshiflowRows } else { Format::Frames })
 }
 
-/// When the recording begins: the receive time of its first line, else its exchange time.
+/// When the recording begins: the first receive time of its first file, else the first exchange time.
 fn begin(path: &Path) -> Result<Option<TsNs>, IntakeError> {
-    let line = first_line(path)?;
-    let unpacked = super::envelope::unpack(&line);
-    let event = Decoder::default().decode(unpacked.frame, TsNs(0)).event;
-    Ok(unpacked.recv.or(event.ts.map(|ts| TsNs(ts.0.saturating_mul(1_000)))))
+    let mut decoder = Decoder::default();
+    first(path, |line| {
+        let unpacked = super::envelope::unpack(line);
+        let event = decoder.decode(unpacked.frame, TsNs(0)).event;
+        unpacked.recv.or(event.ts.map(|ts| TsNs(ts.0.saturating_mul(1_000))))
+    })
 }
 
 fn first_line(path: &Path) -> Result<Vec<u8>, IntakeError> {
-    enum Stop {
-        Found(Vec<u8>),
+    Ok(first(path, |line| Some(line.to_vec()))?.unwrap_or_default())
+}
+
+/// What `look` finds first in the lines of a file.
+fn first<T>(
+    path: &Path,
+    mut look: impl FnMut(&[u8]) -> Option<T>,
+) -> Result<Option<T>, IntakeError> {
+    enum Stop<T> {
+        Found(T),
         Failed(IntakeError),
     }
-    impl From<IntakeError> for Stop {
-        fn from(e: IntakeError) -> Stop {
+    impl<T> From<IntakeError> for Stop<T> {
+        fn from(e: IntakeError) -> Stop<T> {
             Stop::Failed(e)
         }
     }
-    match files::lines(path, |line| Err(Stop::Found(line.to_vec()))) {
-        Err(Stop::Found(line)) => Ok(line),
+    match files::lines(path, |line| look(line).map_or(Ok(()), |found| Err(Stop::Found(found)))) {
+        Err(Stop::Found(found)) => Ok(Some(found)),
         // What is wrong with the file is said when it is read for good.
-        Ok(_) | Err(Stop::Failed(IntakeError::Damaged { .. })) => Ok(Vec::new()),
+        Ok(_) | Err(Stop::Failed(IntakeError::Damaged { .. })) => Ok(None),
         Err(Stop::Failed(e)) => Err(e),
     }
 }
