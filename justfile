@@ -2,7 +2,7 @@
 
 [private]
 default:
-    @just --list --unsorted
+    @{{just_executable()}} --list --unsorted
 
 # The whole path on a labelled synthetic tape: import, export, features, train, evaluate
 demo *ARGS:
