@@ -7,17 +7,20 @@
     reason = "tests stop and speak"
 )]
 
+#[cfg(feature = "learn")]
 mod agent;
 mod broker;
 mod cli;
 mod conformance;
 mod env;
+#[cfg(feature = "learn")]
 mod eval;
 mod export;
 mod features;
 mod house;
 mod import;
 mod log;
+#[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
 mod shared;
 mod wire;
