@@ -356,3 +356,29 @@ fn a_hole_in_the_books_subscription_ends_the_episode_even_after_a_trade() {
     let last: Vec<_> = recording.episodes.iter().map(|e| e.decisions[e.len() - 1].ts_ms).collect();
     assert_eq!(last, [1_780_000_002_100], "the last decision before the hole");
 }
+
+/// A market that two sessions recorded at the same time once counted twice in every result: importing a
+/// tape again doubled what a policy had earned.
+#[test]
+fn a_market_recorded_twice_is_one_episode() {
+    let place = Place::new();
+    let mut frames = vec![snapshot(1)];
+    frames.extend((2..12).map(|seq| {
+        let stamp = format!("\"ts_ms\":{}", 1_780_000_000_000 + seq);
+        let later = format!("\"ts_ms\":{}", 1_780_000_000_000 + seq * 300);
+        delta(seq, "0.4100", "5.00").replace(&stamp, &later)
+    }));
+    let tape = place.write("t/events/A/a.ndjson", lines(&frames));
+    place.write("t/metadata/A.json", definition().to_string());
+    let root = tape.ancestors().nth(3).expect("t").to_owned();
+    let read = || {
+        let layout = kalshiflow::features::Layout::Flow52V1;
+        let recording = kalshiflow::replay::recording(&place.data(), layout).expect("readable");
+        (recording.episodes.len(), recording.repeated)
+    };
+    place.import(&[], &[&root]);
+    assert_eq!(read(), (1, 0));
+    place.import(&["--again"], &[&root]);
+    assert_eq!(Log::open(&place.data()).expect("log").sessions().len(), 2);
+    assert_eq!(read(), (1, 1));
+}
