@@ -1,9 +1,11 @@
 //! What the README shows is what the program does.
 
-use crate::cli::{kflow, run};
+use crate::cli::{Output, kflow, run};
 use kalshiflow::features::Layout;
 use kalshiflow::features::layout::markdown_table;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use tempfile::TempDir;
 
 /// Only one test at a time may rewrite the file.
 static README: Mutex<()> = Mutex::new(());
@@ -37,13 +39,47 @@ fn the_table_of_observations_is_the_layout() {
     check("layout: flow52-v1", &markdown_table(Layout::Flow52V1), str::to_owned);
 }
 
+/// The folder in which the demo ran, and what it printed; it runs once for all tests.
+fn demo() -> &'static (TempDir, Output) {
+    static DEMO: OnceLock<(TempDir, Output)> = OnceLock::new();
+    DEMO.get_or_init(|| {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let out = run(kflow(&["demo", "--dir", "datasets/demo"]).current_dir(dir.path()));
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        (dir, out)
+    })
+}
+
+/// A model that was taken out of its run was once judged on every market there is, and praised for those that it had
+/// been trained on.
+#[test]
+fn a_model_of_unknown_origin_gets_no_verdict() {
+    let (dir, _) = demo();
+    let edge = dir.path().join("datasets/demo/edge");
+    let alone = dir.path().join("elsewhere/far/away");
+    std::fs::create_dir_all(&alone).expect("mkdir");
+    for file in std::fs::read_dir(edge.join("run/last")).expect("model") {
+        let file = file.expect("entry");
+        std::fs::copy(file.path(), alone.join(file.file_name())).expect("copy");
+    }
+    let eval = |model: &Path| {
+        run(kflow(&["eval", "--json"]).arg(model).arg("--data").arg(edge.join("data")))
+    };
+    let out = eval(&alone);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let result: serde_json::Value = serde_json::from_str(&out.stdout).expect("JSON");
+    assert_eq!(result["data"]["verdict"], "no verdict");
+    // Inside its run the same file is known by the run's own notes.
+    let out = eval(&edge.join("run/last"));
+    let result: serde_json::Value = serde_json::from_str(&out.stdout).expect("JSON");
+    assert_eq!(result["data"]["verdict"], "beats holding", "{}", out.stderr);
+}
+
 /// The demo's figures follow from its seed. What the network gives is the same on the same instruction set
 /// only, so its rows are compared without their figures, and its verdict by the words that matter.
 #[test]
 fn the_transcript_is_what_the_demo_prints() {
-    let dir = tempfile::tempdir().expect("tempdir");
-    let out = run(kflow(&["demo", "--dir", "datasets/demo"]).current_dir(dir.path()));
-    assert_eq!(out.code, 0, "{}", out.stderr);
+    let (_, out) = demo();
     check("transcript: kflow demo", &format!("```text\n{}```\n", out.stdout), comparable);
     let verdicts: Vec<_> = out.stdout.lines().filter(|l| l.starts_with("ppo: ")).collect();
     let [edge, control] = verdicts[..] else { panic!("two verdicts: {verdicts:?}") };
