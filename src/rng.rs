@@ -77,11 +77,6 @@ impl Rng {
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
-    /// Exponential with mean 1.
-    pub fn exponential(&mut self) -> f64 {
-        -(1.0 - self.unit()).ln()
-    }
-
     /// Shuffles in place (Fisher and Yates).
     pub fn shuffle<T>(&mut self, xs: &mut [T]) {
         for i in (1..xs.len()).rev() {

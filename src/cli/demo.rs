@@ -5,12 +5,11 @@ use super::progress::Progress;
 use super::{eval, exit, export, printer};
 use crate::agent::score::Part;
 use crate::demo::{self, DemoError, Study};
-use crate::units::TsNs;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// Marks a folder that a former demo filled and that the next one may replace.
 const MARKER: &str = ".kflow-demo";
@@ -39,8 +38,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     printer::say(
         "synthetic tapes, made by this program: nothing below says anything about real markets",
     );
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let now = TsNs(i64::try_from(now.as_nanos())?);
+    let now = super::now()?;
     let steps = Steps::default();
     let studies =
         demo::run(&args.dir, args.seed, now, &|step, done, of| steps.show(step, done, of));

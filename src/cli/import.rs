@@ -5,10 +5,8 @@ use super::printer;
 use super::progress::Progress;
 use crate::book::SequencePolicy;
 use crate::intake::{self, Format, ImportOptions, ImportReport, IntakeError, Target};
-use crate::units::TsNs;
 use clap::ValueEnum;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 /// Import recorded frames (or the predecessor's rows) as one session of the log.
 #[derive(clap::Args, Debug)]
@@ -102,8 +100,7 @@ pub fn import(
     options: &ImportOptions,
     data_dir: &std::path::Path,
 ) -> Result<ImportReport, Failure> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let target = Target { data_dir, now: TsNs(i64::try_from(now.as_nanos())?) };
+    let target = Target { data_dir, now: super::now()? };
     let mut progress: Option<Progress> = None;
     let report = intake::import(options, &target, |done, total| {
         progress.get_or_insert_with(|| Progress::start("import", total)).set(done);

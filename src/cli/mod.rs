@@ -20,8 +20,10 @@ pub mod progress;
 #[cfg(feature = "learn")]
 pub mod train;
 
+use crate::units::TsNs;
 use clap::{Parser, Subcommand};
 use exit::Failure;
+use std::time::SystemTime;
 
 /// Record Kalshi order books, learn a trading policy from them, and find out honestly whether it has an edge.
 #[derive(Parser, Debug)]
@@ -57,6 +59,12 @@ enum Command {
     Conformance(conformance::Args),
     /// Measure how fast the parts are on this machine
     Bench(bench::Args),
+}
+
+/// Our wall clock: the edge at which time enters what is pure below.
+fn now() -> Result<TsNs, Failure> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(TsNs(i64::try_from(now.as_nanos())?))
 }
 
 /// Parses the process's arguments and runs the command.
