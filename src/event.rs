@@ -49,6 +49,9 @@ pub enum Body {
     /// Something is missing before this point. The book of the market (of every market of `sid`
     /// when the market is [`MarketId::NONE`]) is invalid until its next snapshot.
     Gap(Box<Gap>),
+    /// A gap told of before is healed: the same `sid`, `from` and `to`, now with `healed_by`. Changes no
+    /// book: the snapshot that healed it did.
+    Healed(Box<Gap>),
     /// A frame that we keep but do not interpret; the raw bytes stand in the [`Record`].
     Other(Box<str>),
     /// A frame that could not be read; the raw bytes stand in the [`Record`], this is the reason.
@@ -101,8 +104,19 @@ pub struct Gap {
     pub from: u64,
     /// Last missing sequence number (0: unknown).
     pub to: u64,
+    /// Receive time of the last frame before the hole (0: unknown).
+    pub since: TsNs,
+    /// Receive time of what showed the hole.
+    pub until: TsNs,
     /// What healed it: `snapshot`, `resubscribe`, `reconnect`, or empty while open.
     pub healed_by: String,
+}
+
+impl Gap {
+    /// A hole without numbers, seen at `until`.
+    pub fn unnumbered(cause: GapCause, until: TsNs) -> Gap {
+        Gap { cause, from: 0, to: 0, since: TsNs(0), until, healed_by: String::new() }
+    }
 }
 
 /// Why something is missing.

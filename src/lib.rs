@@ -47,20 +47,26 @@ pub mod units;
 pub mod event;
 pub mod market;
 pub mod rng;
+pub mod secret;
 pub mod config;
+pub mod view;
 
 // what was said, and what follows from it
 pub mod wire;
 pub mod book;
-pub mod sim;
 
 // kept and handed out
 pub mod store;
 pub mod intake;
 pub mod dataset;
 
+// received live
+pub mod feed;
+pub mod collect;
+
 // traded, observed, learned
 pub mod broker;
+pub mod sim;
 pub mod features;
 pub mod replay;
 pub mod env;

@@ -115,7 +115,9 @@ impl Book {
                 self.invalidate();
                 Ok(Change::Invalid)
             }
-            Body::Trade(_) | Body::Other(_) | Body::Bad(_) | Body::Market(_) => Ok(Change::None),
+            Body::Healed(_) | Body::Trade(_) | Body::Other(_) | Body::Bad(_) | Body::Market(_) => {
+                Ok(Change::None)
+            }
         }
     }
 

@@ -55,7 +55,7 @@ fn negative_result_invalidates_until_the_next_snapshot() {
 #[test]
 fn a_gap_invalidates() {
     let mut b = book(&[(5_000, 100)], &[]);
-    let gap = Gap { cause: GapCause::Reconnect, from: 0, to: 0, healed_by: String::new() };
+    let gap = Gap::unnumbered(GapCause::Reconnect, crate::units::TsNs(0));
     let event = crate::event::Event {
         row_id: 1,
         recv: crate::units::TsNs(0),

@@ -254,7 +254,7 @@ fn house_event(event: &CaseEvent, row_id: u64) -> Result<Event, convert::Convert
             (Some(*ts_ms), Body::Trade(Box::new(trade)))
         }
         CaseEvent::Gap => {
-            let gap = Gap { cause: GapCause::Reconnect, from: 0, to: 0, healed_by: String::new() };
+            let gap = Gap::unnumbered(GapCause::Reconnect, TsNs(0));
             (None, Body::Gap(Box::new(gap)))
         }
     };

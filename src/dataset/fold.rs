@@ -46,7 +46,7 @@ impl Fold {
                 self.counts.gaps += 1;
                 self.gap(event, gap, rows);
             }
-            Body::Other(_) | Body::Bad(_) | Body::Market(_) => {}
+            Body::Healed(_) | Body::Other(_) | Body::Bad(_) | Body::Market(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use super::rows::{word_at, words};
 use super::schema::Table;
 use super::tape::{DELTA, EMPTY, GAP, LEVEL, NAMES, NO_TIME, TRADE, Tape};
 use crate::event::{Gap, GapCause, SessionId};
+use crate::units::TsNs;
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int8Array, Int32Array, Int64Array, PrimitiveArray,
     StringArray,
@@ -188,7 +189,12 @@ impl Builder {
             let a = self.gaps.len() as i64;
             self.push(keys, i, What { kind: GAP, a, ..What::default() });
             let (from, to) = (*from as u64, *to as u64);
-            self.gaps.push(Gap { cause, from, to, healed_by: healed_by(i).to_owned() });
+            self.gaps.push(Gap {
+                from,
+                to,
+                healed_by: healed_by(i).to_owned(),
+                ..Gap::unnumbered(cause, TsNs(0))
+            });
         }
         Ok(())
     }

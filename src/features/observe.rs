@@ -127,7 +127,7 @@ impl Observer {
             Body::Snapshot(snapshot) => self.snapshot(event.ts, snapshot),
             Body::Gap(_) => self.gap(),
             Body::Market(object) => self.announce(object),
-            Body::Other(_) | Body::Bad(_) => false,
+            Body::Healed(_) | Body::Other(_) | Body::Bad(_) => false,
         };
         self.seen = event.row_id;
         due.then(|| self.row())

@@ -223,7 +223,7 @@ impl Accountant {
             market.book.invalidate();
             *market.tally.gaps.entry(cause.word()).or_default() += 1;
         }
-        let gap = Gap { cause, from, to, healed_by: String::new() };
+        let gap = Gap { from, to, ..Gap::unnumbered(cause, near.recv) };
         let body = Body::Gap(Box::new(gap));
         let event = Event {
             row_id: 0,

@@ -282,7 +282,7 @@ impl ImportReport {
             Body::Trade(_) => self.trades += 1,
             Body::Other(_) => self.other += 1,
             Body::Bad(_) => self.bad += 1,
-            Body::Gap(_) | Body::Market(_) => {}
+            Body::Gap(_) | Body::Healed(_) | Body::Market(_) => {}
         }
     }
 }

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const ROWS_MAX: usize = 65_536;
 
 /// Number of kinds of rows; the numbers below are those in the file.
-pub(super) const KINDS: usize = 7;
+pub(super) const KINDS: usize = 8;
 pub(super) const DELTA: usize = 0;
 pub(super) const SNAPSHOT: usize = 1;
 pub(super) const TRADE: usize = 2;
@@ -40,6 +40,7 @@ pub(super) const GAP: usize = 3;
 pub(super) const OTHER: usize = 4;
 pub(super) const BAD: usize = 5;
 pub(super) const MARKET: usize = 6;
+pub(super) const HEALED: usize = 7;
 
 /// The bits of a tag that hold the kind.
 pub(super) const KIND_BITS: u64 = 7;
@@ -160,6 +161,7 @@ impl Builder {
                 TRADE
             }
             Body::Gap(gap) => self.push_text(GAP, &codec::encode(&**gap)),
+            Body::Healed(gap) => self.push_text(HEALED, &codec::encode(&**gap)),
             Body::Other(text) => self.push_text(OTHER, text.as_bytes()),
             Body::Bad(text) => self.push_text(BAD, text.as_bytes()),
             Body::Market(text) => self.push_text(MARKET, text.as_bytes()),

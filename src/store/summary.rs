@@ -20,6 +20,8 @@ pub struct Counts {
     pub trades: u64,
     /// Holes.
     pub gaps: u64,
+    /// Rows that say that a hole was healed.
+    pub healed: u64,
     /// Frames kept uninterpreted.
     pub other: u64,
     /// Frames that could not be read.
@@ -36,6 +38,7 @@ impl Counts {
             snapshots: count(chunk::SNAPSHOT),
             trades: count(chunk::TRADE),
             gaps: count(chunk::GAP),
+            healed: count(chunk::HEALED),
             other: count(chunk::OTHER),
             bad: count(chunk::BAD),
             markets: count(chunk::MARKET),
@@ -48,6 +51,7 @@ impl Counts {
             + self.snapshots
             + self.trades
             + self.gaps
+            + self.healed
             + self.other
             + self.bad
             + self.markets
@@ -60,6 +64,7 @@ impl std::ops::AddAssign for Counts {
         self.snapshots += o.snapshots;
         self.trades += o.trades;
         self.gaps += o.gaps;
+        self.healed += o.healed;
         self.other += o.other;
         self.bad += o.bad;
         self.markets += o.markets;

@@ -43,8 +43,16 @@ fn ladder() -> impl Strategy<Value = Vec<(Price, Qty)>> {
 
 fn gap() -> impl Strategy<Value = Gap> {
     let cause = prop::sample::select(vec![GapCause::SeqGap, GapCause::Crash, GapCause::QueueFull]);
-    (cause, any::<u64>(), any::<u64>(), "[a-z]{0,12}")
-        .prop_map(|(cause, from, to, healed_by)| Gap { cause, from, to, healed_by })
+    (cause, any::<u64>(), any::<u64>(), any::<(i64, i64)>(), "[a-z]{0,12}").prop_map(
+        |(cause, from, to, (since, until), healed_by)| Gap {
+            cause,
+            from,
+            to,
+            since: TsNs(since),
+            until: TsNs(until),
+            healed_by,
+        },
+    )
 }
 
 fn body() -> impl Strategy<Value = Body> {
@@ -62,6 +70,7 @@ fn body() -> impl Strategy<Value = Body> {
         2 => trade,
         1 => snapshot,
         1 => gap().prop_map(|gap| Body::Gap(Box::new(gap))),
+        1 => gap().prop_map(|gap| Body::Healed(Box::new(gap))),
         1 => any::<String>().prop_map(|text| Body::Other(text.into())),
         1 => any::<String>().prop_map(|text| Body::Bad(text.into())),
         1 => any::<String>().prop_map(|text| Body::Market(text.into())),
@@ -149,6 +158,16 @@ fn golden_records() -> Vec<Record> {
             cause: GapCause::SeqGap,
             from: 7,
             to: 9,
+            since: TsNs(1_795_132_800_000_000_000),
+            until: TsNs(1_795_132_800_250_000_000),
+            healed_by: String::new(),
+        })),
+        Body::Healed(Box::new(Gap {
+            cause: GapCause::SeqGap,
+            from: 7,
+            to: 9,
+            since: TsNs(1_795_132_800_000_000_000),
+            until: TsNs(1_795_132_800_250_000_000),
             healed_by: "snapshot".into(),
         })),
         Body::Other("subscribed".into()),

@@ -1,8 +1,8 @@
 //! Payload to rows: the reading half of [`super::chunk`].
 
 use super::chunk::{
-    BAD, DELTA, GAP, HAS_RAW, Head, KIND_BITS, KINDS, MARKET, NO_TS, OTHER, ROWS_MAX, SNAPSHOT,
-    TRADE,
+    BAD, DELTA, GAP, HAS_RAW, HEALED, Head, KIND_BITS, KINDS, MARKET, NO_TS, OTHER, ROWS_MAX,
+    SNAPSHOT, TRADE,
 };
 use super::codec::{self, Malformed};
 use super::column::{Unpacker, unzigzag};
@@ -88,7 +88,10 @@ impl Bodies {
         let deltas = read_deltas(input, count(DELTA), delta_codes.map(|(_, code)| *code))?;
         let trades = read_trades(input, count(TRADE))?;
         let snapshots = read_snapshots(input, count(SNAPSHOT))?;
-        let texts = Texts::read(input, count(GAP) + count(OTHER) + count(BAD) + count(MARKET))?;
+        let texts = Texts::read(
+            input,
+            count(GAP) + count(HEALED) + count(OTHER) + count(BAD) + count(MARKET),
+        )?;
         Ok(Bodies {
             deltas: deltas.into_iter(),
             trades: trades.into_iter(),
@@ -104,6 +107,7 @@ impl Bodies {
             SNAPSHOT => Body::Snapshot(Box::new(self.snapshots.next().ok_or(SHORT)?)),
             TRADE => Body::Trade(Box::new(self.trades.next().ok_or(SHORT)?)),
             GAP => Body::Gap(Box::new(codec::decode(self.texts.next()?)?)),
+            HEALED => Body::Healed(Box::new(codec::decode(self.texts.next()?)?)),
             OTHER => Body::Other(self.texts.next_str()?.into()),
             BAD => Body::Bad(self.texts.next_str()?.into()),
             MARKET => Body::Market(self.texts.next_str()?.into()),

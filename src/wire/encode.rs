@@ -18,7 +18,9 @@ pub fn event_frame(event: &Event, tickers: &Tickers) -> Option<ServerFrame> {
         Body::Trade(what) => {
             ServerBody::Trade(BookFrame { ticker, market_id: None, ts, what: **what })
         }
-        Body::Gap(_) | Body::Other(_) | Body::Bad(_) | Body::Market(_) => return None,
+        Body::Gap(_) | Body::Healed(_) | Body::Other(_) | Body::Bad(_) | Body::Market(_) => {
+            return None;
+        }
     };
     let sid = (event.sid != 0).then_some(event.sid);
     let seq = (event.seq != 0).then_some(event.seq);

@@ -13,14 +13,19 @@ fn rooms() -> Vec<String> {
 }
 
 /// Rooms that see less than the order allows.
-const NARROW: [(&str, &[&str]); 3] = [
-    ("wire", &["units", "event", "market"]),
+const NARROW: [(&str, &[&str]); 5] = [
+    ("view", &["units"]),
+    ("wire", &["units", "event", "market", "secret"]),
     ("book", &["units", "event"]),
-    ("sim", &["units", "event", "market", "rng", "wire", "book"]),
+    (
+        "feed",
+        &["units", "event", "market", "rng", "secret", "config", "view", "wire", "book", "intake"],
+    ),
+    ("sim", &["units", "event", "market", "rng", "secret", "wire", "book", "broker"]),
 ];
 
 /// Crate and the paths under `src` that may name it.
-const DOORS: [(&str, &[&str]); 9] = [
+const DOORS: [(&str, &[&str]); 16] = [
     ("redb", &["store"]),
     ("bincode", &["store/codec.rs"]),
     ("arrow", &["dataset"]),
@@ -29,6 +34,13 @@ const DOORS: [(&str, &[&str]); 9] = [
     ("burn", &["agent"]),
     ("safetensors", &["agent"]),
     ("clap", &["cli"]),
+    ("rsa", &["wire/auth"]),
+    ("ring", &["wire/auth"]),
+    ("tokio_tungstenite", &["feed"]),
+    ("reqwest", &["feed"]),
+    ("rustls", &["feed/tls.rs"]),
+    ("axum", &["sim"]),
+    ("toml", &["config", "agent", "cli"]),
     ("indicatif", &["cli"]),
 ];
 

@@ -20,7 +20,7 @@ fn snapshot(row_id: u64) -> Event {
 }
 
 fn gap(row_id: u64) -> Event {
-    let gap = Gap { cause: GapCause::Reconnect, from: 0, to: 0, healed_by: String::new() };
+    let gap = Gap::unnumbered(GapCause::Reconnect, TsNs(0));
     event(row_id, None, Body::Gap(Box::new(gap)))
 }
 

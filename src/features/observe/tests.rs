@@ -24,7 +24,7 @@ fn delta(row_id: u64, ts_ms: Option<i64>, e4: i64, contracts: i64) -> Event {
 }
 
 fn gap(row_id: u64) -> Event {
-    let gap = Gap { cause: GapCause::SeqGap, from: 0, to: 0, healed_by: String::new() };
+    let gap = Gap::unnumbered(GapCause::SeqGap, TsNs(0));
     event(row_id, None, Body::Gap(Box::new(gap)))
 }
 

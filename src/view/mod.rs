@@ -1,0 +1,83 @@
+//! What a person may look at while the program works: plain values, filled by the collector, shown by the
+//! status line, `--json`, `live.sock` and the dashboard.
+
+use serde::{Deserialize, Serialize};
+
+/// The collector at one moment. Counters run from the start of the session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CollectStatus {
+    /// The session's id.
+    pub session: String,
+    /// `prod`, `demo` or `sim`.
+    pub exchange_env: String,
+    /// Where the events come from; synthetic data start with `sim:`.
+    pub source: String,
+    /// The connection.
+    pub link: Link,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// Markets subscribed.
+    pub markets: u64,
+    /// Of these, markets whose book is not known now.
+    pub stale: u64,
+    /// Frames received.
+    pub received: u64,
+    /// Rows on disk: frames, gap rows and market definitions.
+    pub committed: u64,
+    /// Rows accepted by the log's queue.
+    pub accepted: u64,
+    /// Sequence numbers that never came.
+    pub missing: u64,
+    /// Frames that came twice.
+    pub duplicates: u64,
+    /// Frames that could not be read (kept as bytes).
+    pub bad: u64,
+    /// Gap rows.
+    pub gaps: u64,
+    /// Gap rows not healed yet.
+    pub open_gaps: u64,
+    /// Connections after the first.
+    pub reconnects: u64,
+    /// Frames per second over the last seconds.
+    pub frames_per_s: f64,
+    /// Exchange's stamp to our receipt, milliseconds.
+    pub lag_ms: Quantiles,
+    /// Receipt to disk, milliseconds.
+    pub commit_ms: Quantiles,
+    /// Records waiting for the log thread.
+    pub queue: u64,
+    /// Records that may wait.
+    pub queue_max: u64,
+    /// Size of the log, bytes.
+    pub log_bytes: u64,
+    /// Growth of the log, bytes per minute.
+    pub log_bytes_per_min: f64,
+    /// Free space of the log's disk, bytes.
+    pub disk_free_bytes: u64,
+    /// Differences that the audit found between live books and REST.
+    pub drift: u64,
+}
+
+/// State of the connection to the exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// Not connected yet, or again.
+    #[default]
+    Connecting,
+    /// Subscribed, every book known.
+    Live,
+    /// Subscribed, some books wait for their snapshot.
+    Healing,
+    /// Ended.
+    Stopped,
+}
+
+/// Two quantiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
