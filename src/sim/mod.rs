@@ -4,6 +4,7 @@
 //! meets the broker's fill model, so that one can be judged by the other.
 //! **Invariant:** everything except [`write`] is pure and integer: same seed, same bytes, everywhere.
 
+pub mod blast;
 pub mod exchange;
 pub mod flow;
 pub mod tape;
