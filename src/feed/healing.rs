@@ -196,14 +196,14 @@ impl Healing {
         &mut self,
         (sid, market, gap): (u32, MarketId, Gap),
         scope: Scope,
-        markets: impl IntoIterator<Item = MarketId>,
+        markets: &[MarketId],
         now_ns: u64,
     ) {
         self.tick += 1;
         let (tick, connection) = (self.tick, self.connection);
         self.open.push(OpenGap { market, sid, gap, scope, tick, connection });
         for market in markets {
-            let stale = self.want(market);
+            let stale = self.want(*market);
             (stale.next, stale.due_ns) = (Next::Ask, now_ns);
         }
     }

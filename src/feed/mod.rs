@@ -9,25 +9,31 @@
 //!
 //! **Invariant:** per connection and subscription, received + missing = issued; every hole is one gap row.
 //! **Invariant:** nothing is applied to a book between a gap and its market's next snapshot.
-//! **Invariant:** only [`ws`] and [`connect`] touch a socket or a clock; [`session`] decides.
+//! **Invariant:** only `ws` and `connect` touch a socket or a clock; [`session`] decides.
 
 pub mod backoff;
 mod connect;
 mod healing;
 mod link;
 pub mod session;
+mod skew;
 mod subscriptions;
+pub mod tls;
 mod ws;
+
+#[cfg(test)]
+mod tests;
 
 pub use connect::ConnectError;
 pub use link::{Action, Lost, Now};
+pub use session::Session;
 pub use ws::run;
 
 use crate::event::{MarketId, Record, Snapshot};
 use crate::wire::auth::Signer;
 use std::time::Duration;
+use tls::TlsConfig;
 use tokio::sync::oneshot;
-use tokio_tungstenite::Connector;
 
 /// Where to connect, as whom, and what to ask for.
 #[derive(Clone)]
@@ -36,8 +42,8 @@ pub struct FeedSpec {
     pub ws_url: String,
     /// Signs the upgrade; `None` sends it unsigned.
     pub signer: Option<Signer>,
-    /// How `wss://` is spoken; `None` uses the built-in roots.
-    pub tls: Option<Connector>,
+    /// How `wss://` is spoken.
+    pub tls: TlsConfig,
     /// The channels to subscribe.
     pub channels: Vec<Channel>,
     /// How NO levels are asked for: on the YES scale, or on their own (the exchange's default today).
@@ -81,7 +87,8 @@ impl Channel {
 pub struct Timing {
     /// For DNS, TCP, TLS and the upgrade together.
     pub connect: Duration,
-    /// How long to keep trying before the first connection has stood; zero: one attempt.
+    /// How long to keep trying before the first connection has stood; zero: one attempt. What no second
+    /// attempt can change (a wrong key, another kind of server) ends it at once.
     pub first_connect: Duration,
     /// Without any frame for this long we send a ping of our own.
     pub ping_after: Duration,
@@ -99,10 +106,8 @@ pub struct Timing {
     pub queue_patience: Duration,
     /// For writing one command: a peer that does not read is gone.
     pub write: Duration,
-    /// Shortest and longest wait before another connection.
-    pub backoff: (Duration, Duration),
-    /// Shortest wait after the exchange refused our credentials.
-    pub refused: Duration,
+    /// Bound of the first wait before another connection; later ones grow ([`backoff`]).
+    pub backoff: Duration,
 }
 
 impl Default for Timing {
@@ -118,8 +123,7 @@ impl Default for Timing {
             slow_retry: Duration::from_secs(30),
             queue_patience: Duration::from_secs(10),
             write: Duration::from_secs(5),
-            backoff: (Duration::from_millis(500), Duration::from_secs(30)),
-            refused: Duration::from_secs(30),
+            backoff: Duration::from_millis(500),
         }
     }
 }

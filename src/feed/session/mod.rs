@@ -198,12 +198,13 @@ impl Session {
         self.conclude(now);
     }
 
-    /// A frame that cannot be one of the protocol: binary, or text that is none.
-    pub fn unreadable(&mut self, now: Now, bytes: &[u8], why: &str) {
+    /// A frame that cannot be one of the protocol: binary, or text that is none. `None` where not even
+    /// its bytes could be had.
+    pub fn unreadable(&mut self, now: Now, bytes: Option<&[u8]>, why: &str) {
         if self.heard(now) {
             self.counters.bad += 1;
             let event = Event { body: Body::Bad(why.into()), ..place(now, 0) };
-            self.records.push(Record { event, raw: Some(bytes.into()) });
+            self.records.push(Record { event, raw: bytes.map(Into::into) });
         }
     }
 
@@ -240,9 +241,14 @@ impl Session {
         std::mem::take(&mut self.actions)
     }
 
-    /// Records that [`Session::take_batch`] would give.
-    pub fn pending(&self) -> usize {
-        self.records.len()
+    /// Connections that have stood.
+    pub fn connections(&self) -> u64 {
+        self.connections
+    }
+
+    /// True if there is something to do for the driver.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
     }
 
     /// Takes the records since the last time, with what they added to the dictionary.
