@@ -5,6 +5,15 @@
 //!                │ books, sequence numbers, healing             ◄─ Command
 //! ```
 
+pub mod access;
+pub mod backoff;
+pub mod bucket;
+pub mod discover;
+pub mod rest;
+pub mod rotation;
+mod skew;
+pub mod tls;
+
 use crate::event::{MarketId, Record, Snapshot};
 use tokio::sync::oneshot;
 
