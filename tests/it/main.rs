@@ -11,6 +11,7 @@
 mod agent;
 mod broker;
 mod cli;
+mod client;
 mod conformance;
 mod env;
 #[cfg(feature = "learn")]
