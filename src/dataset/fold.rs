@@ -10,17 +10,18 @@ use std::collections::BTreeMap;
 /// Books and totals of a session while its events pass.
 #[derive(Default)]
 pub(super) struct Fold {
-    markets: BTreeMap<MarketId, Market>,
+    pub(super) markets: BTreeMap<MarketId, Market>,
     /// First and last row, whatever their kind.
     pub(super) row_ids: Option<(u64, u64)>,
     pub(super) counts: Counts,
 }
 
+/// One market while its events pass.
 #[derive(Default)]
-struct Market {
-    book: Book,
+pub(super) struct Market {
+    pub(super) book: Book,
     /// Subscription of the last snapshot or delta: what a gap of a whole subscription is matched with.
-    sid: u32,
+    pub(super) sid: u32,
 }
 
 impl Fold {

@@ -8,6 +8,7 @@ use super::chunk::{Builder, Head};
 use super::column::{Effort, Packer};
 use super::live::{CHUNK_ROWS, Live};
 use super::lock::Lock;
+use super::prune::{Janitor, Pruned};
 use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, recover_locked, seal};
 use super::segment::{Group, SegmentEnd, SegmentHead};
 use super::summary::{SegmentInfo, SessionSummary};
@@ -38,6 +39,7 @@ pub struct Writer {
     committed_at: Instant,
     sealing: Option<Sealing>,
     summary: SessionSummary,
+    predecessor: Option<SegmentInfo>,
     // Shared with the sealing thread: the lock is free when nobody touches the files any more.
     lock: Arc<Lock>,
 }
@@ -57,7 +59,7 @@ impl Writer {
         std::fs::create_dir_all(&dir).map_err(|e| StoreError::io(&dir, e))?;
         let lock = Lock::take(&dir)?;
         recover_locked(&dir)?;
-        let (number, next_row_id) = next_place(&Listing::of(&dir)?)?;
+        let (number, next_row_id, predecessor) = next_place(&dir)?;
         let head =
             SegmentHead { number, place: 0, first_row_id: next_row_id, session: meta.clone() };
         let packer = Packer::new(Effort::Live).map_err(|e| StoreError::io(&dir, e))?;
@@ -72,9 +74,26 @@ impl Writer {
             committed_at: Instant::now(),
             sealing: None,
             summary: SessionSummary::empty(meta.clone()),
+            predecessor,
             session: meta,
             lock: Arc::new(lock),
         })
+    }
+
+    /// The segment before this session's first: how the session before ended, and when. `None` for the
+    /// first of a log, and where that segment cannot be read.
+    pub fn predecessor(&self) -> Option<&SegmentInfo> {
+        self.predecessor.as_ref()
+    }
+
+    /// The last row that is on disk (0: none).
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// The right to take old segments out while this writer lives.
+    pub fn janitor(&self) -> Janitor {
+        Janitor::of(self.dir.clone(), Arc::clone(&self.lock))
     }
 
     /// Takes a record and gives it the next `row_id`, which is returned.
@@ -128,6 +147,20 @@ impl Writer {
         let info = self.live.file.into_reader().and_then(seal)?;
         self.summary.add(&info);
         Ok(self.summary)
+    }
+
+    /// Goes on in a new segment, so that everything appended so far will be sealed soon; waits for the
+    /// segment before that. Without rows since the last time nothing happens.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`]; and when the segment before could not be sealed.
+    pub fn roll(&mut self) -> Result<(), StoreError> {
+        if self.live.rows > 0 { self.rotate() } else { Ok(()) }
+    }
+
+    /// True while the segment before is being sealed.
+    pub fn is_sealing(&self) -> bool {
+        self.sealing.as_ref().is_some_and(|s| !s.thread.is_finished())
     }
 
     fn pack(&mut self) -> Result<(), StoreError> {
@@ -189,15 +222,20 @@ impl Writer {
     }
 }
 
-/// Number and first `row_id` of the next segment.
-fn next_place(listing: &Listing) -> Result<(u32, u64), StoreError> {
-    let names = listing.sealed.iter().chain(&listing.bad);
+/// Number and first `row_id` of the next segment, and the segment before it.
+fn next_place(dir: &Path) -> Result<(u32, u64, Option<SegmentInfo>), StoreError> {
+    let pruned = Pruned::read(dir)?;
+    let listing = Listing::of(dir)?;
+    let names = listing.sealed.iter().chain(&listing.bad).filter(|path| !pruned.covers(path));
     let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
-    let Some(((number, first_row_id), path)) = last else { return Ok((1, 1)) };
-    let next_row_id = match SegmentInfo::read(path) {
-        Ok(info) => info.next_row_id(),
-        Err(StoreError::Corrupt { .. }) => first_row_id + ROWS_OF_A_LOST_SEGMENT,
-        Err(e) => return Err(e),
+    let Some(((number, first_row_id), path)) = last else {
+        return Ok((pruned.next_number, pruned.next_row_id, None));
     };
-    Ok((number + 1, next_row_id))
+    match SegmentInfo::read(path) {
+        Ok(info) => Ok((number + 1, info.next_row_id(), Some(info))),
+        Err(StoreError::Corrupt { .. }) => {
+            Ok((number + 1, first_row_id + ROWS_OF_A_LOST_SEGMENT, None))
+        }
+        Err(e) => Err(e),
+    }
 }
