@@ -161,7 +161,12 @@ fn gap(rng: &mut Rng) -> Gap {
     let causes = [SeqGap, Reconnect, NegativeLevel, BadFrame, QueueFull, Crash];
     let healed_by = ["", "snapshot", "a word of another version"][rng.below(3) as usize].into();
     let cause = causes[rng.below(6) as usize];
-    Gap { cause, from: rng.below(100), to: rng.next_u64() >> 1, healed_by }
+    Gap {
+        from: rng.below(100),
+        to: rng.next_u64() >> 1,
+        healed_by,
+        ..Gap::unnumbered(cause, TsNs(0))
+    }
 }
 
 fn markets() -> Vec<MarketInfo> {

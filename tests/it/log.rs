@@ -274,7 +274,12 @@ fn rows_are_found_by_session_market_and_time() {
 fn gaps_and_market_definitions_are_listed() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(dir.path(), session(1)).unwrap();
-    let gap = Gap { cause: GapCause::SeqGap, from: 5, to: 9, healed_by: "snapshot".into() };
+    let gap = Gap {
+        from: 5,
+        to: 9,
+        healed_by: "snapshot".into(),
+        ..Gap::unnumbered(GapCause::SeqGap, TsNs(0))
+    };
     let bodies = [
         (Body::Market(r#"{"status":"active"}"#.into()), MarketId(2)),
         (Body::Gap(Box::new(gap.clone())), MarketId::NONE),
