@@ -10,7 +10,7 @@ use super::schema::Table;
 use super::{DatasetError, card, disk, read};
 use crate::event::{Record, SessionId, SessionMeta, Tickers};
 use crate::market::MarketInfo;
-use crate::store::{Filter, Log, SessionSummary};
+use crate::store::{Filter, Heals, Log, SessionSummary};
 use crate::units::TsNs;
 use crate::wire::market::market_info;
 use arrow::record_batch::RecordBatch;
@@ -63,17 +63,20 @@ pub struct SessionInput<'a> {
     pub records: u64,
     /// Dictionary of the records' markets.
     pub tickers: &'a Tickers,
+    /// What healed its gaps, those of rows that follow the exported ones included.
+    pub heals: &'a Heals,
 }
 
 impl<'a> SessionInput<'a> {
     /// A session of a log, whose dictionary is `tickers`.
-    fn of(session: &'a SessionSummary, tickers: &'a Tickers) -> SessionInput<'a> {
+    fn of(session: &'a SessionSummary, tickers: &'a Tickers, heals: &'a Heals) -> SessionInput<'a> {
         SessionInput {
             meta: &session.meta,
             ended: session.cause.as_ref().and(session.recv).map(|r| r.1),
             end_cause: session.cause.as_deref().unwrap_or_default(),
             records: session.records(),
             tickers,
+            heals,
         }
     }
 }
@@ -93,14 +96,16 @@ pub fn export(
     on_records: &mut dyn FnMut(u64),
 ) -> Result<ExportSummary, DatasetError> {
     let mut exporter = Exporter::open(data_dir, options)?;
+    let (heals, none) = (log.heals()?, Heals::default());
     for session in log.sessions() {
-        let input = SessionInput::of(&session, log.tickers());
+        let heals = heals.get(&session.id()).unwrap_or(&none);
+        let input = SessionInput::of(&session, log.tickers(), heals);
         if exporter.is_current(&input) {
             on_records(input.records);
             continue;
         }
         exporter.refuse_less(&input)?;
-        let resume = exporter.resume(&input)?;
+        let resume = exporter.resume(&input, session.pruned > 0)?;
         if resume.is_none() && session.pruned > 0 {
             return Err(DatasetError::Pruned { session: session.id().to_string() });
         }
@@ -129,12 +134,14 @@ pub fn export(
 /// When the manifest cannot be read.
 pub fn needed_from(log: &Log, data_dir: &Path) -> Result<Vec<(SessionId, u64)>, DatasetError> {
     let exporter = Exporter::open(data_dir, ExportOptions::default())?;
+    let (heals, none) = (log.heals()?, Heals::default());
     let needed = |session: &SessionSummary| {
-        let input = SessionInput::of(session, log.tickers());
+        let heals = heals.get(&session.id()).unwrap_or(&none);
+        let input = SessionInput::of(session, log.tickers(), heals);
         if session.cause.is_some() && exporter.is_current(&input) {
             return Ok((session.id(), u64::MAX));
         }
-        let resume = exporter.resume(&input)?;
+        let resume = exporter.resume(&input, session.pruned > 0)?;
         Ok((session.id(), resume.map_or(0, |r| r.row_id)))
     };
     log.sessions().iter().map(needed).collect()
@@ -233,8 +240,13 @@ impl Exporter {
         self.rows(input, None, records)
     }
 
-    /// Where the export of a session goes on that was exported while it ran; `None` for its beginning.
-    fn resume(&self, input: &SessionInput<'_>) -> Result<Option<Resume>, DatasetError> {
+    /// Where the export of a session goes on that was exported while it ran; `None` for its beginning. A gap
+    /// in a final file that was healed since is a reason to begin again, unless the log is `pruned`.
+    fn resume(
+        &self,
+        input: &SessionInput<'_>,
+        pruned: bool,
+    ) -> Result<Option<Resume>, DatasetError> {
         let resume = Resume::read(&self.data_dir, input.meta.id)?;
         let id = input.meta.id.to_string();
         let usable = |r: &Resume| {
@@ -242,6 +254,7 @@ impl Exporter {
             r.rows_per_file == self.options.rows_per_file
                 && r.numbers.values().map(|n| *n as usize).sum::<usize>() == files().count()
                 && files().all(|f| self.is_on_disk(f))
+                && (pruned || !r.is_outdated(input.heals, input.tickers))
         };
         Ok(resume.filter(usable))
     }
@@ -259,11 +272,11 @@ impl Exporter {
         self.now.files.retain(|f| !is_event_file_of(f, &id) || is_final(f));
         // Markets of rows that the log does not hold any more are entered anew.
         let mut tickers = input.tickers.clone();
-        let (mut fold, mut part) = (Fold::default(), Part::default());
+        let (mut fold, mut part) = (Fold::new(input.heals), Part::default());
         if let Some(resume) = resume {
             part.day = resume.day;
             part.numbers = resume.numbers();
-            fold = resume.into_fold(&mut tickers);
+            resume.restore(&mut fold, &mut tickers);
         }
         let input = &SessionInput { tickers: &tickers, ..*input };
         self.tickers.extend(tickers.iter().map(|(_, ticker)| ticker.to_owned()));

@@ -4,13 +4,16 @@ use super::manifest::Counts;
 use super::rows::Rows;
 use crate::book::{Book, Change};
 use crate::event::{Body, Delta, Event, Gap, MarketId};
+use crate::store::Heals;
 use crate::units::Qty;
 use std::collections::BTreeMap;
 
 /// Books and totals of a session while its events pass.
-#[derive(Default)]
-pub(super) struct Fold {
+pub(super) struct Fold<'a> {
+    heals: &'a Heals,
     pub(super) markets: BTreeMap<MarketId, Market>,
+    /// Gaps that nothing has healed.
+    pub(super) open: Vec<OpenGap>,
     /// First and last row, whatever their kind.
     pub(super) row_ids: Option<(u64, u64)>,
     pub(super) counts: Counts,
@@ -24,7 +27,27 @@ pub(super) struct Market {
     pub(super) sid: u32,
 }
 
-impl Fold {
+/// A gap that nothing has healed, with its place.
+#[derive(Clone)]
+pub(super) struct OpenGap {
+    pub(super) row_id: u64,
+    pub(super) sid: u32,
+    pub(super) market: MarketId,
+    pub(super) gap: Gap,
+}
+
+impl<'a> Fold<'a> {
+    /// Before the first event; `heals` are those of the whole session.
+    pub(super) fn new(heals: &'a Heals) -> Fold<'a> {
+        Fold {
+            heals,
+            markets: BTreeMap::new(),
+            open: Vec::new(),
+            row_ids: None,
+            counts: Counts::default(),
+        }
+    }
+
     /// Adds the rows of one event. Frames that are no market data stay in the log.
     pub(super) fn enter(&mut self, event: &Event, rows: &mut Rows) {
         let first = self.row_ids.map_or(event.row_id, |r| r.0);
@@ -45,7 +68,17 @@ impl Fold {
             }
             Body::Gap(gap) => {
                 self.counts.gaps += 1;
-                self.gap(event, gap, rows);
+                let healed_by = self
+                    .heals
+                    .healed_by(event.row_id, event.sid, event.market, gap)
+                    .unwrap_or(&gap.healed_by);
+                if healed_by.is_empty() {
+                    self.counts.open_gaps += 1;
+                    let Event { row_id, sid, market, .. } = *event;
+                    self.open.push(OpenGap { row_id, sid, market, gap: (**gap).clone() });
+                }
+                let gap = Gap { healed_by: healed_by.to_owned(), ..(**gap).clone() };
+                self.gap(event, &gap, rows);
             }
             Body::Healed(_) | Body::Other(_) | Body::Bad(_) | Body::Market(_) => {}
         }

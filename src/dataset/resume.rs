@@ -8,12 +8,14 @@
 //! the same bytes.
 
 use super::export::is_event_file_of;
-use super::fold::{Fold, Market};
+use super::fold::{Fold, Market, OpenGap};
 use super::manifest::{Counts, FileEntry};
 use super::schema::Table;
 use super::{DatasetError, VERSION_DIR, disk};
 use crate::book::Book;
-use crate::event::{Event, SessionId, Snapshot, Tickers};
+use crate::digest::sha256_hex;
+use crate::event::{Event, Gap, MarketId, SessionId, Snapshot, Tickers};
+use crate::store::Heals;
 use crate::units::{Price, Qty, Side};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,8 @@ pub(super) struct Resume {
     row_ids: Option<(u64, u64)>,
     counts: Counts,
     markets: Vec<MarketState>,
+    /// Gaps in the final files that nothing has healed yet: place, subscription, market.
+    open: Vec<(u64, u32, String, Gap)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,7 +54,7 @@ impl Resume {
         day: i64,
         rows_per_file: usize,
         numbers: &BTreeMap<Table, u32>,
-        fold: &Fold,
+        fold: &Fold<'_>,
         tickers: &Tickers,
     ) -> Resume {
         let markets = fold.markets.iter().map(|(id, market)| {
@@ -58,7 +62,12 @@ impl Resume {
             let book = market.book.is_valid().then(|| [bids(Side::Yes), bids(Side::No)]);
             MarketState { ticker: tickers.name(*id).to_owned(), sid: market.sid, book }
         });
+        let open = fold
+            .open
+            .iter()
+            .map(|g| (g.row_id, g.sid, tickers.name(g.market).to_owned(), g.gap.clone()));
         Resume {
+            open: open.collect(),
             row_id: event.row_id,
             day,
             rows_per_file,
@@ -81,16 +90,34 @@ impl Resume {
         Table::EVENTS.iter().filter_map(number).collect()
     }
 
-    /// The fold as it was; markets that `tickers` does not know are entered there.
-    pub(super) fn into_fold(self, tickers: &mut Tickers) -> Fold {
-        let markets = self.markets.into_iter().map(|state| {
+    /// True if a final file calls a gap open that was healed since.
+    pub(super) fn is_outdated(&self, heals: &Heals, tickers: &Tickers) -> bool {
+        self.open.iter().any(|(row_id, sid, ticker, gap)| {
+            let market = tickers.find(ticker).unwrap_or(MarketId::NONE);
+            heals.healed_by(*row_id, *sid, market, gap).is_some()
+        })
+    }
+
+    /// Makes `fold` what it was; markets that `tickers` does not know are entered there.
+    pub(super) fn restore(self, fold: &mut Fold<'_>, tickers: &mut Tickers) {
+        let mut market = |ticker: &str| match ticker {
+            "" => MarketId::NONE,
+            ticker => tickers.intern(ticker),
+        };
+        for state in self.markets {
             let mut book = Book::default();
             if let Some([yes, no]) = state.book {
                 book.snapshot(&Snapshot { yes, no });
             }
-            (tickers.intern(&state.ticker), Market { book, sid: state.sid })
-        });
-        Fold { markets: markets.collect(), row_ids: self.row_ids, counts: self.counts }
+            fold.markets.insert(market(&state.ticker), Market { book, sid: state.sid });
+        }
+        let open = self.open.into_iter();
+        fold.open.extend(open.map(|(row_id, sid, ticker, gap)| {
+            let market = market(&ticker);
+            OpenGap { row_id, sid, market, gap }
+        }));
+        fold.row_ids = self.row_ids;
+        fold.counts = self.counts;
     }
 
     /// Reads the state of `session`; `None` where there is none, or none that is whole.
@@ -104,7 +131,7 @@ impl Resume {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(DatasetError::io("read", path)(e)),
         };
-        let whole = text.split_once('\n').filter(|(sha, json)| disk::sha256_hex(json) == *sha);
+        let whole = text.split_once('\n').filter(|(sha, json)| sha256_hex(json) == *sha);
         Ok(whole.and_then(|(_, json)| serde_json::from_str(json).ok()))
     }
 
@@ -132,7 +159,7 @@ impl Resume {
             let path = folder.join(name(*session));
             let json = serde_json::to_string(resume)
                 .map_err(|e| DatasetError::Manifest { path: path.clone(), why: e.to_string() })?;
-            disk::write_text(&path, &format!("{}\n{json}", disk::sha256_hex(&json)))?;
+            disk::write_text(&path, &format!("{}\n{json}", sha256_hex(&json)))?;
         }
         Ok(())
     }

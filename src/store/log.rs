@@ -3,15 +3,16 @@
 use super::StoreError;
 use super::chunk;
 use super::error::file_name;
+use super::heals::Heals;
 use super::prune::Pruned;
 use super::reader::SealedReader;
 use super::recover::{Listing, recover};
 use super::summary::{SegmentInfo, SessionSummary};
+use crate::digest::hex;
 use crate::event::{Body, Event, Gap, MarketId, SessionId, Tickers};
 use crate::units::TsNs;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// The sealed segments of a log, as they were when it was opened.
@@ -147,18 +148,35 @@ impl Log {
         &self.tickers
     }
 
-    /// All recorded holes in order.
+    /// All recorded holes in order, with what healed them.
     ///
     /// # Errors
     /// As [`Log::read`].
     pub fn gaps(&self) -> Result<Vec<GapRow>, StoreError> {
+        let heals = self.heals()?;
         let mut gaps = Vec::new();
-        self.scan(chunk::GAP, |session, Event { row_id, recv, market, sid, body, .. }| {
+        self.scan(chunk::GAP, |session, event| {
+            let Event { row_id, recv, market, sid, body, .. } = event;
             if let Body::Gap(gap) = body {
-                gaps.push(GapRow { session, row_id, recv, market, sid, gap: *gap });
+                let mut gap = *gap;
+                let heals = heals.get(&session);
+                if let Some(word) = heals.and_then(|h| h.healed_by(row_id, sid, market, &gap)) {
+                    gap.healed_by = word.to_owned();
+                }
+                gaps.push(GapRow { session, row_id, recv, market, sid, gap });
             }
         })?;
         Ok(gaps)
+    }
+
+    /// What healed the holes of each session.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn heals(&self) -> Result<BTreeMap<SessionId, Heals>, StoreError> {
+        let mut heals: BTreeMap<SessionId, Heals> = BTreeMap::new();
+        self.scan(chunk::HEALED, |session, event| heals.entry(session).or_default().enter(&event))?;
+        Ok(heals)
     }
 
     /// What the exchange last said about each market, in order of market ids.
@@ -237,10 +255,7 @@ impl Log {
                 hash.update(head.crc.to_le_bytes());
             }
         }
-        hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(hash.finalize())
     }
 }
 

@@ -30,8 +30,10 @@
 mod chunk;
 mod codec;
 mod column;
+mod disk;
 mod error;
 mod guard;
+mod heals;
 mod live;
 mod lock;
 mod log;
@@ -49,7 +51,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use disk::{Disk, Files};
 pub use error::StoreError;
+pub use heals::Heals;
 pub use log::{GapRow, Log, MarketRow};
 pub use prune::{Janitor, Pruned, PrunedSession};
 pub use read::{Filter, Records};

@@ -7,6 +7,7 @@
 //! **Invariant:** only a beginning of the log is ever taken, so that what is left has no hole.
 
 use super::StoreError;
+use super::disk::Files;
 use super::error::file_name;
 use super::lock::Lock;
 use super::recover::{Listing, parse_stem, recover_locked};
@@ -109,7 +110,7 @@ impl Janitor {
             return Err(StoreError::NoLog { dir });
         }
         let lock = Lock::take(&dir)?;
-        recover_locked(&dir)?;
+        recover_locked(&Files, &dir)?;
         Ok(Janitor::of(dir, Arc::new(lock)))
     }
 

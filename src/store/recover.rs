@@ -7,6 +7,7 @@
 use super::StoreError;
 use super::chunk::{Builder, Head, ROWS_MAX};
 use super::column::{Effort, Packer};
+use super::disk::{Disk, Files};
 use super::lock::Lock;
 use super::reader::LiveReader;
 use super::segment::{Group, Segment, SegmentEnd, rename};
@@ -77,11 +78,11 @@ pub(super) fn parse_stem(path: &Path) -> Option<(u32, u64)> {
 pub fn recover(data_dir: &Path) -> Result<(), StoreError> {
     let dir = data_dir.join("log");
     let _lock = Lock::take(&dir)?;
-    recover_locked(&dir)
+    recover_locked(&Files, &dir)
 }
 
 /// [`recover`] for who holds the lock.
-pub(super) fn recover_locked(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn recover_locked(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
     let listing = Listing::of(dir)?;
     for half in &listing.half {
         remove(half)?;
@@ -91,7 +92,7 @@ pub(super) fn recover_locked(dir: &Path) -> Result<(), StoreError> {
             remove(live)?;
             continue;
         }
-        match Segment::reopen(live).and_then(Segment::into_reader).and_then(seal) {
+        match Segment::reopen(disk, live).and_then(|live| seal(disk, live)) {
             Ok(_) => {}
             Err(StoreError::Corrupt { .. }) => {
                 rename(live, &live.with_extension("bad"))?;
@@ -103,12 +104,12 @@ pub(super) fn recover_locked(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Turns a live segment into a sealed one. A segment without an end ended in a crash.
-pub(super) fn seal(live: LiveReader) -> Result<SegmentInfo, StoreError> {
+pub(super) fn seal(disk: &dyn Disk, live: LiveReader) -> Result<SegmentInfo, StoreError> {
     let live_path = live.path().to_owned();
     let half = live_path.with_extension("tmp");
     let sealed = live_path.with_extension("redb");
     // Half a segment is worth nothing, and on a full disk it would keep the disk full.
-    let rows = write_dense(&live, &half).inspect_err(|_| drop(remove(&half)))?;
+    let rows = write_dense(disk, &live, &half).inspect_err(|_| drop(remove(&half)))?;
     let written = SegmentInfo::read(&half)?;
     if written.counts.records() != rows {
         let why = format!("{rows} rows became {} while sealing", written.counts.records());
@@ -122,13 +123,13 @@ pub(super) fn seal(live: LiveReader) -> Result<SegmentInfo, StoreError> {
 }
 
 /// Writes all rows of `live` into the new file `path`; how many there were.
-fn write_dense(live: &LiveReader, path: &Path) -> Result<u64, StoreError> {
+fn write_dense(disk: &dyn Disk, live: &LiveReader, path: &Path) -> Result<u64, StoreError> {
     let heads = live.chunks()?;
     let markets = live.markets()?;
     let rows = heads.iter().map(Head::rows).sum();
     let chunks = merge(live, &heads, markets.len() as u32)?;
     let cause = live.end()?.map_or(Some(CRASH.to_owned()), |end| end.cause);
-    let dense = Segment::create(path, &live.head()?)?;
+    let dense = Segment::create(disk, path, &live.head()?)?;
     dense.commit(&Group {
         markets: (0..).zip(&markets).collect(),
         chunks: (0..).zip(&chunks).map(|(i, (head, bytes))| (i, head, &bytes[..])).collect(),

@@ -6,6 +6,7 @@
 use super::StoreError;
 use super::chunk::{Builder, Head};
 use super::column::{Effort, Packer};
+use super::disk::{Disk, Files};
 use super::live::{CHUNK_ROWS, Live};
 use super::lock::Lock;
 use super::prune::{Janitor, Pruned};
@@ -29,6 +30,7 @@ const ROWS_OF_A_LOST_SEGMENT: u64 = 1 << 32;
 /// Dropping it without [`Writer::finish`] is what a crash does: the next writer seals what was committed.
 pub struct Writer {
     dir: PathBuf,
+    disk: Arc<dyn Disk>,
     session: SessionMeta,
     live: Live,
     rows: Builder,
@@ -55,17 +57,30 @@ impl Writer {
     /// # Errors
     /// [`StoreError::Locked`] while another writer is alive; IO errors; a full disk.
     pub fn open(data_dir: &Path, meta: SessionMeta) -> Result<Writer, StoreError> {
+        Writer::open_on(Arc::new(Files), data_dir, meta)
+    }
+
+    /// [`Writer::open`] with `disk` between redb and the files.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        data_dir: &Path,
+        meta: SessionMeta,
+    ) -> Result<Writer, StoreError> {
         let dir = data_dir.join("log");
         std::fs::create_dir_all(&dir).map_err(|e| StoreError::io(&dir, e))?;
         let lock = Lock::take(&dir)?;
-        recover_locked(&dir)?;
+        recover_locked(&*disk, &dir)?;
         let (number, next_row_id, predecessor) = next_place(&dir)?;
         let head =
             SegmentHead { number, place: 0, first_row_id: next_row_id, session: meta.clone() };
         let packer = Packer::new(Effort::Live).map_err(|e| StoreError::io(&dir, e))?;
         Ok(Writer {
-            live: Live::create(&dir, head)?,
+            live: Live::create(&*disk, &dir, head)?,
             dir,
+            disk,
             rows: Builder::default(),
             packer,
             ready: Vec::new(),
@@ -144,7 +159,8 @@ impl Writer {
         self.pack()?;
         self.commit_group(Some(cause))?;
         self.await_sealing()?;
-        let info = self.live.file.into_reader().and_then(seal)?;
+        let live = self.live.file.into_reader()?;
+        let info = seal(&*self.disk, live)?;
         self.summary.add(&info);
         Ok(self.summary)
     }
@@ -199,13 +215,13 @@ impl Writer {
             first_row_id: self.next_row_id,
             session: self.session.clone(),
         };
-        let old = std::mem::replace(&mut self.live, Live::create(&self.dir, head)?);
+        let old = std::mem::replace(&mut self.live, Live::create(&*self.disk, &self.dir, head)?);
         let end = SegmentEnd { chunks: old.chunks, rows: old.rows, cause: None };
         old.file.commit(&Group { end: Some(end), ..Group::default() })?;
         let path = old.file.path().to_owned();
-        let lock = Arc::clone(&self.lock);
+        let (lock, disk) = (Arc::clone(&self.lock), Arc::clone(&self.disk));
         let thread = std::thread::spawn(move || {
-            let sealed = old.file.into_reader().and_then(seal);
+            let sealed = old.file.into_reader().and_then(|live| seal(&*disk, live));
             drop(lock);
             sealed
         });
