@@ -60,4 +60,4 @@ pub use read::{Filter, Records};
 pub use recover::recover;
 pub use summary::{Counts, SegmentInfo, SessionSummary};
 pub use verify::Verify;
-pub use writer::Writer;
+pub use writer::{Predecessor, Writer};

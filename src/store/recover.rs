@@ -17,7 +17,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The cause of a session whose process died.
-const CRASH: &str = "crash";
+pub(super) const CRASH: &str = "crash";
 
 /// A chunk is packed before its verbatim text grows past this.
 pub(super) const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -83,24 +83,44 @@ pub fn recover(data_dir: &Path) -> Result<(), StoreError> {
 
 /// [`recover`] for who holds the lock.
 pub(super) fn recover_locked(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    reopen(disk, dir)?.into_iter().try_for_each(|live| seal_leftover(disk, live))
+}
+
+/// Removes what is worth nothing, and opens the live segments that a crash left, in order.
+pub(super) fn reopen(disk: &dyn Disk, dir: &Path) -> Result<Vec<LiveReader>, StoreError> {
     let listing = Listing::of(dir)?;
     for half in &listing.half {
         remove(half)?;
     }
+    let mut left = Vec::new();
     for live in &listing.live {
         if live.with_extension("redb").exists() {
             remove(live)?;
             continue;
         }
-        match Segment::reopen(disk, live).and_then(|live| seal(disk, live)) {
-            Ok(_) => {}
-            Err(StoreError::Corrupt { .. }) => {
-                rename(live, &live.with_extension("bad"))?;
-            }
+        // What cannot be sealed must be found now: whoever writes next counts on where it ends.
+        let readable = |reader: LiveReader| reader.chunks().map(|_| reader);
+        match Segment::reopen(disk, live).and_then(readable) {
+            Ok(reader) => left.push(reader),
+            Err(StoreError::Corrupt { .. }) => set_aside(live)?,
             Err(other) => return Err(other),
         }
     }
-    Ok(())
+    Ok(left)
+}
+
+/// Seals what [`reopen`] opened; what turns out to be damaged is set aside.
+pub(super) fn seal_leftover(disk: &dyn Disk, live: LiveReader) -> Result<(), StoreError> {
+    let path = live.path().to_owned();
+    match seal(disk, live) {
+        Ok(_) => Ok(()),
+        Err(StoreError::Corrupt { .. }) => set_aside(&path),
+        Err(other) => Err(other),
+    }
+}
+
+fn set_aside(live: &Path) -> Result<(), StoreError> {
+    rename(live, &live.with_extension("bad"))
 }
 
 /// Turns a live segment into a sealed one. A segment without an end ended in a crash.

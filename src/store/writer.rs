@@ -1,7 +1,8 @@
 //! The one writer of a log.
 //!
 //! Rows gather in a chunk of 1,024; packed chunks gather until the next commit, so that under load several
-//! chunks share one sync of the disk. Full segments are sealed on a thread beside, one at a time.
+//! chunks share one sync of the disk. Full segments, and those that a crash left, are sealed on a thread
+//! beside, one at a time: a start after a kill waits for no packing.
 
 use super::StoreError;
 use super::chunk::{Builder, Head};
@@ -10,10 +11,12 @@ use super::disk::{Disk, Files};
 use super::live::{CHUNK_ROWS, Live};
 use super::lock::Lock;
 use super::prune::{Janitor, Pruned};
-use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, recover_locked, seal};
+use super::reader::LiveReader;
+use super::recover::{CRASH, Listing, TEXT_BYTES_MAX, parse_stem, reopen, seal, seal_leftover};
 use super::segment::{Group, SegmentEnd, SegmentHead};
 use super::summary::{SegmentInfo, SessionSummary};
 use crate::event::{Record, SessionMeta, Tickers};
+use crate::units::TsNs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -41,18 +44,40 @@ pub struct Writer {
     committed_at: Instant,
     sealing: Option<Sealing>,
     summary: SessionSummary,
-    predecessor: Option<SegmentInfo>,
+    predecessor: Option<Predecessor>,
     // Shared with the sealing thread: the lock is free when nobody touches the files any more.
     lock: Arc<Lock>,
 }
 
+/// How the session before a new one ended.
+#[derive(Clone, Debug)]
+pub struct Predecessor {
+    /// What was known at its start.
+    pub session: SessionMeta,
+    /// Receive time of the last row in its last file; `None` if that has no row.
+    pub last_recv: Option<TsNs>,
+    /// Why it ended; `None` if its last file is missing.
+    pub cause: Option<String>,
+}
+
 struct Sealing {
     path: PathBuf,
-    thread: JoinHandle<Result<SegmentInfo, StoreError>>,
+    /// A segment of this session, unless it was a crash's leftovers that were sealed.
+    thread: Option<JoinHandle<Result<Option<SegmentInfo>, StoreError>>>,
+}
+
+impl Drop for Sealing {
+    /// Whoever drops the writer may open the log again at once.
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Its result is for who finishes the session; what was not sealed, the next writer seals.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Writer {
-    /// Starts the session `meta` in `data_dir/log`, after sealing what a crash left there.
+    /// Starts the session `meta` in `data_dir/log`, behind what a crash left there, which is sealed meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Locked`] while another writer is alive; IO errors; a full disk.
@@ -72,12 +97,12 @@ impl Writer {
         let dir = data_dir.join("log");
         std::fs::create_dir_all(&dir).map_err(|e| StoreError::io(&dir, e))?;
         let lock = Lock::take(&dir)?;
-        recover_locked(&*disk, &dir)?;
-        let (number, next_row_id, predecessor) = next_place(&dir)?;
+        let left = reopen(&*disk, &dir)?;
+        let Place { number, next_row_id, predecessor } = Place::next(&dir, &left)?;
         let head =
             SegmentHead { number, place: 0, first_row_id: next_row_id, session: meta.clone() };
         let packer = Packer::new(Effort::Live).map_err(|e| StoreError::io(&dir, e))?;
-        Ok(Writer {
+        let mut writer = Writer {
             live: Live::create(&*disk, &dir, head)?,
             dir,
             disk,
@@ -92,12 +117,18 @@ impl Writer {
             predecessor,
             session: meta,
             lock: Arc::new(lock),
-        })
+        };
+        if let Some(first) = left.first() {
+            let path = first.path().to_owned();
+            writer.seal_beside(path, move |disk| {
+                left.into_iter().try_for_each(|live| seal_leftover(disk, live)).map(|()| None)
+            });
+        }
+        Ok(writer)
     }
 
-    /// The segment before this session's first: how the session before ended, and when. `None` for the
-    /// first of a log, and where that segment cannot be read.
-    pub fn predecessor(&self) -> Option<&SegmentInfo> {
+    /// The session before this one. `None` for the first of a log, and where its end cannot be read.
+    pub fn predecessor(&self) -> Option<&Predecessor> {
         self.predecessor.as_ref()
     }
 
@@ -176,7 +207,8 @@ impl Writer {
 
     /// True while the segment before is being sealed.
     pub fn is_sealing(&self) -> bool {
-        self.sealing.as_ref().is_some_and(|s| !s.thread.is_finished())
+        let thread = self.sealing.as_ref().and_then(|s| s.thread.as_ref());
+        thread.is_some_and(|thread| !thread.is_finished())
     }
 
     fn pack(&mut self) -> Result<(), StoreError> {
@@ -218,40 +250,88 @@ impl Writer {
         let old = std::mem::replace(&mut self.live, Live::create(&*self.disk, &self.dir, head)?);
         let end = SegmentEnd { chunks: old.chunks, rows: old.rows, cause: None };
         old.file.commit(&Group { end: Some(end), ..Group::default() })?;
-        let path = old.file.path().to_owned();
-        let (lock, disk) = (Arc::clone(&self.lock), Arc::clone(&self.disk));
-        let thread = std::thread::spawn(move || {
-            let sealed = old.file.into_reader().and_then(|live| seal(&*disk, live));
-            drop(lock);
-            sealed
+        self.seal_beside(old.file.path().to_owned(), move |disk| {
+            old.file.into_reader().and_then(|live| seal(disk, live)).map(Some)
         });
-        self.sealing = Some(Sealing { path, thread });
         Ok(())
     }
 
+    fn seal_beside(
+        &mut self,
+        path: PathBuf,
+        work: impl FnOnce(&dyn Disk) -> Result<Option<SegmentInfo>, StoreError> + Send + 'static,
+    ) {
+        let (lock, disk) = (Arc::clone(&self.lock), Arc::clone(&self.disk));
+        let thread = std::thread::spawn(move || {
+            let sealed = work(&*disk);
+            drop(lock);
+            sealed
+        });
+        self.sealing = Some(Sealing { path, thread: Some(thread) });
+    }
+
     fn await_sealing(&mut self) -> Result<(), StoreError> {
-        if let Some(Sealing { path, thread }) = self.sealing.take() {
-            let info = thread.join().map_err(|_| StoreError::SealAbandoned { path })??;
-            self.summary.add(&info);
+        let Some(mut sealing) = self.sealing.take() else { return Ok(()) };
+        if let Some(thread) = sealing.thread.take() {
+            let path = sealing.path.clone();
+            let sealed = thread.join().map_err(|_| StoreError::SealAbandoned { path })??;
+            sealed.iter().for_each(|info| self.summary.add(info));
         }
         Ok(())
     }
 }
 
-/// Number and first `row_id` of the next segment, and the segment before it.
-fn next_place(dir: &Path) -> Result<(u32, u64, Option<SegmentInfo>), StoreError> {
-    let pruned = Pruned::read(dir)?;
-    let listing = Listing::of(dir)?;
-    let names = listing.sealed.iter().chain(&listing.bad).filter(|path| !pruned.covers(path));
-    let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
-    let Some(((number, first_row_id), path)) = last else {
-        return Ok((pruned.next_number, pruned.next_row_id, None));
-    };
-    match SegmentInfo::read(path) {
-        Ok(info) => Ok((number + 1, info.next_row_id(), Some(info))),
-        Err(StoreError::Corrupt { .. }) => {
-            Ok((number + 1, first_row_id + ROWS_OF_A_LOST_SEGMENT, None))
+/// Where a new session begins.
+struct Place {
+    number: u32,
+    next_row_id: u64,
+    predecessor: Option<Predecessor>,
+}
+
+impl Place {
+    /// Behind everything in `dir`; `left` are live segments that are not sealed yet.
+    fn next(dir: &Path, left: &[LiveReader]) -> Result<Place, StoreError> {
+        let pruned = Pruned::read(dir)?;
+        let listing = Listing::of(dir)?;
+        let names = listing.sealed.iter().chain(&listing.bad).filter(|path| !pruned.covers(path));
+        let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
+        if let Some(left) = left.last() {
+            let head = left.head()?;
+            if last.is_none_or(|((number, _), _)| number < head.number) {
+                return Place::behind_leftover(left, head);
+            }
         }
-        Err(e) => Err(e),
+        let Some(((number, first_row_id), path)) = last else {
+            let Pruned { next_number: number, next_row_id, .. } = pruned;
+            return Ok(Place { number, next_row_id, predecessor: None });
+        };
+        let (next_row_id, predecessor) = match SegmentInfo::read(path) {
+            Ok(info) => (info.next_row_id(), Some(Predecessor::of(info))),
+            Err(StoreError::Corrupt { .. }) => (first_row_id + ROWS_OF_A_LOST_SEGMENT, None),
+            Err(e) => return Err(e),
+        };
+        Ok(Place { number: number + 1, next_row_id, predecessor })
+    }
+
+    fn behind_leftover(left: &LiveReader, head: SegmentHead) -> Result<Place, StoreError> {
+        let chunks = left.chunks()?;
+        let rows: u64 = chunks.iter().map(Head::rows).sum();
+        let predecessor = Predecessor {
+            session: head.session,
+            last_recv: chunks.iter().map(|chunk| chunk.recv_max).max(),
+            cause: left.end()?.map_or_else(|| Some(CRASH.to_owned()), |end| end.cause),
+        };
+        Ok(Place {
+            number: head.number + 1,
+            next_row_id: head.first_row_id + rows,
+            predecessor: Some(predecessor),
+        })
+    }
+}
+
+impl Predecessor {
+    fn of(info: SegmentInfo) -> Predecessor {
+        let last_recv = info.recv.map(|(_, last)| last);
+        Predecessor { session: info.session, last_recv, cause: info.cause }
     }
 }
