@@ -108,9 +108,10 @@ pub(super) struct Ports {
 /// How the session went: its summary, and the last state.
 pub(super) type Ended = Result<(SessionSummary, LogState), StoreError>;
 
-/// Starts the thread; the receiver hears when it has ended, for whatever reason.
+/// Starts the thread, which writes the rows `first` before all others; the receiver hears when it has ended, for whatever reason.
 pub(super) fn start(
     writer: Writer,
+    first: Vec<OwnRow>,
     ports: Ports,
     handle: Handle,
 ) -> std::io::Result<oneshot::Receiver<Ended>> {
@@ -133,7 +134,7 @@ pub(super) fn start(
     };
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
         // Nobody listens any more when the collector was given up on.
-        let _ = ended.send(thread.run(&handle));
+        let _ = ended.send(thread.run(first, &handle));
     })?;
     Ok(end)
 }
@@ -150,11 +151,17 @@ struct LogThread {
     waiting: Vec<TsNs>,
     waiting_since: Option<Instant>,
     committed_at: Instant,
-    rolling: Option<oneshot::Sender<()>>,
+    rolling: Option<Rolling>,
     deltas: u64,
     told_at: Instant,
     turned_at: Instant,
     state: LogState,
+}
+
+/// A new segment that was asked for.
+struct Rolling {
+    sealed: oneshot::Sender<()>,
+    begun: bool,
 }
 
 enum Input {
@@ -164,15 +171,15 @@ enum Input {
 }
 
 impl LogThread {
-    fn run(mut self, handle: &Handle) -> Ended {
+    fn run(mut self, first: Vec<OwnRow>, handle: &Handle) -> Ended {
+        first.into_iter().try_for_each(|row| self.own_row(row))?;
         loop {
-            match handle.block_on(next(&mut self.ports, self.patience())) {
+            let patience = self.patience();
+            match handle.block_on(next(&mut self.ports, patience)) {
                 Input::Batch(batch) => self.batch(batch)?,
                 Input::Ask(Some(Ask::Row(row))) => self.own_row(row)?,
-                Input::Ask(Some(Ask::Roll(done))) => {
-                    self.commit()?;
-                    self.writer.roll()?;
-                    self.rolling = Some(done);
+                Input::Ask(Some(Ask::Roll(sealed))) => {
+                    self.rolling = Some(Rolling { sealed, begun: false });
                 }
                 Input::Ask(Some(Ask::Finish(cause))) => return self.finish(&cause),
                 // Whoever asks is gone: what came so far is a session.
@@ -183,13 +190,27 @@ impl LogThread {
             if self.is_due() {
                 self.commit()?;
             }
-            if self.rolling.is_some() && !self.writer.is_sealing() {
-                self.rolling.take().map(|done| done.send(()));
+            if !self.writer.is_sealing() {
+                self.roll()?;
             }
             if self.told_at.elapsed() >= TELL_EVERY {
                 self.tell();
             }
         }
+    }
+
+    /// Begins the segment that was asked for, or says that the one before is sealed.
+    fn roll(&mut self) -> Result<(), StoreError> {
+        match self.rolling.take() {
+            Some(Rolling { sealed, begun: false }) => {
+                self.writer.roll()?;
+                self.rolling = Some(Rolling { sealed, begun: true });
+            }
+            // Whoever asked may be gone.
+            Some(Rolling { sealed, begun: true }) => drop(sealed.send(())),
+            None => {}
+        }
+        Ok(())
     }
 
     /// How long nothing need be done when nothing comes.
