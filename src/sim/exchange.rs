@@ -140,6 +140,16 @@ impl Exchange {
         self.reduce(id, Qty(i64::MAX), facts)
     }
 
+    /// Takes every resting order away: the market closed or was halted.
+    pub fn clear(&mut self, facts: &mut Vec<Fact>) {
+        self.places.clear();
+        for side in [Side::Yes, Side::No] {
+            for (price, level) in std::mem::take(&mut self.bids[side.index()]) {
+                facts.push(Fact::Level(Delta { side, price, qty: -level.total }));
+            }
+        }
+    }
+
     /// The order, while it rests.
     pub fn order(&self, id: OrderId) -> Option<Resting> {
         let &(side, price) = self.places.get(&id)?;
