@@ -38,6 +38,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 enum Why {
     /// Asked to, or the time is over.
     Cause(&'static str),
+    /// The feed ended.
+    Fed(Result<(), FeedFailure>),
     /// It cannot go on.
     Failure(&'static str, CollectError),
     /// The log thread ended by itself; `None`: it died.
@@ -59,7 +61,9 @@ where
 {
     let (session, io) = match Session::open(spec, resumed) {
         Ok(opened) => opened,
-        Err(failure) => return Collected { report: CollectReport::begin(spec, ""), failure: Some(failure) },
+        Err(failure) => {
+            return Collected { report: CollectReport::begin(spec, ""), failure: Some(failure) };
+        }
     };
     hear(Notice::Started { session: session.report.session.clone() });
     session.run(feed(io), stop, hear).await
@@ -170,16 +174,18 @@ impl<'a> Session<'a> {
     ) -> Collected {
         tokio::pin!(feed);
         let why = self.attend(feed.as_mut(), &mut stop, hear).await;
-        let (cause, failure, ended) = match why {
-            Why::Cause(cause) => (cause, None, None),
-            Why::Failure(cause, failure) => (cause, Some(failure), None),
-            Why::Log(ended) => ("error", None, Some(ended)),
-        };
         self.stop_feed.send_replace(true);
-        if cause != "feed_failed" && ended.is_none() {
+        if !matches!(why, Why::Fed(_) | Why::Log(_)) {
             // The queue is still being emptied: a feed that waits for it comes through.
             let _ = tokio::time::timeout(GOODBYE, feed).await;
         }
+        let (cause, failure, ended) = match why {
+            Why::Cause(cause) => (cause, None, None),
+            Why::Fed(Ok(())) => ("finished", None, None),
+            Why::Fed(Err(e)) => ("feed_failed", Some(CollectError::Feed(e)), None),
+            Why::Failure(cause, failure) => (cause, Some(failure), None),
+            Why::Log(ended) => ("error", None, Some(ended)),
+        };
         if cause == GapCause::DiskFull.word() {
             let gap = gap_of_all(GapCause::DiskFull, log_thread::now());
             self.write(own(Body::Gap(Box::new(gap)))).await;
@@ -204,10 +210,7 @@ impl<'a> Session<'a> {
                 Ok(cause) = stop.wait_for(Option::is_some) => {
                     return Why::Cause(cause.unwrap_or("error"));
                 }
-                done = &mut feed => return match done {
-                    Ok(()) => Why::Cause("finished"),
-                    Err(e) => Why::Failure("feed_failed", CollectError::Feed(e)),
-                },
+                done = &mut feed => return Why::Fed(done),
                 () = sleep_until(over.into()) => return Why::Cause("finished"),
                 Some(seen) = self.seen.recv() => self.seen(seen, hear),
                 done = upkept(&mut self.upkeep) => self.upkept(done, hear),
@@ -320,9 +323,10 @@ impl<'a> Session<'a> {
             }
             lost => {
                 self.report.cause = "error".to_owned();
-                if matches!(failure, Some(CollectError::LogLost { .. })) {
+                if let Err(source) = self.disk.look(Instant::now()) {
                     // Whatever was committed, its files are not there any more.
                     self.report.committed = 0;
+                    failure = Some(CollectError::LogLost { dir: self.log_dir.clone(), source });
                 }
                 let error = lost.map_or(CollectError::Thread, |ended| match ended {
                     Err(e) => CollectError::Store(e),

@@ -11,6 +11,7 @@
 mod agent;
 mod broker;
 mod cli;
+mod collect;
 mod conformance;
 mod env;
 #[cfg(feature = "learn")]
