@@ -45,8 +45,8 @@ pub fn install_provider() {
 pub fn client(ca_file: Option<&Path>) -> Result<TlsConfig, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
-        let pem = std::fs::read(path)
-            .map_err(|why| TlsError::Read { path: path.to_path_buf(), why })?;
+        let pem =
+            std::fs::read(path).map_err(|why| TlsError::Read { path: path.to_path_buf(), why })?;
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         let (added, bad) = roots.add_parsable_certificates(certificates.unwrap_or_default());
         if added == 0 || bad > 0 {
