@@ -12,6 +12,7 @@ mod agent;
 mod broker;
 mod cli;
 mod client;
+mod collect;
 mod conformance;
 mod env;
 #[cfg(feature = "learn")]
