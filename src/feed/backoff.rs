@@ -70,6 +70,7 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::Rng;
     use proptest::prelude::*;
 
     proptest! {
@@ -96,8 +97,8 @@ mod tests {
         let mean = |seed| {
             let mut backoff = Backoff::new(Rng::stream(seed, "backoff", 0));
             for _ in 0..n {
-            backoff.next_ms(Trouble::Transient);
-        }
+                backoff.next_ms(Trouble::Transient);
+            }
             backoff.next_ms(Trouble::Transient)
         };
         (0..500).map(mean).sum::<u64>() / 500
@@ -118,8 +119,8 @@ mod tests {
             .map(|i| {
                 let mut backoff = Backoff::new(Rng::stream(7, "backoff", i));
                 for _ in 0..5 {
-            backoff.next_ms(Trouble::Transient);
-        }
+                    backoff.next_ms(Trouble::Transient);
+                }
                 backoff.next_ms(Trouble::Transient)
             })
             .collect();
@@ -132,8 +133,8 @@ mod tests {
             let sum = |seed| {
                 let mut backoff = Backoff::new(Rng::stream(seed, "backoff", 0));
                 for _ in 0..10 {
-            backoff.next_ms(Trouble::Transient);
-        }
+                    backoff.next_ms(Trouble::Transient);
+                }
                 backoff.lived(lived_ms);
                 backoff.next_ms(Trouble::Transient)
             };

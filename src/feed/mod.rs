@@ -11,10 +11,15 @@
 //! **Invariant:** nothing is applied to a book between a gap and its market's next snapshot.
 //! **Invariant:** only `ws` and `connect` touch a socket or a clock; [`session`] decides.
 
+pub mod access;
 pub mod backoff;
+pub mod bucket;
 mod connect;
+pub mod discover;
 mod healing;
 mod link;
+pub mod rest;
+pub mod rotation;
 pub mod session;
 mod skew;
 mod subscriptions;

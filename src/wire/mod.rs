@@ -13,7 +13,9 @@ pub mod convert;
 mod decode;
 mod encode;
 pub mod frame;
+pub mod lifecycle;
 pub mod market;
+pub mod rest;
 mod scan;
 
 pub use decode::{Counts, Decoder};

@@ -11,6 +11,8 @@
 mod agent;
 mod broker;
 mod cli;
+mod client;
+mod collect;
 mod conformance;
 mod env;
 #[cfg(feature = "learn")]
