@@ -16,12 +16,16 @@ const FACTS_PER_BURST_E2: u64 = 330;
 /// What a crowd is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CrowdSpec {
-    /// Events (level changes and trades) per second, in thousandths; positive.
-    pub events_e3_per_s: u64,
-    /// Fair value at the start, billionths of a dollar.
+    /// Fair value at the opening, billionths of a dollar.
     pub start_e9: i64,
-    /// Distance of two prices that the crowd uses, 1e-4 dollars.
-    pub tick_e4: i64,
+    /// Standard deviation of the log-odds of the fair value over `life_s`, millionths.
+    pub spread_e6: i64,
+    /// The market's life in seconds.
+    pub life_s: u32,
+    /// Book changes and trades per second, thousandths; positive.
+    pub events_per_s_e3: u32,
+    /// Step of the prices that it bids, 1e-4 dollars; positive.
+    pub tick_e4: u16,
 }
 
 /// One market's traders.
@@ -37,7 +41,8 @@ pub struct Crowd {
 impl Crowd {
     /// A crowd that has not acted yet.
     pub fn new(spec: CrowdSpec, rng: Rng) -> Crowd {
-        let fair = Fair::new(spec.start_e9, 1_500_000, 20_000);
+        let bursts = u64::from(spec.life_s) * u64::from(spec.events_per_s_e3) / FACTS_PER_BURST_E2 / 10;
+        let fair = Fair::new(spec.start_e9, spec.spread_e6, bursts as u32);
         Crowd { spec, fair, rng, quotes: [None; 2], waiting: Vec::new() }
     }
 
@@ -53,7 +58,7 @@ impl Crowd {
 
     /// Microseconds until the next burst.
     pub fn next_wait_us(&mut self) -> u64 {
-        let mean_us = FACTS_PER_BURST_E2 * 10_000_000 / self.spec.events_e3_per_s.max(1);
+        let mean_us = FACTS_PER_BURST_E2 * 10_000_000 / u64::from(self.spec.events_per_s_e3.max(1));
         // Uniform in 0..2 means: a plain clock with some life in it.
         1 + self.rng.below(2 * mean_us.max(1))
     }
@@ -77,7 +82,7 @@ impl Crowd {
     /// The highest tick at which the crowd still buys `side`.
     fn cap(&self, side: Side) -> Option<Price> {
         let worth_e9 = if side == Side::Yes { self.fair.e9() } else { ONE_E9 - self.fair.e9() };
-        let tick_e4 = self.spec.tick_e4;
+        let tick_e4 = i64::from(self.spec.tick_e4.max(1));
         let e4 = (worth_e9 / 100_000 - tick_e4 / 2) / tick_e4 * tick_e4;
         Price::new(e4).filter(|p| *p > Price::ZERO)
     }
@@ -94,8 +99,8 @@ impl Crowd {
 
     fn wait_behind(&mut self, side: Side, exchange: &mut Exchange, facts: &mut Vec<Fact>) {
         let Some(cap) = self.cap(side) else { return };
-        let back_e4 = (1 + self.rng.below(9) as i64) * self.spec.tick_e4;
-        let price = Price::new((cap.e4() - back_e4).max(self.spec.tick_e4)).unwrap_or(cap);
+        let back_e4 = (1 + self.rng.below(9) as i64) * i64::from(self.spec.tick_e4);
+        let price = Price::new((cap.e4() - back_e4).max(i64::from(self.spec.tick_e4))).unwrap_or(cap);
         let size = Qty(100 + self.rng.below(5_000) as i64);
         if let Ok(id) = exchange.bid(side, price, size, Rest::Keep, facts) {
             self.waiting.push(id);
