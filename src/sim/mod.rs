@@ -10,6 +10,7 @@
 //! **Invariant:** everything except [`write`] is pure and integer: same seed, same bytes,
 //! everywhere.
 
+pub mod blast;
 pub mod crowd;
 pub mod exchange;
 pub mod flow;
