@@ -4,7 +4,11 @@
 //! meets the broker's fill model, so that one can be judged by the other.
 //! **Invariant:** everything except [`write`] is pure and integer: same seed, same bytes, everywhere.
 
+pub mod calibrate;
+pub mod crowd;
+mod draw;
 pub mod exchange;
 pub mod flow;
+pub mod lag;
 pub mod tape;
 pub mod write;
