@@ -199,9 +199,8 @@ mod tests {
 
     /// Frames by number; the checksum stands for the content.
     fn run(sequence: &mut Sequence, frames: &[(u64, u32)]) -> (Vec<Verdict>, SequenceTotals) {
-        let enter = |&(seq, print)| {
-            sequence.enter(Numbered { sid: 1, seq, recv: TsNs(seq as i64), print })
-        };
+        let enter =
+            |&(seq, print)| sequence.enter(Numbered { sid: 1, seq, recv: TsNs(seq as i64), print });
         let verdicts = frames.iter().map(enter).collect();
         (verdicts, sequence.totals().next().expect("one sid").1)
     }

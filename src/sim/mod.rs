@@ -18,6 +18,7 @@ mod encode;
 pub mod exchange;
 pub mod flow;
 pub mod lag;
+pub mod replay;
 pub mod script;
 pub mod server;
 pub mod tape;

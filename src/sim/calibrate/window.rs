@@ -25,7 +25,8 @@ pub struct Window {
 pub fn simulate(window: &Window) -> Vec<Event> {
     let stream = |name| Rng::stream(window.seed, name, window.index);
     let mut crowd = Crowd::new(window.crowd, stream("crowd"));
-    let mut told = Told { lag: Lag::new(stream("lag")), arrived: [TsNs::default(); 2], events: Vec::new() };
+    let mut told =
+        Told { lag: Lag::new(stream("lag")), arrived: [TsNs::default(); 2], events: Vec::new() };
     let (mut exchange, mut facts) = (Exchange::default(), Vec::new());
     crowd.open(&mut exchange, &mut facts);
     facts.clear();
@@ -72,7 +73,8 @@ impl Told {
         let last = &mut self.arrived[usize::from(trade)];
         *last = TsNs((at_us + late_us) * 1_000).max(*last);
         let sid = if trade { 2 } else { 1 };
-        let event = Event { row_id: 0, recv: *last, ts: Some(ts), market: MarketId(0), sid, seq: 0, body };
+        let event =
+            Event { row_id: 0, recv: *last, ts: Some(ts), market: MarketId(0), sid, seq: 0, body };
         self.events.push(event);
     }
 }

@@ -31,20 +31,51 @@ const ORDERS_MAX: usize = 600;
 
 /// Size of a new order, hundredths of a contract.
 const QUOTE_E2: [i64; 28] = [
-    100, 500, 700, 1_000, 1_000, 1_000, 1_000, 1_200, 1_500, 2_000, 2_400, 2_500, 2_900,
-    3_000, 3_100, 3_300, 3_600, 3_900, 4_000, 5_000, 6_500, 8_300, 10_000, 10_000, 10_000, 10_000,
-    15_000, 200_000,
+    100, 500, 700, 1_000, 1_000, 1_000, 1_000, 1_200, 1_500, 2_000, 2_400, 2_500, 2_900, 3_000,
+    3_100, 3_300, 3_600, 3_900, 4_000, 5_000, 6_500, 8_300, 10_000, 10_000, 10_000, 10_000, 15_000,
+    200_000,
 ];
-const PROBE_E2:i64=10;
+const PROBE_E2: i64 = 10;
 /// Ticks below what a side is worth at which an order is placed.
 const QUOTE_TICKS: [i64; 32] = [
-    0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 6, 6, 7, 8, 9, 10, 14, 20, 30, 45, 60, 85,
+    0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 6, 6, 7, 8, 9, 10, 14, 20, 30, 45,
+    60, 85,
 ];
 /// How long an order stands before its owner thinks again, microseconds.
 const QUOTE_US: [i64; 33] = [
-    2_500, 4_500, 5_500, 6_200, 7_000, 8_000, 9_000, 10_500, 12_000, 14_000, 16_000, 18_000, 21_000,
-    25_000, 30_000, 37_000, 45_000, 55_000, 70_000, 88_000, 110_000, 150_000, 200_000, 280_000, 400_000,
-    550_000, 800_000, 1_250_000, 2_000_000, 3_300_000, 5_800_000, 12_000_000, 100_000_000,
+    2_500,
+    4_500,
+    5_500,
+    6_200,
+    7_000,
+    8_000,
+    9_000,
+    10_500,
+    12_000,
+    14_000,
+    16_000,
+    18_000,
+    21_000,
+    25_000,
+    30_000,
+    37_000,
+    45_000,
+    55_000,
+    70_000,
+    88_000,
+    110_000,
+    150_000,
+    200_000,
+    280_000,
+    400_000,
+    550_000,
+    800_000,
+    1_250_000,
+    2_000_000,
+    3_300_000,
+    5_800_000,
+    12_000_000,
+    100_000_000,
 ];
 /// Longer stands depend on the pace of the market, shorter ones on the makers' machines.
 const MACHINE_US: i64 = 300_000;
@@ -52,18 +83,20 @@ const MACHINE_US: i64 = 300_000;
 const LAYERS: usize = 26;
 /// Ticks below what a side is worth at which a layer is placed.
 const LAYER_TICKS: [i64; 32] = [
-    0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17, 19, 21, 24, 27, 30, 33, 36, 40, 44, 50, 60,
+    0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17, 19, 21, 24, 27, 30, 33,
+    36, 40, 44, 50, 60,
 ];
 /// Size of a layer, hundredths of a contract.
 const LAYER_E2: [i64; 16] = [
-    300, 500, 1_000, 2_000, 2_500, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000, 7_500, 10_000, 10_000, 20_000, 100_000,
+    300, 500, 1_000, 2_000, 2_500, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000, 7_500, 10_000, 10_000,
+    20_000, 100_000,
 ];
 /// Mean stand of a layer, microseconds.
 const LAYER_US: i64 = 40_000_000;
 /// Size of a taker's order, hundredths of a contract.
 const TAKE_E2: [i64; 20] = [
-    10, 10, 100, 100, 200, 300, 500, 500, 800, 1_000, 1_000, 1_300, 1_700, 2_300, 2_700, 3_500, 4_500,
-    7_000, 10_000, 40_000,
+    10, 10, 100, 100, 200, 300, 500, 500, 800, 1_000, 1_000, 1_300, 1_700, 2_300, 2_700, 3_500,
+    4_500, 7_000, 10_000, 40_000,
 ];
 /// Reaction to a bid above what it is worth, microseconds.
 const REACTION_US: [i64; 5] = [200, 600, 1_500, 4_000, 20_000];
@@ -327,10 +360,8 @@ impl Crowd {
     fn stale(&self, exchange: &Exchange) -> Option<(Side, Price)> {
         let touch = exchange.touch();
         let slack_e9 = i64::from(self.spec.tick_e4) * E9_PER_E4 / 2;
-        let bids = [
-            (Side::Yes, touch.bid.map(|b| b.0)),
-            (Side::No, touch.ask.map(|a| a.0.complement())),
-        ];
+        let bids =
+            [(Side::Yes, touch.bid.map(|b| b.0)), (Side::No, touch.ask.map(|a| a.0.complement()))];
         bids.into_iter().find_map(|(side, price)| {
             let dear = |p: &Price| p.e4() * E9_PER_E4 > self.worth_e9(side) + slack_e9;
             price.filter(dear).map(|p| (side, p))

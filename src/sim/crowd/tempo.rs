@@ -1,7 +1,7 @@
 //! The pace of a crowd: calm and hectic stretches, and bursts within them.
 
-use crate::sim::draw;
 use crate::rng::Rng;
+use crate::sim::draw;
 
 /// Events per second of the recorded markets, thousandths: the tables hold at this pace.
 pub(super) const PACE_E3: i64 = 81_000;
@@ -30,12 +30,13 @@ pub(super) struct Tempo {
     takers_e3: i64,
 }
 const TAKER_MOOD_E3: [i64; 9] = [250, 400, 600, 800, 1000, 1300, 1700, 2_400, 4_000];
-const PROBES_E3: [i64; 12] = [10, 30,60,90,110,140,170,200,230,270,320,400];
+const PROBES_E3: [i64; 12] = [10, 30, 60, 90, 110, 140, 170, 200, 230, 270, 320, 400];
 
 impl Tempo {
     pub(super) fn new(rate_e3: i64, rng: &mut Rng) -> Tempo {
         let slow_e3 = draw::one_of(rng, &SLOW_E3);
-        let probes_e3 = draw::one_of(rng, &PROBES_E3);Tempo { rate_e3, fast_e3: 1_000, slow_e3, probes_e3, takers_e3: 1_000 }
+        let probes_e3 = draw::one_of(rng, &PROBES_E3);
+        Tempo { rate_e3, fast_e3: 1_000, slow_e3, probes_e3, takers_e3: 1_000 }
     }
 
     /// True when the next quote is a probe.
@@ -51,7 +52,9 @@ impl Tempo {
     /// A new stretch; returns its length.
     pub(super) fn change(&mut self, rng: &mut Rng) -> i64 {
         if rng.below(SLOW_STRETCHES) == 0 {
-            self.slow_e3 = draw::one_of(rng, &SLOW_E3);self.takers_e3 = draw::between(rng, &TAKER_MOOD_E3);self.probes_e3 = draw::between(rng, &PROBES_E3);
+            self.slow_e3 = draw::one_of(rng, &SLOW_E3);
+            self.takers_e3 = draw::between(rng, &TAKER_MOOD_E3);
+            self.probes_e3 = draw::between(rng, &PROBES_E3);
         }
         self.fast_e3 = draw::one_of(rng, &FAST_E3);
         draw::wait(rng, FAST_US)
@@ -70,7 +73,7 @@ impl Tempo {
 
     /// Until the next taker comes.
     pub(super) fn take_us(&self, rng: &mut Rng) -> i64 {
-        let per_s_e6 = TAKERS_E3 * self.takers_e3/1_000 * (self.rate_e3 * self.slow_e3).isqrt();
+        let per_s_e6 = TAKERS_E3 * self.takers_e3 / 1_000 * (self.rate_e3 * self.slow_e3).isqrt();
         draw::wait(rng, 1_000_000_000_000 / per_s_e6.max(1))
     }
 }
