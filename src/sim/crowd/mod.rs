@@ -38,7 +38,7 @@ const QUOTE_E2: [i64; 28] = [
 const PROBE_E2:i64=10;
 /// Ticks below what a side is worth at which an order is placed.
 const QUOTE_TICKS: [i64; 32] = [
-    0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 6, 6, 7, 8, 9, 10, 14, 20, 30, 45, 60, 85,
+    0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 6, 6, 7, 8, 9, 10, 14, 20, 30, 45, 60, 85,
 ];
 /// How long an order stands before its owner thinks again, microseconds.
 const QUOTE_US: [i64; 33] = [
@@ -49,14 +49,14 @@ const QUOTE_US: [i64; 33] = [
 /// Longer stands depend on the pace of the market, shorter ones on the makers' machines.
 const MACHINE_US: i64 = 300_000;
 /// Orders per side that stand for long.
-const LAYERS: usize = 26;
+const LAYERS: usize = 28;
 /// Ticks below what a side is worth at which a layer is placed.
 const LAYER_TICKS: [i64; 32] = [
-    0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17, 19, 21, 24, 27, 30, 33, 36, 40, 44, 50, 60,
+    0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17, 19, 21, 24, 27, 31, 35, 39, 44, 50, 60,
 ];
 /// Size of a layer, hundredths of a contract.
 const LAYER_E2: [i64; 16] = [
-    300, 500, 1_000, 2_000, 2_500, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000, 7_500, 10_000, 10_000, 20_000, 100_000,
+    200, 500, 1_000, 1_500, 2_500, 3_000, 5_000, 5_000, 5_000, 5_000, 7_500, 10_000, 15_000, 20_000, 25_000, 30_000,
 ];
 /// Mean stand of a layer, microseconds.
 const LAYER_US: i64 = 40_000_000;
@@ -67,6 +67,8 @@ const TAKE_E2: [i64; 20] = [
 ];
 /// Reaction to a bid above what it is worth, microseconds.
 const REACTION_US: [i64; 5] = [200, 600, 1_500, 4_000, 20_000];
+/// Mean time until somebody follows the worth of a side, microseconds.
+const FOLLOW_US: i64 = 150_000;
 /// Owners who re-quote rather than leave, of a thousand.
 const REQUOTE_E3: i64 = 500;
 /// Stale bids that are taken before their owner is back, of a thousand.
@@ -205,7 +207,7 @@ impl Crowd {
                 }
             }
             Task::Take => {
-                let wait_us = self.tempo.take_us(&mut self.rng);
+                let wait_us = self.tempo.taker_us(&mut self.rng);
                 self.plan(wait_us, Task::Take);
                 let side = self.either_side();
                 self.take(side, exchange, facts);
@@ -232,7 +234,7 @@ impl Crowd {
 
     /// Schedules the next maker.
     fn expect(&mut self) {
-        let wait_us = self.tempo.come_us(&mut self.rng);
+        let wait_us = self.tempo.maker_us(&mut self.rng);
         self.coming = self.plan(wait_us, Task::Come);
     }
 
@@ -272,10 +274,10 @@ impl Crowd {
         let price = self.price(side, depth_ticks, exchange);
         let id = price.and_then(|p| exchange.bid(side, p, size, Rest::Keep, facts).ok());
         let stand_us = match kind {
-            Kind::Layer => self.tempo.slowed(draw::wait(&mut self.rng, LAYER_US)),
+            Kind::Layer => self.tempo.people_us(draw::wait(&mut self.rng, LAYER_US)),
             Kind::Quote => {
                 let stand_us = draw::between(&mut self.rng, &QUOTE_US);
-                stand_us.min(MACHINE_US) + self.tempo.slowed((stand_us - MACHINE_US).max(0))
+                self.tempo.machines_us(stand_us.min(MACHINE_US)) + self.tempo.people_us((stand_us - MACHINE_US).max(0))
             }
         };
         if id.is_some() || kind == Kind::Layer {
@@ -337,31 +339,63 @@ impl Crowd {
         })
     }
 
-    /// Schedules a reaction to a stale bid.
+    /// A side with a better price than its best bid, at which a maker would still bid.
+    fn room(&mut self, exchange: &Exchange) -> Option<Side> {
+        let touch = exchange.touch();
+        let bids = [
+            (Side::Yes, touch.bid.map(|b| b.0)),
+            (Side::No, touch.ask.map(|a| a.0.complement())),
+        ];
+        bids.into_iter().find_map(|(side, best)| {
+            (self.price(side, 0, exchange) > best).then_some(side)
+        })
+    }
+
+    /// Schedules a reaction to a stale bid, or to room for a better one.
     fn watch(&mut self, exchange: &Exchange) {
-        if !self.reacting && self.stale(exchange).is_some() {
-            self.reacting = true;
-            let wait_us = draw::between(&mut self.rng, &REACTION_US);
-            self.plan(wait_us, Task::React);
+        if self.reacting {
+            return;
+        }
+        let wait_us = if self.stale(exchange).is_some() {
+            draw::between(&mut self.rng, &REACTION_US)
+        } else if self.room(exchange).is_some() {
+            self.tempo.people_us(draw::wait(&mut self.rng, FOLLOW_US))
+        } else {
+            return;
+        };
+        self.reacting = true;
+        self.plan(wait_us, Task::React);
+    }
+
+    fn react(&mut self, exchange: &mut Exchange, facts: &mut Vec<Fact>) {
+        self.reacting = false;
+        if let Some((side, price)) = self.stale(exchange) {
+            let pick_off = draw::chance(&mut self.rng, PICKED_OFF_E3);
+            let stands = |id| exchange.order(id).is_some_and(|o| o.price == price);
+            match self.find(|own| own.side == side && own.id.is_some_and(stands)) {
+                Some(place) if !pick_off => self.lead(place, exchange, facts),
+                _ => self.take(side.other(), exchange, facts),
+            }
+        } else if let Some(side) = self.room(exchange) {
+            let quote = |own: &Own| own.side == side && own.kind == Kind::Quote;
+            if let Some(place) = self.find(quote) {
+                self.lead(place, exchange, facts);
+            }
         }
     }
 
-    /// A stale bid is taken, unless its owner is back in time and moves it.
-    fn react(&mut self, exchange: &mut Exchange, facts: &mut Vec<Fact>) {
-        self.reacting = false;
-        let Some((side, price)) = self.stale(exchange) else { return };
-        let stands = |id| exchange.order(id).is_some_and(|o| o.side == side && o.price == price);
-        let owned = self.schedule.iter().find_map(|(place, task)| match task {
-            Task::Think(own) if own.id.is_some_and(stands) => Some((*place, *own)),
+    /// The next owner to think again among those whom `wanted` wants.
+    fn find(&self, wanted: impl Fn(&Own) -> bool) -> Option<Place> {
+        self.schedule.iter().find_map(|(place, task)| match task {
+            Task::Think(own) if wanted(own) => Some(*place),
             _ => None,
-        });
-        match owned {
-            Some((place, own)) if !draw::chance(&mut self.rng, PICKED_OFF_E3) => {
-                self.schedule.remove(&place);
-                let left = own.id.map_or(Qty::ZERO, |id| exchange.cancel(id, facts));
-                self.quote(side, own.kind, 0, left, exchange, facts);
-            }
-            _ => self.take(side.other(), exchange, facts),
-        }
+        })
+    }
+
+    /// An owner moves an order to the best price that it would still pay.
+    fn lead(&mut self, place: Place, exchange: &mut Exchange, facts: &mut Vec<Fact>) {
+        let Some(Task::Think(own)) = self.schedule.remove(&place) else { return };
+        let left = own.id.map_or(Qty::ZERO, |id| exchange.cancel(id, facts));
+        self.quote(own.side, own.kind, 0, left, exchange, facts);
     }
 }
