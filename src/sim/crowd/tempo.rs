@@ -27,7 +27,7 @@ const BURST_US: [i64; 9] = [60, 150, 230, 300, 380, 430, 600, 900, 2_500];
 const EVENTS_PER_MAKER_E3: i64 = 4_100;
 /// Takers per second in a market of one event per second, thousandths. Their number grows with the
 /// square root of the events: busy markets are busy with quotes.
-const TAKERS_PER_S_E3: i64 = 150;
+const TAKERS_PER_S_E3: i64 = 138;
 
 /// What the pace is now.
 #[derive(Clone, Debug)]
@@ -42,7 +42,8 @@ pub(super) struct Tempo {
 impl Tempo {
     /// The pace of a market with so many thousandths of an event per second.
     pub(super) fn new(rate_e3: i64, rng: &mut Rng) -> Tempo {
-        let mut tempo = Tempo { rate_e3, stretch_e3: 1_000, weather_e3: 0, takers_e3: 0, probes_e3: 0 };
+        let mut tempo =
+            Tempo { rate_e3, stretch_e3: 1_000, weather_e3: 0, takers_e3: 0, probes_e3: 0 };
         tempo.turn(rng);
         tempo
     }
@@ -56,15 +57,20 @@ impl Tempo {
         draw::wait(rng, STRETCH_US)
     }
 
-    /// Until the next maker comes.
-    pub(super) fn maker_us(&self, rng: &mut Rng) -> i64 {
-        if draw::chance(rng, BURST_E3) {
-            return draw::between(rng, &BURST_US);
+    /// Until the next maker comes, after one who just did.
+    pub(super) fn next_maker_us(&self, rng: &mut Rng) -> i64 {
+        match draw::chance(rng, BURST_E3) {
+            true => draw::between(rng, &BURST_US),
+            false => self.burst_us(rng),
         }
+    }
+
+    /// Until the first maker of a burst comes.
+    pub(super) fn burst_us(&self, rng: &mut Rng) -> i64 {
         let pace_e3 = (self.rate_e3 * self.stretch_e3 / 1_000 * self.weather_e3 / 1_000).max(1);
         // Bursts are rarer than makers by the number of makers in a burst.
-        let makers_us = EVENTS_PER_MAKER_E3 * 1_000_000 / pace_e3;
-        draw::wait(rng, makers_us * 1_000 / (1_000 - BURST_E3))
+        let maker_us = EVENTS_PER_MAKER_E3 * 1_000_000 / pace_e3;
+        draw::wait(rng, maker_us * 1_000 / (1_000 - BURST_E3))
     }
 
     /// Until the next taker comes.
