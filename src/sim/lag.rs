@@ -50,3 +50,27 @@ impl Lag {
         draw::between(&mut self.rng, &TRADE_US)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_frames_take_a_dozen_milliseconds_and_some_take_a_second() {
+        let mut lag = Lag::new(Rng::stream(1, "lag", 0));
+        let mut late: Vec<i64> = (0..2_000_000).map(|i| lag.book_us(i * 10_000)).collect();
+        assert!(late.windows(2).filter(|w| w[0] != w[1]).count() < 20_000, "stretches, not noise");
+        late.sort_unstable();
+        let at = |share_e2: usize| late[late.len() * share_e2 / 100];
+        assert!(late[0] > 0);
+        assert!((10_000..16_000).contains(&at(50)), "{}", at(50));
+        assert!((400_000..2_400_000).contains(&at(98)), "{}", at(98));
+    }
+
+    #[test]
+    fn trades_mostly_follow_their_book_change() {
+        let mut lag = Lag::new(Rng::stream(1, "lag", 0));
+        let first = (0..10_000).filter(|_| lag.trade_us() < 0).count();
+        assert!((300..900).contains(&first), "{first}");
+    }
+}

@@ -114,20 +114,3 @@ mod tests {
         }
     }
 }
-impl Distribution {
-    pub fn quantiles(&self) -> Vec<i64> {
-        (0..=20)
-            .map(|q| {
-                let mut b = 0;
-                let w = (self.len * q / 20).max(1);
-                self.counts
-                    .iter()
-                    .find_map(|(v, c)| {
-                        b += c;
-                        (b >= w).then_some(*v)
-                    })
-                    .unwrap_or(0)
-            })
-            .collect()
-    }
-}
