@@ -60,27 +60,20 @@ impl Comparison {
     }
 }
 
-/// Compares the rows of a recording, in order, with what was issued. `tickers` is the dictionary of the rows.
+/// Compares the rows of one session, in order, with what was issued. `tickers` is the dictionary of the rows.
 pub fn compare(
     truth: &Truth,
     tickers: &Tickers,
     rows: impl IntoIterator<Item = Record>,
 ) -> Comparison {
-    let mut comparer = Comparer {
-        truth,
-        tickers,
-        report: Comparison::default(),
-        next: 0,
-        part: Part::default(),
-        behind: Vec::new(),
-    };
-    for record in rows {
-        comparer.enter(&record);
-    }
+    let mut comparer = Comparer::new(truth, tickers);
+    rows.into_iter().for_each(|record| comparer.enter(&record));
+    comparer.end_session();
     comparer.finish()
 }
 
-struct Comparer<'a> {
+/// Compares recordings of several sessions, row after row.
+pub struct Comparer<'a> {
     truth: &'a Truth,
     tickers: &'a Tickers,
     report: Comparison,
@@ -120,8 +113,15 @@ enum BookRow {
     Snapshot(Box<crate::event::Snapshot>),
 }
 
-impl Comparer<'_> {
-    fn enter(&mut self, record: &Record) {
+impl<'a> Comparer<'a> {
+    /// Nothing compared yet.
+    pub fn new(truth: &'a Truth, tickers: &'a Tickers) -> Comparer<'a> {
+        let report = Comparison::default();
+        Comparer { truth, tickers, report, next: 0, part: Part::default(), behind: Vec::new() }
+    }
+
+    /// The next row, gap rows in their places.
+    pub fn enter(&mut self, record: &Record) {
         let Event { sid, seq, market, .. } = record.event;
         let what = match &record.event.body {
             Body::Other(kind) if &**kind == CONNECTION => return self.close(),
@@ -166,6 +166,20 @@ impl Comparer<'_> {
             return;
         }
         self.part.rows.push(Row { sid, seq, what });
+    }
+
+    /// The session ended on purpose: what was under way then was nobody's any more. A session that ended
+    /// otherwise must tell so by a gap row at the beginning of the next one.
+    pub fn end_session(&mut self) {
+        self.close();
+        self.behind.clear();
+    }
+
+    /// The result.
+    pub fn finish(mut self) -> Comparison {
+        self.close();
+        self.unfinished();
+        self.report
     }
 
     /// The end of a connection is told: of this one, or, before this one has any row, of the last one.
@@ -305,12 +319,6 @@ impl Comparer<'_> {
                 }
             }
         }
-    }
-
-    fn finish(mut self) -> Comparison {
-        self.close();
-        // Behind the last row of all lies what was under way when the recording ended.
-        self.report
     }
 }
 
