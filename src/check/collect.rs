@@ -102,10 +102,16 @@ struct Row {
 
 enum RowKind {
     /// Fingerprints of content and of the book after it; the latter for rows that touched a known book.
-    Frame { print: u64, market: MarketId, change: Option<BookRow> },
+    Frame {
+        print: u64,
+        market: MarketId,
+        change: Option<BookRow>,
+    },
     Unreadable,
     SetAside,
-    Gap { market: MarketId },
+    Gap {
+        market: MarketId,
+    },
 }
 
 enum BookRow {
@@ -314,7 +320,9 @@ impl<'a> Comparer<'a> {
                     self.report.books_wrong += 1;
                     let (ticker, seq) = (self.tickers.name(*market), row.seq);
                     self.report.problem(|| {
-                        format!("connection {number}: the book of {ticker} is wrong after frame {seq}")
+                        format!(
+                            "connection {number}: the book of {ticker} is wrong after frame {seq}"
+                        )
                     });
                 }
             }

@@ -28,6 +28,9 @@ fn the_crowd_looks_like_the_recorded_markets() {
     let doubled = against(&recorded, 7, MARKETS, |event| match &mut event.body {
         Body::Delta(delta) => delta.qty += delta.qty,
         Body::Trade(trade) => trade.qty += trade.qty,
+        Body::Snapshot(book) => {
+            book.yes.iter_mut().chain(&mut book.no).for_each(|level| level.1 += level.1);
+        }
         _ => {}
     });
     let seen = wrong(&doubled);

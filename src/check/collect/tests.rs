@@ -73,7 +73,8 @@ fn weigh(rows: Vec<Vec<Record>>) -> Comparison {
 #[test]
 fn a_complete_recording_holds() {
     let end = gap(GapCause::Reconnect, 0, 0, 0);
-    let report = weigh(vec![vec![start()], frames(0, 1..=11), vec![end, start()], frames(1, 1..=11)]);
+    let report =
+        weigh(vec![vec![start()], frames(0, 1..=11), vec![end, start()], frames(1, 1..=11)]);
     assert!(report.holds(), "{report:?}");
     assert_eq!((report.issued, report.recorded, report.books_checked), (22, 22, 22));
 }
@@ -97,10 +98,12 @@ fn a_hole_with_its_gap_row_holds_and_one_without_does_not() {
 #[test]
 fn a_lost_end_needs_a_gap_unless_the_recording_ends_there() {
     let end = || vec![gap(GapCause::Reconnect, 0, 0, 0)];
-    let report = weigh(vec![vec![start()], frames(0, 1..=5), end(), vec![start()], frames(1, 1..=7)]);
+    let report =
+        weigh(vec![vec![start()], frames(0, 1..=5), end(), vec![start()], frames(1, 1..=7)]);
     assert!(report.holds(), "{report:?}");
     assert_eq!(report.tail, 10);
-    let report = weigh(vec![vec![start()], frames(0, 1..=5), vec![start()], end(), frames(1, 1..=7)]);
+    let report =
+        weigh(vec![vec![start()], frames(0, 1..=5), vec![start()], end(), frames(1, 1..=7)]);
     assert!(report.holds(), "the gap may stand behind the new connection's first row: {report:?}");
     let report = weigh(vec![vec![start()], frames(0, 1..=5), vec![start()], frames(1, 1..=7)]);
     assert!(!report.holds() && report.first_problem.unwrap().contains("from 6 on"));

@@ -123,6 +123,9 @@ mod tests {
         let doubled = profile(2, |event| match &mut event.body {
             Body::Delta(delta) => delta.qty += delta.qty,
             Body::Trade(trade) => trade.qty += trade.qty,
+            Body::Snapshot(book) => {
+                book.yes.iter_mut().chain(&mut book.no).for_each(|level| level.1 += level.1);
+            }
             _ => {}
         });
         let seen = wrong(&compare(&real, &doubled));
