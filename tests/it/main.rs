@@ -10,6 +10,7 @@
 #[cfg(feature = "learn")]
 mod agent;
 mod broker;
+mod calibrate;
 mod cli;
 mod client;
 mod collect;
