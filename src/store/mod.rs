@@ -31,6 +31,8 @@ mod codec;
 mod column;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod guard;
 mod heals;
 mod live;

@@ -106,7 +106,8 @@ impl SegmentInfo {
         let reader = SealedReader::open(path)?;
         let SegmentHead { number, place, first_row_id, session } = reader.head()?;
         if parse_stem(path) != Some((number, first_row_id)) {
-            let why = format!("it is segment {number} from row {first_row_id}, not what its name says");
+            let why =
+                format!("it is segment {number} from row {first_row_id}, not what its name says");
             return Err(StoreError::corrupt(path, None, why));
         }
         let end =
