@@ -4,6 +4,8 @@
 //! meets the broker's fill model, so that one can be judged by the other.
 //! **Invariant:** everything except [`write`] is pure and integer: same seed, same bytes, everywhere.
 
+pub mod accounts;
+pub mod desk;
 pub mod exchange;
 pub mod flow;
 pub mod tape;

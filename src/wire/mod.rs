@@ -13,7 +13,10 @@ mod decode;
 mod encode;
 pub mod frame;
 pub mod market;
+pub mod orders;
+pub mod portfolio;
 mod scan;
+pub mod text;
 
 pub use decode::{Counts, Decoder};
 pub use encode::{event_frame, frame_value};
