@@ -217,14 +217,14 @@ impl Exchange {
         self.reduce(id, Qty(i64::MAX), facts)
     }
 
-    /// Takes every order away, as when the market closes.
+    /// Takes every resting order away: the market closed or was halted.
     pub fn clear(&mut self, facts: &mut Vec<Fact>) {
+        self.places.clear();
         for side in [Side::Yes, Side::No] {
             for (price, level) in std::mem::take(&mut self.bids[side.index()]) {
                 facts.push(Fact::Level(Delta { side, price, qty: -level.total }));
             }
         }
-        self.places.clear();
     }
 
     /// The order, while it rests.
