@@ -8,6 +8,7 @@
 //! such text passes through a float.
 //! **Invariant:** no input panics; what cannot be read becomes [`crate::event::Body::Bad`] with its bytes.
 
+pub mod auth;
 pub mod convert;
 mod decode;
 mod encode;
