@@ -30,7 +30,7 @@ use crate::rng::Rng;
 use crate::units::{Money, Price, Side};
 use crate::wire::convert::uuid_text;
 use crate::wire::portfolio::{FillRow, Private, Settlement};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Whether orders are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct MarketRef<'a> {
     /// Prices that it takes besides whole cents.
     pub ticks: &'a [TickRange],
     /// Its fees.
-    pub fees: &'a FeeSchedule,
+    pub fees: FeeSchedule,
     /// Whether it takes orders.
     pub state: Trading,
     /// Milliseconds since the epoch.
@@ -85,8 +85,6 @@ pub struct Desk {
     /// Per market, what rests, by place: that is, by age.
     resting: HashMap<String, BTreeMap<OrderId, OrderIndex>>,
     client_ids: HashSet<(AccountId, String)>,
-    /// When resting orders expire, milliseconds since the epoch.
-    expiries: BTreeSet<(i64, OrderIndex)>,
     events: HashMap<String, String>,
     fills: Vec<(AccountId, FillRow)>,
     settlements: Vec<(AccountId, Settlement)>,
@@ -104,7 +102,6 @@ impl Desk {
             names: HashMap::new(),
             resting: HashMap::new(),
             client_ids: HashSet::new(),
-            expiries: BTreeSet::new(),
             events: HashMap::new(),
             fills: Vec::new(),
             settlements: Vec::new(),
@@ -136,16 +133,18 @@ impl Desk {
         std::mem::take(&mut self.outbox)
     }
 
+    /// True while an order of an account rests in the market: then the crowd's facts concern the desk.
+    pub fn concerns(&self, ticker: &str) -> bool {
+        self.resting.contains_key(ticker)
+    }
+
     /// Books what the crowd did to resting orders of accounts: `facts` are those of the crowd's orders
     /// alone (the desk books its own). May add facts of orders that it has to cancel.
     pub fn on_facts(&mut self, market: &mut MarketRef<'_>, facts: &mut Vec<Fact>) {
-        // A market without orders of accounts costs one look-up.
-        if self.resting.contains_key(market.ticker) {
-            self.book(market, facts, 0);
-        }
+        self.book(market, facts, 0);
     }
 
-    /// The order's place and what can still become of it, as seen by its owner.
+    /// The order of that name, if it is the account's.
     fn own(&self, account: AccountId, order_id: &str) -> Result<OrderIndex, OrderError> {
         let index = self.names.get(order_id).copied();
         index.filter(|i| self.orders[*i].account == account).ok_or(OrderError::NotFound)
@@ -155,7 +154,7 @@ impl Desk {
     fn keep_collateral(&mut self, market: &MarketRef<'_>, account: AccountId) {
         let position = self.accounts[account.0 as usize].holding(market.ticker).position;
         let mut claims = self.claims(market.ticker, account, None);
-        let money = collateral(position, &mut claims, market.fees);
+        let money = collateral(position, &mut claims, &market.fees);
         self.accounts[account.0 as usize].keep(market.ticker, money);
     }
 

@@ -15,6 +15,8 @@ pub mod crowd;
 pub mod desk;
 pub mod exchange;
 pub mod flow;
+pub mod keys;
+pub mod rest;
 pub mod server;
 pub mod tape;
 pub mod venue;

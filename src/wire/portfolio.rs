@@ -3,7 +3,6 @@
 //! REST bodies (protocol notes 5, "Reads") and the private frames of the WebSocket (4.6).
 
 use super::frame::Fill;
-use super::frame::ServerBody;
 use super::orders::{BookSide, SelfTradePrevention};
 use super::text;
 use crate::units::{Money, Price, Qty, Side};
@@ -149,34 +148,24 @@ pub enum Private {
 }
 
 impl Private {
-    /// The channel that carries it.
-    pub const fn channel(&self) -> &'static str {
+    /// The `type` of its frame.
+    pub const fn kind(&self) -> &'static str {
         match self {
             Private::Fill(_) => "fill",
-            Private::Order(_) => "user_orders",
-            Private::Position(_) => "market_positions",
+            Private::Order(_) => "user_order",
+            Private::Position(_) => "market_position",
         }
     }
 
-    /// The market it belongs to.
-    pub fn ticker(&self) -> &str {
+    /// The `msg` of its frame.
+    ///
+    /// # Errors
+    /// Never for these types: they are plain data with text keys.
+    pub fn msg(&self) -> serde_json::Result<String> {
         match self {
-            Private::Fill(fill) => &fill.market_ticker,
-            Private::Order(order) => &order.ticker,
-            Private::Position(position) => &position.market_ticker,
-        }
-    }
-
-    /// The body of its frame.
-    pub fn body(&self) -> ServerBody {
-        let other = |kind: &str, msg: serde_json::Result<serde_json::Value>| ServerBody::Other {
-            kind: kind.to_owned(),
-            msg: msg.ok(),
-        };
-        match self {
-            Private::Fill(fill) => ServerBody::Fill(fill.clone()),
-            Private::Order(order) => other("user_order", serde_json::to_value(order)),
-            Private::Position(position) => other("market_position", serde_json::to_value(position)),
+            Private::Fill(fill) => serde_json::to_string(fill),
+            Private::Order(order) => serde_json::to_string(order),
+            Private::Position(position) => serde_json::to_string(position),
         }
     }
 }

@@ -46,8 +46,10 @@ impl Desk {
             self.check_money(market, &amended, &fills, Some(index))?;
         }
         self.rename(index, change.updated_client_order_id);
-        self.set_expiry(index, change.expiration_time);
         let order = &mut self.orders[index];
+        if let Some(seconds) = change.expiration_time {
+            order.expires_ms = (seconds != 0).then(|| seconds.saturating_mul(1_000));
+        }
         let place = order.place.take();
         let off = order.left - left;
         order.yes_price = change.price;
@@ -166,13 +168,9 @@ impl Desk {
         self.tell_order(index);
     }
 
-    /// Forgets an order's place and its expiry.
+    /// Forgets an order's place.
     pub(super) fn leave_book(&mut self, ticker: &str, index: OrderIndex) {
-        let order = &mut self.orders[index];
-        if let Some(ms) = order.expires_ms {
-            self.expiries.remove(&(ms, index));
-        }
-        let Some(place) = order.place.take() else { return };
+        let Some(place) = self.orders[index].place.take() else { return };
         if let Some(resting) = self.resting.get_mut(ticker) {
             resting.remove(&place);
             if resting.is_empty() {
@@ -228,16 +226,6 @@ impl Desk {
             self.client_ids.insert((order.account, id.clone()));
             order.client_order_id = Some(id);
         }
-    }
-
-    fn set_expiry(&mut self, index: OrderIndex, expiration_s: Option<i64>) {
-        let Some(seconds) = expiration_s else { return };
-        let order = &mut self.orders[index];
-        if let Some(old) = order.expires_ms.take() {
-            self.expiries.remove(&(old, index));
-        }
-        order.expires_ms = (seconds != 0).then(|| seconds.saturating_mul(1_000));
-        self.expiries.extend(order.expires_ms.map(|ms| (ms, index)));
     }
 
     /// What an order has traded as taker so far: contracts, cost, fees.

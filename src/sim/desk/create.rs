@@ -53,7 +53,6 @@ impl Desk {
 
         let index = self.orders.len();
         self.names.insert(order.order_id.clone(), index);
-        self.expiries.extend(order.expires_ms.map(|ms| (ms, index)));
         self.orders.push(order);
         Ok(self.enter(market, index, most, facts))
     }
@@ -138,7 +137,7 @@ impl Desk {
         let (mut cash, mut left) = (account.cash(), order.left);
         for &(yes_price, qty) in fills {
             let (intent, price) = (Intent { side, verb: Verb::Buy }, own_price(side, yes_price));
-            let fee = fees.fill(market.fees, Role::Taker, intent, price, qty);
+            let fee = fees.fill(&market.fees, Role::Taker, intent, price, qty);
             cash += holding.fill(side, yes_price, qty, fee.net);
             left -= qty;
         }
@@ -147,7 +146,7 @@ impl Desk {
             claims.push(Claim { side, price: order.own_price(), left, place: u64::MAX });
         }
         let others = account.kept() - account.kept_for(market.ticker);
-        let free = cash - others - collateral(holding.position, &mut claims, market.fees);
+        let free = cash - others - collateral(holding.position, &mut claims, &market.fees);
         if free < Money::ZERO { Err(OrderError::InsufficientBalance(-free)) } else { Ok(()) }
     }
 

@@ -62,7 +62,7 @@ impl Desk {
         let order = &mut self.orders[index];
         let price = own_price(side, yes_price);
         let intent = Intent { side, verb: Verb::Buy };
-        let fee = order.fees.fill(market.fees, role, intent, price, qty).net;
+        let fee = order.fees.fill(&market.fees, role, intent, price, qty).net;
         let (cost, fees) = match role {
             Role::Taker => (&mut order.taker_cost, &mut order.taker_fees),
             Role::Maker => (&mut order.maker_cost, &mut order.maker_fees),

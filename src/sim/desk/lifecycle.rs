@@ -7,20 +7,6 @@ use crate::wire::convert::time_text;
 use crate::wire::portfolio::{Settlement, UpdateReason};
 
 impl Desk {
-    /// When the next resting order expires, milliseconds since the epoch.
-    pub fn next_expiry_ms(&self) -> Option<i64> {
-        self.expiries.first().map(|first| first.0)
-    }
-
-    /// Markets in which resting orders have expired; each needs a call of [`Desk::expire`].
-    pub fn expired_markets(&self, now_ms: i64) -> Vec<String> {
-        let due = self.expiries.iter().take_while(|expiry| expiry.0 <= now_ms);
-        let mut tickers: Vec<_> = due.map(|e| self.orders[e.1].ticker.clone()).collect();
-        tickers.sort_unstable();
-        tickers.dedup();
-        tickers
-    }
-
     /// Cancels the market's expired orders (`ExpiryCancel`).
     pub fn expire(&mut self, market: &mut MarketRef<'_>, facts: &mut Vec<Fact>) {
         let now_ms = market.now_ms;
@@ -56,9 +42,9 @@ impl Desk {
         self.withdraw_where(market, own, UpdateReason::Decrease, facts);
     }
 
-    /// Markets in which the account has resting orders.
-    pub fn markets_with_orders(&self, account: AccountId) -> Vec<String> {
-        let own = |index: &OrderIndex| self.orders[*index].account == account;
+    /// Markets in which the account (or, for `None`, anybody) has resting orders.
+    pub fn markets_with_orders(&self, account: Option<AccountId>) -> Vec<String> {
+        let own = |index: &OrderIndex| account.is_none_or(|a| self.orders[*index].account == a);
         let mut tickers: Vec<_> =
             self.resting.iter().filter(|(_, r)| r.values().any(own)).map(|m| m.0.clone()).collect();
         tickers.sort_unstable();

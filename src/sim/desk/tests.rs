@@ -82,7 +82,7 @@ impl Room {
             event_ticker: "SIM",
             exchange: &mut self.exchange,
             ticks: &[],
-            fees: &self.fees,
+            fees: self.fees,
             state: self.state,
             now_ms: self.now_ms,
         };
@@ -137,8 +137,8 @@ fn a_crossing_order_fills_at_the_resting_price_and_rests_with_what_is_left() {
     assert_eq!(account.cash(), Money::dollars(100) - Money(4_500_000 + 173_300));
     assert_eq!(account.free(), account.cash() - Money(1_000_000 + 100), "two at 50, one unit");
     assert_eq!(room.position(), Qty::contracts(10));
-    let kinds: Vec<_> = room.told.iter().map(|e| e.what.channel()).collect();
-    assert_eq!(kinds, ["fill", "user_orders", "market_positions"]);
+    let kinds: Vec<_> = room.told.iter().map(|e| e.what.kind()).collect();
+    assert_eq!(kinds, ["fill", "user_order", "market_position"]);
 }
 
 #[test]
@@ -316,11 +316,10 @@ fn orders_end_by_expiry_pause_and_close() {
     let pausing = CreateOrder { cancel_order_on_pause: true, ..wanted(BookSide::Bid, 31, 1) };
     let pausing = room.create(pausing).expect("accepted").order_id;
     let staying = room.rest(BookSide::Bid, 32, 1);
-    assert_eq!(room.desk.next_expiry_ms(), Some(2_000_000));
     room.now_ms = 1_999_999;
-    assert!(room.desk.expired_markets(room.now_ms).is_empty());
+    room.at(|desk, market, facts| desk.expire(market, facts));
+    assert_eq!(room.order(&expiring).status, OrderStatus::Resting);
     room.now_ms = 2_000_000;
-    assert_eq!(room.desk.expired_markets(room.now_ms), [T]);
     room.at(|desk, market, facts| desk.expire(market, facts));
     room.state = Trading::Paused;
     room.at(|desk, market, facts| desk.pause(market, facts));
@@ -335,7 +334,7 @@ fn orders_end_by_expiry_pause_and_close() {
     ] {
         assert_eq!(room.reason(id), (OrderStatus::Canceled, Some(reason)));
     }
-    assert_eq!((room.desk.next_expiry_ms(), room.desk.markets_with_orders(ME).len()), (None, 0));
+    assert!(!room.desk.concerns(T));
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl World {
             event_ticker: "SIM",
             exchange: &mut self.exchanges[at],
             ticks: &self.ticks,
-            fees: &self.fees,
+            fees: self.fees,
             state: Trading::Open,
             now_ms: self.now_ms,
         };
