@@ -47,6 +47,7 @@ pub mod units;
 pub mod event;
 pub mod market;
 pub mod rng;
+pub mod digest;
 pub mod secret;
 pub mod config;
 pub mod view;

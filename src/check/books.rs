@@ -5,6 +5,7 @@
 
 use super::{CheckError, Outcome, golden};
 use crate::book::{Book, Change, SequencePolicy};
+use crate::digest::{hex, sha256_hex};
 use crate::event::{Body, Event};
 use crate::intake::IntakeError;
 use crate::intake::tape::{Tape, windows};
@@ -77,14 +78,9 @@ fn ascending(book: &Book, side: Side) -> Vec<(Price, Qty)> {
     levels
 }
 
-/// Lower-case hex of a SHA-256.
-pub fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
 /// SHA-256 of a book's canonical text.
 pub fn book_hash(book: &Book) -> String {
-    hex(Sha256::new_with_prefix(canonical(book)))
+    sha256_hex(canonical(book))
 }
 
 /// A book's levels, `{"yes":[[price_e4,size_e2],..],"no":..}`, ascending.
@@ -291,8 +287,8 @@ impl Replay {
             put(&format!("{name}_spread_e4"), json!(extreme.map(|e| e.0)));
             put(&format!("{name}_spread_first_index"), json!(extreme.map(|e| e.1)));
         }
-        put("bbo_digest", hex(self.bbo_digest).into());
-        put("apply_digest", hex(self.apply).into());
+        put("bbo_digest", hex(self.bbo_digest.finalize()).into());
+        put("apply_digest", hex(self.apply.finalize()).into());
         put("final_book", levels(&self.book));
         put("final_hash", book_hash(&self.book).into());
         let last = self.last_two_sided.as_ref();

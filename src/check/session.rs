@@ -2,11 +2,12 @@
 //!
 //! Accounts for every sequence number, every book and every fill with its fee; a case is a market or a fill.
 
-use super::books::{book_hash, hex, levels};
+use super::books::{book_hash, levels};
 use super::{CheckError, Outcome, golden};
 use crate::book::{Book, Change, SequencePolicy, Touch};
 use crate::broker::fees::{Fee, FeeSchedule, OrderFees, Role};
 use crate::broker::{Intent, Verb};
+use crate::digest::hex;
 use crate::event::{Body, Record};
 use crate::intake::IntakeError;
 use crate::intake::tape::Tape;
@@ -149,7 +150,7 @@ impl Session {
         equal("non_blank_lines", &json!(self.frames), &want["non_blank_lines"])?;
         equal("message_types", &json!(self.types), &want["message_types"])?;
         equal("ok replies", &json!(self.oks), &want["ok_replies_in_arrival_order"])?;
-        equal("apply_digest", &json!(hex(self.apply.clone())), &want["apply_digest"])?;
+        equal("apply_digest", &json!(hex(self.apply.clone().finalize())), &want["apply_digest"])?;
         for (sid, want) in want["sids"].as_object().into_iter().flatten() {
             let number: u32 = sid.parse().map_err(|_| format!("sid {sid}"))?;
             let (frames, with_seq, types) =

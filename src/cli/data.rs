@@ -3,11 +3,13 @@
 use super::exit::{self, Code, Failure};
 use super::{export, printer};
 use crate::dataset::{self, Manifest};
+use crate::event::SessionId;
 use crate::store::{Log, SessionSummary, Verify};
 use crate::units::{TsNs, TsUs};
 use crate::wire::convert::time_text;
 use clap::Subcommand;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Arguments of `kflow data`.
@@ -63,12 +65,14 @@ struct Row {
     deltas: u64,
     trades: u64,
     gaps: u64,
+    /// Gaps that nothing has healed; `null` while the log is damaged.
+    open_gaps: Option<u64>,
     markets: usize,
     bytes: u64,
 }
 
 impl Row {
-    fn of(session: &SessionSummary) -> Row {
+    fn of(session: &SessionSummary, open: Option<&BTreeMap<SessionId, u64>>) -> Row {
         let (start, end) = session.recv.unwrap_or((session.meta.started, session.meta.started));
         Row {
             id: session.id().to_string(),
@@ -80,6 +84,7 @@ impl Row {
             deltas: session.counts.deltas,
             trades: session.counts.trades,
             gaps: session.counts.gaps,
+            open_gaps: open.map(|open| open.get(&session.id()).copied().unwrap_or(0)),
             markets: session.markets.len(),
             bytes: session.bytes,
         }
@@ -96,6 +101,7 @@ impl Row {
             self.deltas.to_string(),
             self.trades.to_string(),
             self.gaps.to_string(),
+            self.open_gaps.map_or_else(|| "?".to_owned(), |n| n.to_string()),
             self.markets.to_string(),
             self.bytes.to_string(),
         ]
@@ -112,16 +118,26 @@ fn ls(options: &Options) -> Result<(), Failure> {
     if let Some(first) = log.problems().first() {
         printer::say(&format!("not all is here: {first} (kflow data verify lists everything)"));
     }
-    let rows: Vec<Row> = log.sessions().iter().map(Row::of).collect();
+    let open = open_gaps(&log);
+    let rows: Vec<Row> = log.sessions().iter().map(|s| Row::of(s, open.as_ref())).collect();
     if options.json {
         return printer::json("data ls", &serde_json::json!({ "sessions": rows }));
     }
     let head = [
-        "session", "source", "start", "end", "cause", "records", "deltas", "trades", "gaps",
+        "session", "source", "start", "end", "cause", "records", "deltas", "trades", "gaps", "open",
         "markets", "bytes",
     ];
     let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
     printer::line(&printer::table(&head, &cells))
+}
+
+/// Gaps not healed, per session; `None` where the log cannot be read.
+fn open_gaps(log: &Log) -> Option<BTreeMap<SessionId, u64>> {
+    let mut open = BTreeMap::new();
+    for row in log.gaps().ok()?.iter().filter(|row| row.gap.healed_by.is_empty()) {
+        *open.entry(row.session).or_default() += 1;
+    }
+    Some(open)
 }
 
 fn verify(options: &Options) -> Result<(), Failure> {

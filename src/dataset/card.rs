@@ -68,8 +68,11 @@ fn what_it_is(text: &mut String, manifest: &Manifest) {
     if !flags.is_empty() {
         let _ = writeln!(text, "- remarks: {}", listed(&flags));
     }
-    let gaps: u64 = manifest.sessions.iter().map(|s| s.counts.gaps).sum();
-    let _ = writeln!(text, "- known gaps: {gaps} (table `gaps`)\n");
+    let (gaps, open) = manifest
+        .sessions
+        .iter()
+        .fold((0, 0), |(gaps, open), s| (gaps + s.counts.gaps, open + s.counts.open_gaps));
+    let _ = writeln!(text, "- known gaps: {gaps}, of which {open} never healed (table `gaps`)\n");
 }
 
 fn files(text: &mut String, manifest: &Manifest) {

@@ -1,9 +1,10 @@
 //! Files on disk: complete under their names or not there, with their checksums.
 
 use super::{DatasetError, VERSION_DIR};
+use crate::digest::hex;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Suffix of a file that is being written; no reader's `*.parquet` matches it.
@@ -60,11 +61,6 @@ pub(super) fn is_inside(path: &str) -> bool {
     parts.next() == Some(VERSION_DIR) && parts.all(|p| !matches!(p, "" | "." | ".."))
 }
 
-/// SHA-256 of `bytes` in hex.
-pub(super) fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
 /// Where a file is written before it has its name.
 pub(super) fn tmp_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -78,22 +74,6 @@ pub(super) fn rename(tmp: &Path, path: &Path) -> Result<(), DatasetError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let flush = || File::open(folder)?.sync_all();
     flush().map_err(DatasetError::io("flush", folder))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// SHA-256 of a file from where it stands, hex.
-pub(super) fn hash_file(mut file: File) -> std::io::Result<String> {
-    let mut sha = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex(&sha.finalize())),
-            n => sha.update(&buffer[..n]),
-        }
-    }
 }
 
 /// Hashes and counts what passes through.
@@ -110,7 +90,7 @@ impl<W> Hashing<W> {
 
     /// The writer below, the bytes that passed, and their SHA-256 in hex.
     pub(super) fn finish(self) -> (W, u64, String) {
-        (self.inner, self.bytes, hex(&self.sha.finalize()))
+        (self.inner, self.bytes, hex(self.sha.finalize()))
     }
 }
 

@@ -9,7 +9,7 @@ use super::schema::Table;
 use super::{DatasetError, card, disk, read};
 use crate::event::{Record, SessionMeta, Tickers};
 use crate::market::MarketInfo;
-use crate::store::{Filter, Log};
+use crate::store::{Filter, Heals, Log};
 use crate::units::TsNs;
 use crate::wire::market::market_info;
 use arrow::record_batch::RecordBatch;
@@ -61,6 +61,8 @@ pub struct SessionInput<'a> {
     pub records: u64,
     /// Dictionary of the records' markets.
     pub tickers: &'a Tickers,
+    /// What healed its gaps, those of rows that follow the exported ones included.
+    pub heals: &'a Heals,
 }
 
 /// Exports everything in `log`; `on_records` hears how many records were read since it heard last.
@@ -78,6 +80,7 @@ pub fn export(
     on_records: &mut dyn FnMut(u64),
 ) -> Result<ExportSummary, DatasetError> {
     let mut exporter = Exporter::open(data_dir, options)?;
+    let (heals, none) = (log.heals()?, Heals::default());
     for session in log.sessions() {
         let input = SessionInput {
             meta: &session.meta,
@@ -85,6 +88,7 @@ pub fn export(
             end_cause: session.cause.as_deref().unwrap_or_default(),
             records: session.counts.records(),
             tickers: log.tickers(),
+            heals: heals.get(&session.id()).unwrap_or(&none),
         };
         if exporter.is_current(&input) {
             on_records(input.records);
@@ -191,7 +195,7 @@ impl Exporter {
         self.now.sessions.retain(|s| s.meta.id != input.meta.id);
         self.now.files.retain(|f| !is_event_file_of(f, &id));
         self.tickers.extend(input.tickers.iter().map(|(_, ticker)| ticker.to_owned()));
-        let (mut fold, mut part) = (Fold::default(), Part::default());
+        let (mut fold, mut part) = (Fold::new(input.heals), Part::default());
         for record in records {
             let event = record?.event;
             let day = day_number(event.recv);

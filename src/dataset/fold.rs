@@ -4,12 +4,13 @@ use super::manifest::Counts;
 use super::rows::Rows;
 use crate::book::{Book, Change};
 use crate::event::{Body, Delta, Event, Gap, MarketId};
+use crate::store::Heals;
 use crate::units::Qty;
 use std::collections::BTreeMap;
 
 /// Books and totals of a session while its events pass.
-#[derive(Default)]
-pub(super) struct Fold {
+pub(super) struct Fold<'a> {
+    heals: &'a Heals,
     markets: BTreeMap<MarketId, Market>,
     /// First and last row, whatever their kind.
     pub(super) row_ids: Option<(u64, u64)>,
@@ -23,7 +24,12 @@ struct Market {
     sid: u32,
 }
 
-impl Fold {
+impl<'a> Fold<'a> {
+    /// Before the first event; `heals` are those of the whole session.
+    pub(super) fn new(heals: &'a Heals) -> Fold<'a> {
+        Fold { heals, markets: BTreeMap::new(), row_ids: None, counts: Counts::default() }
+    }
+
     /// Adds the rows of one event. Frames that are no market data stay in the log.
     pub(super) fn enter(&mut self, event: &Event, rows: &mut Rows) {
         let first = self.row_ids.map_or(event.row_id, |r| r.0);
@@ -44,7 +50,10 @@ impl Fold {
             }
             Body::Gap(gap) => {
                 self.counts.gaps += 1;
-                self.gap(event, gap, rows);
+                let healed_by = self.heals.healed_by(event, gap).unwrap_or(&gap.healed_by);
+                self.counts.open_gaps += u64::from(healed_by.is_empty());
+                let gap = Gap { healed_by: healed_by.to_owned(), ..(**gap).clone() };
+                self.gap(event, &gap, rows);
             }
             Body::Healed(_) | Body::Other(_) | Body::Bad(_) | Body::Market(_) => {}
         }

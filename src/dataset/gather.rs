@@ -178,8 +178,10 @@ impl Builder {
     fn gaps(&mut self, keys: &Keys<'_>, batch: &RecordBatch) -> Result<(), DatasetError> {
         let from = batch.column(7).as_primitive::<Int64Type>().values();
         let to = batch.column(8).as_primitive::<Int64Type>().values();
-        let cause = word_at::<Int8Type>(batch.column(9));
-        let healed_by = word_at::<Int32Type>(batch.column(10));
+        let since = batch.column(9).as_primitive::<TimestampNanosecondType>();
+        let until = batch.column(10).as_primitive::<TimestampNanosecondType>().values();
+        let cause = word_at::<Int8Type>(batch.column(11));
+        let healed_by = word_at::<Int32Type>(batch.column(12));
         for (i, (from, to)) in from.iter().zip(to).enumerate() {
             let cause = cause_of(cause(i)).ok_or_else(|| DatasetError::Value {
                 table: "gaps",
@@ -189,12 +191,9 @@ impl Builder {
             let a = self.gaps.len() as i64;
             self.push(keys, i, What { kind: GAP, a, ..What::default() });
             let (from, to) = (*from as u64, *to as u64);
-            self.gaps.push(Gap {
-                from,
-                to,
-                healed_by: healed_by(i).to_owned(),
-                ..Gap::unnumbered(cause, TsNs(0))
-            });
+            let since = TsNs(if since.is_valid(i) { since.value(i) } else { 0 });
+            let (until, healed_by) = (TsNs(until[i]), healed_by(i).to_owned());
+            self.gaps.push(Gap { cause, from, to, since, until, healed_by });
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! One published file read: version, bytes and columns are checked before a value is believed.
 
-use super::disk::hash_file;
 use super::manifest::FileEntry;
 use super::schema::Table;
 use super::{DatasetError, SCHEMA_VERSION};
+use crate::digest::sha256_of;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
@@ -34,7 +34,7 @@ pub(super) fn read(
     if key("kflow.schema") != table.name() {
         return other(format!("it says that it holds {:?}", key("kflow.schema")));
     }
-    let found = hash_file(open()?).map_err(DatasetError::io("read", &path))?;
+    let found = sha256_of(open()?).map_err(DatasetError::io("read", &path))?;
     if found != entry.sha256 {
         return Err(DatasetError::Checksum { path, found, want: entry.sha256.clone() });
     }

@@ -4,6 +4,7 @@
 //! not part of the dataset. It holds no clock value: the same log gives the same manifest.
 
 use super::{DatasetError, SCHEMA_VERSION, disk, publish};
+use crate::digest::sha256_hex;
 use crate::event::SessionMeta;
 use crate::units::TsNs;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub struct Counts {
     pub trades: u64,
     /// Gaps (not rows: a gap is one row per market that it hits).
     pub gaps: u64,
+    /// Gaps that nothing has healed.
+    pub open_gaps: u64,
 }
 
 /// One published file.
@@ -166,6 +169,6 @@ impl Manifest {
     /// data that a model was trained on.
     pub fn fingerprint(&self) -> String {
         let events = self.files.iter().filter(|f| f.features.is_none());
-        disk::sha256_hex(events.map(|f| format!("{} {}\n", f.sha256, f.path)).collect::<String>())
+        sha256_hex(events.map(|f| format!("{} {}\n", f.sha256, f.path)).collect::<String>())
     }
 }

@@ -226,9 +226,13 @@ fn trade_columns(rows: &mut [Row<Trade>], context: &Context<'_>) -> Vec<ArrayRef
 
 fn gap_columns(rows: &mut [Row<Gap>], context: &Context<'_>) -> Vec<ArrayRef> {
     let mut columns = keys(rows, context);
+    let since = rows.iter().map(|r| Some(r.what.since.0).filter(|&ns| ns != 0));
+    let until = rows.iter().map(|r| r.what.until.0);
     columns.extend([
         longs(rows, |r| r.what.from as i64),
         longs(rows, |r| r.what.to as i64),
+        Arc::new(since.collect::<TimestampNanosecondArray>().with_timezone(UTC)),
+        Arc::new(TimestampNanosecondArray::from_iter_values(until).with_timezone(UTC)),
         words::<Int8Type>(rows.iter().map(|r| r.what.cause.word())),
         words::<Int32Type>(rows.iter().map(|r| r.what.healed_by.as_str())),
     ]);

@@ -284,6 +284,11 @@ const GAPS: &[Column] = &[
     SEQ,
     col("seq_from", Kind::Rising, "", "first missing sequence number; 0 unknown"),
     col("seq_to", Kind::Rising, "", "last missing sequence number; 0 unknown"),
+    nullable(
+        col("ts_since", Kind::Nanos, "ns UTC", "receipt of the last frame before the hole"),
+        "not known",
+    ),
+    col("ts_until", Kind::Nanos, "ns UTC", "receipt of what showed the hole"),
     col(
         "cause",
         Kind::Word,

@@ -8,8 +8,8 @@
 //! arithmetic; a change of any of them is a new layout.
 
 use super::{flow52, kalshiflow52};
+use crate::digest::sha256_hex;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
 
 /// Which 52 values an observation holds.
@@ -98,7 +98,7 @@ impl Layout {
         for (name, value) in self.constants() {
             let _ = writeln!(text, "{name}={value}");
         }
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256_hex(text)
     }
 
     const fn constants(self) -> &'static [(&'static str, f64)] {

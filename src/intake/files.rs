@@ -1,11 +1,11 @@
 //! Finds recorded files and reads their lines.
 
 use super::IntakeError;
+use crate::digest::sha256_of;
 use flate2::bufread::MultiGzDecoder;
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 const READ_BUFFER_BYTES: usize = 1 << 17;
@@ -125,15 +125,7 @@ pub fn lines<E: From<IntakeError>>(
 /// When it cannot be read.
 pub fn sha256(path: &Path) -> Result<String, IntakeError> {
     let read = |source| IntakeError::Read { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(read)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; READ_BUFFER_BYTES];
-    loop {
-        match file.read(&mut buffer).map_err(read)? {
-            0 => return Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect()),
-            n => hash.update(&buffer[..n]),
-        }
-    }
+    File::open(path).and_then(sha256_of).map_err(read)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! everywhere.
 
 pub mod accounts;
+pub mod blast;
 pub mod crowd;
 pub mod desk;
 pub mod exchange;

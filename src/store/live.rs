@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::chunk::Head;
+use super::disk::Disk;
 use super::recover::stem;
 use super::segment::{Group, LocalMarket, Segment, SegmentEnd, SegmentHead};
 use crate::event::{MarketId, Tickers};
@@ -38,10 +39,14 @@ pub(super) struct Live {
 
 impl Live {
     /// Begins a segment.
-    pub(super) fn create(dir: &Path, head: SegmentHead) -> Result<Live, StoreError> {
+    pub(super) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        head: SegmentHead,
+    ) -> Result<Live, StoreError> {
         // Complete with its head before it is called live: a crash leaves no file without one.
         let path = dir.join(stem(head.number, head.first_row_id));
-        let mut file = Segment::create(&path.with_extension("tmp"), &head)?;
+        let mut file = Segment::create(disk, &path.with_extension("tmp"), &head)?;
         file.rename(&path.with_extension("live"))?;
         Ok(Live {
             file,

@@ -3,14 +3,15 @@
 use super::StoreError;
 use super::chunk;
 use super::error::file_name;
+use super::heals::Heals;
 use super::reader::SealedReader;
 use super::recover::{Listing, recover};
 use super::summary::{SegmentInfo, SessionSummary};
+use crate::digest::hex;
 use crate::event::{Body, Event, Gap, MarketId, SessionId, Tickers};
 use crate::units::TsNs;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// The sealed segments of a log, as they were when it was opened.
@@ -131,18 +132,34 @@ impl Log {
         &self.tickers
     }
 
-    /// All recorded holes in order.
+    /// All recorded holes in order, with what healed them.
     ///
     /// # Errors
     /// As [`Log::read`].
     pub fn gaps(&self) -> Result<Vec<GapRow>, StoreError> {
+        let heals = self.heals()?;
         let mut gaps = Vec::new();
-        self.scan(chunk::GAP, |session, Event { row_id, recv, market, sid, body, .. }| {
-            if let Body::Gap(gap) = body {
-                gaps.push(GapRow { session, row_id, recv, market, sid, gap: *gap });
+        self.scan(chunk::GAP, |session, event| {
+            if let Body::Gap(gap) = &event.body {
+                let mut gap = (**gap).clone();
+                if let Some(word) = heals.get(&session).and_then(|h| h.healed_by(&event, &gap)) {
+                    word.clone_into(&mut gap.healed_by);
+                }
+                let Event { row_id, recv, market, sid, .. } = event;
+                gaps.push(GapRow { session, row_id, recv, market, sid, gap });
             }
         })?;
         Ok(gaps)
+    }
+
+    /// What healed the holes of each session.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn heals(&self) -> Result<BTreeMap<SessionId, Heals>, StoreError> {
+        let mut heals: BTreeMap<SessionId, Heals> = BTreeMap::new();
+        self.scan(chunk::HEALED, |session, event| heals.entry(session).or_default().enter(&event))?;
+        Ok(heals)
     }
 
     /// What the exchange last said about each market, in order of market ids.
@@ -221,10 +238,7 @@ impl Log {
                 hash.update(head.crc.to_le_bytes());
             }
         }
-        hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(hash.finalize())
     }
 }
 

@@ -29,8 +29,10 @@
 mod chunk;
 mod codec;
 mod column;
+mod disk;
 mod error;
 mod guard;
+mod heals;
 mod live;
 mod lock;
 mod log;
@@ -47,7 +49,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use disk::{Disk, Files};
 pub use error::StoreError;
+pub use heals::Heals;
 pub use log::{GapRow, Log, MarketRow};
 pub use read::{Filter, Records};
 pub use recover::recover;

@@ -7,6 +7,7 @@
 use super::StoreError;
 use super::chunk::{Builder, Head, ROWS_MAX};
 use super::column::{Effort, Packer};
+use super::disk::{Disk, Files};
 use super::lock::Lock;
 use super::reader::LiveReader;
 use super::segment::{Group, Segment, SegmentEnd, rename};
@@ -77,38 +78,58 @@ pub(super) fn parse_stem(path: &Path) -> Option<(u32, u64)> {
 pub fn recover(data_dir: &Path) -> Result<(), StoreError> {
     let dir = data_dir.join("log");
     let _lock = Lock::take(&dir)?;
-    recover_locked(&dir)
+    recover_locked(&Files, &dir)
 }
 
 /// [`recover`] for who holds the lock.
-pub(super) fn recover_locked(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn recover_locked(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    reopen(disk, dir)?.into_iter().try_for_each(|live| seal_leftover(disk, live))
+}
+
+/// Removes what is worth nothing, and opens the live segments that a crash left, in order.
+pub(super) fn reopen(disk: &dyn Disk, dir: &Path) -> Result<Vec<LiveReader>, StoreError> {
     let listing = Listing::of(dir)?;
     for half in &listing.half {
         remove(half)?;
     }
+    let mut left = Vec::new();
     for live in &listing.live {
         if live.with_extension("redb").exists() {
             remove(live)?;
             continue;
         }
-        match Segment::reopen(live).and_then(Segment::into_reader).and_then(seal) {
-            Ok(_) => {}
-            Err(StoreError::Corrupt { .. }) => {
-                rename(live, &live.with_extension("bad"))?;
-            }
+        // What cannot be sealed must be found now: whoever writes next counts on where it ends.
+        let readable = |reader: LiveReader| reader.chunks().map(|_| reader);
+        match Segment::reopen(disk, live).and_then(readable) {
+            Ok(reader) => left.push(reader),
+            Err(StoreError::Corrupt { .. }) => set_aside(live)?,
             Err(other) => return Err(other),
         }
     }
-    Ok(())
+    Ok(left)
+}
+
+/// Seals what [`reopen`] opened; what turns out to be damaged is set aside.
+pub(super) fn seal_leftover(disk: &dyn Disk, live: LiveReader) -> Result<(), StoreError> {
+    let path = live.path().to_owned();
+    match seal(disk, live) {
+        Ok(_) => Ok(()),
+        Err(StoreError::Corrupt { .. }) => set_aside(&path),
+        Err(other) => Err(other),
+    }
+}
+
+fn set_aside(live: &Path) -> Result<(), StoreError> {
+    rename(live, &live.with_extension("bad"))
 }
 
 /// Turns a live segment into a sealed one. A segment without an end ended in a crash.
-pub(super) fn seal(live: LiveReader) -> Result<SegmentInfo, StoreError> {
+pub(super) fn seal(disk: &dyn Disk, live: LiveReader) -> Result<SegmentInfo, StoreError> {
     let live_path = live.path().to_owned();
     let half = live_path.with_extension("tmp");
     let sealed = live_path.with_extension("redb");
     // Half a segment is worth nothing, and on a full disk it would keep the disk full.
-    let rows = write_dense(&live, &half).inspect_err(|_| drop(remove(&half)))?;
+    let rows = write_dense(disk, &live, &half).inspect_err(|_| drop(remove(&half)))?;
     let written = SegmentInfo::read(&half)?;
     if written.counts.records() != rows {
         let why = format!("{rows} rows became {} while sealing", written.counts.records());
@@ -122,13 +143,13 @@ pub(super) fn seal(live: LiveReader) -> Result<SegmentInfo, StoreError> {
 }
 
 /// Writes all rows of `live` into the new file `path`; how many there were.
-fn write_dense(live: &LiveReader, path: &Path) -> Result<u64, StoreError> {
+fn write_dense(disk: &dyn Disk, live: &LiveReader, path: &Path) -> Result<u64, StoreError> {
     let heads = live.chunks()?;
     let markets = live.markets()?;
     let rows = heads.iter().map(Head::rows).sum();
     let chunks = merge(live, &heads, markets.len() as u32)?;
     let cause = live.end()?.map_or(Some(CRASH.to_owned()), |end| end.cause);
-    let dense = Segment::create(path, &live.head()?)?;
+    let dense = Segment::create(disk, path, &live.head()?)?;
     dense.commit(&Group {
         markets: (0..).zip(&markets).collect(),
         chunks: (0..).zip(&chunks).map(|(i, (head, bytes))| (i, head, &bytes[..])).collect(),

@@ -1,5 +1,7 @@
 //! One redb file and how it is written, chunk by chunk. [`super::reader`] reads it back.
 //!
+//! **Invariant:** a commit is said to be done only while the file still has its name: a file that somebody
+//! deleted takes writes and syncs like any other, and is gone with the process.
 //! **Invariant:** redb gives a value a whole power of two of 4 KiB pages; payloads are therefore cut into
 //! parts that just fit four pages, else a third of the file would be empty.
 //! **Invariant:** redb may panic on a file whose inner pages were changed; every call of it is
@@ -8,13 +10,15 @@
 use super::StoreError;
 use super::chunk::Head;
 use super::codec;
+use super::disk::Disk;
 use super::guard::guarded;
 use super::reader::{LiveReader, Reader};
 use crate::event::SessionMeta;
 use redb::{Builder, Database, TableDefinition};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,8 +80,13 @@ pub(super) struct LocalMarket {
 /// A segment that is being written.
 pub(super) struct Segment {
     path: PathBuf,
+    /// Which file it is, whatever its name.
+    inode: Inode,
     db: Database,
 }
+
+/// Device and number of a file.
+type Inode = (u64, u64);
 
 /// What one commit adds.
 #[derive(Default)]
@@ -92,28 +101,34 @@ pub(super) struct Group<'a> {
 
 impl Segment {
     /// A new file with its head, committed; what had the name before is overwritten.
-    pub(super) fn create(path: &Path, head: &SegmentHead) -> Result<Segment, StoreError> {
+    pub(super) fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        head: &SegmentHead,
+    ) -> Result<Segment, StoreError> {
         let mut options = File::options();
         let file = options.read(true).write(true).create(true).truncate(true).open(path);
-        let file = file.map_err(|e| StoreError::io(path, e))?;
+        let fail = |e| StoreError::io(path, e);
+        let file = file.map_err(fail)?;
+        let inode = inode(&file.metadata().map_err(fail)?);
         guarded(path, || {
-            let db = Builder::new()
-                .set_cache_size(CACHE_BYTES)
-                .create_file(file)
-                .map_err(|e| StoreError::redb(path, e))?;
-            let segment = Segment { path: path.to_owned(), db };
+            let db = disk.database(&builder(), path, file);
+            let db = db.map_err(|e| StoreError::redb(path, e))?;
+            let segment = Segment { path: path.to_owned(), inode, db };
             segment.insert([((HEAD, 0), codec::seal(&FORMAT)), ((HEAD, 1), codec::seal(head))])?;
             Ok(segment)
         })
     }
 
-    /// Opens a file that a crash left behind; redb mends its own structures.
-    pub(super) fn reopen(path: &Path) -> Result<Segment, StoreError> {
+    /// Opens a file that a crash left behind, to read it; redb mends its own structures.
+    pub(super) fn reopen(disk: &dyn Disk, path: &Path) -> Result<LiveReader, StoreError> {
+        let fail = |e| StoreError::io(path, e);
         let open = || {
-            Builder::new()
-                .set_cache_size(CACHE_BYTES)
-                .open(path)
-                .map_err(|e| StoreError::redb(path, e))
+            let file = File::options().read(true).write(true).open(path).map_err(fail)?;
+            if file.metadata().map_err(fail)?.len() == 0 {
+                return Err(StoreError::corrupt(path, None, "it is empty"));
+            }
+            disk.database(&builder(), path, file).map_err(|e| StoreError::redb(path, e))
         };
         // A process that was killed a moment ago lets go of its files one after the other.
         let mut tries = LET_GO_TRIES;
@@ -125,7 +140,7 @@ impl Segment {
                     tries -= 1;
                     std::thread::sleep(LET_GO_PAUSE);
                 }
-                db => return Ok(Segment { path: path.to_owned(), db: db? }),
+                db => return Reader::new(path.to_owned(), db?),
             }
         }
     }
@@ -156,7 +171,17 @@ impl Segment {
             cuts.map(move |(part, bytes)| ((PART, first + part as u64), bytes.to_vec()))
         });
         let end = group.end.iter().map(|end| ((END, 0), codec::seal(end)));
-        guarded(&self.path, || self.insert(markets.chain(heads).chain(parts).chain(end)))
+        guarded(&self.path, || self.insert(markets.chain(heads).chain(parts).chain(end)))?;
+        self.still_there()
+    }
+
+    fn still_there(&self) -> Result<(), StoreError> {
+        let found = std::fs::metadata(&self.path).map_err(|e| StoreError::io(&self.path, e))?;
+        if inode(&found) == self.inode {
+            return Ok(());
+        }
+        let why = "another file has taken its name; what was written to it is lost";
+        Err(StoreError::io(&self.path, std::io::Error::new(ErrorKind::NotFound, why)))
     }
 
     fn insert(&self, rows: impl IntoIterator<Item = (Key, Vec<u8>)>) -> Result<(), StoreError> {
@@ -184,6 +209,16 @@ impl Segment {
     pub(super) fn into_reader(self) -> Result<LiveReader, StoreError> {
         Reader::new(self.path, self.db)
     }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+fn inode(file: &Metadata) -> Inode {
+    (file.dev(), file.ino())
 }
 
 /// Renames a file; the new name is on disk when this returns.

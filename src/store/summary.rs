@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::chunk::{self, Head};
 use super::reader::SealedReader;
+use super::recover::parse_stem;
 use super::segment::{LocalMarket, SegmentHead};
 use crate::event::{SessionId, SessionMeta};
 use crate::units::TsNs;
@@ -104,6 +105,10 @@ impl SegmentInfo {
         let bytes = std::fs::metadata(path).map_err(|e| StoreError::io(path, e))?.len();
         let reader = SealedReader::open(path)?;
         let SegmentHead { number, place, first_row_id, session } = reader.head()?;
+        if parse_stem(path) != Some((number, first_row_id)) {
+            let why = format!("it is segment {number} from row {first_row_id}, not what its name says");
+            return Err(StoreError::corrupt(path, None, why));
+        }
         let end =
             reader.end()?.ok_or_else(|| StoreError::corrupt(path, None, "it was never sealed"))?;
         let chunks = reader.chunks()?;

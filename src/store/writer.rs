@@ -1,14 +1,17 @@
 //! The one writer of a log.
 //!
 //! Rows gather in a chunk of 1,024; packed chunks gather until the next commit, so that under load several
-//! chunks share one sync of the disk. Full segments are sealed on a thread beside, one at a time.
+//! chunks share one sync of the disk. Full segments, and those that a crash left, are sealed on a thread
+//! beside, one at a time: a start after a kill waits for no packing.
 
 use super::StoreError;
 use super::chunk::{Builder, Head};
 use super::column::{Effort, Packer};
+use super::disk::{Disk, Files};
 use super::live::{CHUNK_ROWS, Live};
 use super::lock::Lock;
-use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, recover_locked, seal};
+use super::reader::LiveReader;
+use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, reopen, seal, seal_leftover};
 use super::segment::{Group, SegmentEnd, SegmentHead};
 use super::summary::{SegmentInfo, SessionSummary};
 use crate::event::{Record, SessionMeta, Tickers};
@@ -28,6 +31,7 @@ const ROWS_OF_A_LOST_SEGMENT: u64 = 1 << 32;
 /// Dropping it without [`Writer::finish`] is what a crash does: the next writer seals what was committed.
 pub struct Writer {
     dir: PathBuf,
+    disk: Arc<dyn Disk>,
     session: SessionMeta,
     live: Live,
     rows: Builder,
@@ -44,26 +48,50 @@ pub struct Writer {
 
 struct Sealing {
     path: PathBuf,
-    thread: JoinHandle<Result<SegmentInfo, StoreError>>,
+    /// A segment of this session, unless it was a crash's leftovers that were sealed.
+    thread: Option<JoinHandle<Result<Option<SegmentInfo>, StoreError>>>,
+}
+
+impl Drop for Sealing {
+    /// Whoever drops the writer may open the log again at once.
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Its result is for who finishes the session; what was not sealed, the next writer seals.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Writer {
-    /// Starts the session `meta` in `data_dir/log`, after sealing what a crash left there.
+    /// Starts the session `meta` in `data_dir/log`, behind what a crash left there, which is sealed meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Locked`] while another writer is alive; IO errors; a full disk.
     pub fn open(data_dir: &Path, meta: SessionMeta) -> Result<Writer, StoreError> {
+        Writer::open_on(Arc::new(Files), data_dir, meta)
+    }
+
+    /// [`Writer::open`] with `disk` between redb and the files.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        data_dir: &Path,
+        meta: SessionMeta,
+    ) -> Result<Writer, StoreError> {
         let dir = data_dir.join("log");
         std::fs::create_dir_all(&dir).map_err(|e| StoreError::io(&dir, e))?;
         let lock = Lock::take(&dir)?;
-        recover_locked(&dir)?;
-        let (number, next_row_id) = next_place(&Listing::of(&dir)?)?;
+        let left = reopen(&*disk, &dir)?;
+        let (number, next_row_id) = next_place(&Listing::of(&dir)?, &left)?;
         let head =
             SegmentHead { number, place: 0, first_row_id: next_row_id, session: meta.clone() };
         let packer = Packer::new(Effort::Live).map_err(|e| StoreError::io(&dir, e))?;
-        Ok(Writer {
-            live: Live::create(&dir, head)?,
+        let mut writer = Writer {
+            live: Live::create(&*disk, &dir, head)?,
             dir,
+            disk,
             rows: Builder::default(),
             packer,
             ready: Vec::new(),
@@ -74,7 +102,14 @@ impl Writer {
             summary: SessionSummary::empty(meta.clone()),
             session: meta,
             lock: Arc::new(lock),
-        })
+        };
+        if let Some(first) = left.first() {
+            let path = first.path().to_owned();
+            writer.seal_beside(path, move |disk| {
+                left.into_iter().try_for_each(|live| seal_leftover(disk, live)).map(|()| None)
+            });
+        }
+        Ok(writer)
     }
 
     /// Takes a record and gives it the next `row_id`, which is returned.
@@ -125,7 +160,8 @@ impl Writer {
         self.pack()?;
         self.commit_group(Some(cause))?;
         self.await_sealing()?;
-        let info = self.live.file.into_reader().and_then(seal)?;
+        let live = self.live.file.into_reader()?;
+        let info = seal(&*self.disk, live)?;
         self.summary.add(&info);
         Ok(self.summary)
     }
@@ -166,33 +202,51 @@ impl Writer {
             first_row_id: self.next_row_id,
             session: self.session.clone(),
         };
-        let old = std::mem::replace(&mut self.live, Live::create(&self.dir, head)?);
+        let old = std::mem::replace(&mut self.live, Live::create(&*self.disk, &self.dir, head)?);
         let end = SegmentEnd { chunks: old.chunks, rows: old.rows, cause: None };
         old.file.commit(&Group { end: Some(end), ..Group::default() })?;
-        let path = old.file.path().to_owned();
-        let lock = Arc::clone(&self.lock);
-        let thread = std::thread::spawn(move || {
-            let sealed = old.file.into_reader().and_then(seal);
-            drop(lock);
-            sealed
+        self.seal_beside(old.file.path().to_owned(), move |disk| {
+            old.file.into_reader().and_then(|live| seal(disk, live)).map(Some)
         });
-        self.sealing = Some(Sealing { path, thread });
         Ok(())
     }
 
+    fn seal_beside(
+        &mut self,
+        path: PathBuf,
+        work: impl FnOnce(&dyn Disk) -> Result<Option<SegmentInfo>, StoreError> + Send + 'static,
+    ) {
+        let (lock, disk) = (Arc::clone(&self.lock), Arc::clone(&self.disk));
+        let thread = std::thread::spawn(move || {
+            let sealed = work(&*disk);
+            drop(lock);
+            sealed
+        });
+        self.sealing = Some(Sealing { path, thread: Some(thread) });
+    }
+
     fn await_sealing(&mut self) -> Result<(), StoreError> {
-        if let Some(Sealing { path, thread }) = self.sealing.take() {
-            let info = thread.join().map_err(|_| StoreError::SealAbandoned { path })??;
-            self.summary.add(&info);
+        let Some(mut sealing) = self.sealing.take() else { return Ok(()) };
+        if let Some(thread) = sealing.thread.take() {
+            let path = sealing.path.clone();
+            let sealed = thread.join().map_err(|_| StoreError::SealAbandoned { path })??;
+            sealed.iter().for_each(|info| self.summary.add(info));
         }
         Ok(())
     }
 }
 
-/// Number and first `row_id` of the next segment.
-fn next_place(listing: &Listing) -> Result<(u32, u64), StoreError> {
+/// Number and first `row_id` of the next segment; `left` are live segments that are not sealed yet.
+fn next_place(listing: &Listing, left: &[LiveReader]) -> Result<(u32, u64), StoreError> {
     let names = listing.sealed.iter().chain(&listing.bad);
     let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
+    if let Some(left) = left.last() {
+        let head = left.head()?;
+        if last.is_none_or(|((number, _), _)| number < head.number) {
+            let rows: u64 = left.chunks()?.iter().map(Head::rows).sum();
+            return Ok((head.number + 1, head.first_row_id + rows));
+        }
+    }
     let Some(((number, first_row_id), path)) = last else { return Ok((1, 1)) };
     let next_row_id = match SegmentInfo::read(path) {
         Ok(info) => info.next_row_id(),

@@ -16,7 +16,7 @@ use kalshiflow::event::{
 };
 use kalshiflow::market::{MarketInfo, TickRange};
 use kalshiflow::rng::Rng;
-use kalshiflow::store::{Log, Writer};
+use kalshiflow::store::{Heals, Log, Writer};
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -35,6 +35,7 @@ struct Session {
     meta: SessionMeta,
     tickers: Tickers,
     events: Vec<Event>,
+    heals: Heals,
     cause: &'static str,
 }
 
@@ -51,7 +52,7 @@ impl Session {
             flags: vec!["sequence=complete".into()],
             inputs: Vec::new(),
         };
-        Session { meta, tickers: Tickers::default(), events: Vec::new(), cause: "done" }
+        Session { meta, tickers: Tickers::default(), events: Vec::new(), heals: Heals::default(), cause: "done" }
     }
 
     /// `n` events of three markets on two subscriptions over midnight, with everything that a frame
@@ -98,6 +99,7 @@ impl Session {
             end_cause: self.cause,
             records: self.events.len() as u64,
             tickers: &self.tickers,
+            heals: &self.heals,
         }
     }
 
@@ -161,7 +163,9 @@ fn gap(rng: &mut Rng) -> Gap {
     let causes = [SeqGap, Reconnect, NegativeLevel, BadFrame, QueueFull, Crash];
     let healed_by = ["", "snapshot", "a word of another version"][rng.below(3) as usize].into();
     let cause = causes[rng.below(6) as usize];
-    Gap { cause, from: rng.below(100), to: rng.next_u64() >> 1, healed_by }
+    let (from, to) = (rng.below(100), rng.next_u64() >> 1);
+    let (since, until) = (TsNs(rng.below(3) as i64), TsNs(rng.below(1_000) as i64));
+    Gap { cause, from, to, since, until, healed_by }
 }
 
 fn markets() -> Vec<MarketInfo> {
@@ -501,6 +505,42 @@ fn what_the_log_holds_is_what_the_dataset_holds() {
     let (second, _) = export();
     assert_eq!((second.sessions_written, &second.rows), (0, &first.rows));
     assert_eq!(contents(&dir.path().join("v1")), before);
+}
+
+/// A hole is healed by a row that comes later, maybe in the next file: the table of gaps tells both in one row.
+#[test]
+fn a_gap_is_exported_with_what_healed_it_later() {
+    let dir = tempfile::tempdir().expect("a place");
+    let mut session = Session::random(1, 40);
+    let market = session.tickers.find("KXA-2-T").expect("known");
+    let hole = |from| Gap {
+        from,
+        to: from + 2,
+        since: TsNs(0),
+        ..Gap::unnumbered(GapCause::SeqGap, TsNs(1_786_406_398_000_000_000))
+    };
+    let healed = Gap { healed_by: "resubscribe".into(), ..hole(500) };
+    let last = session.events[39].clone();
+    let bodies = [
+        Body::Gap(Box::new(hole(500))),
+        Body::Gap(Box::new(hole(600))),
+        Body::Healed(Box::new(healed.clone())),
+    ];
+    for (row_id, body) in (last.row_id + 1..).zip(bodies) {
+        session.events.push(Event { row_id, market, body, ..last.clone() });
+    }
+    session.events.iter().for_each(|e| session.heals.enter(e));
+    export_to(dir.path(), &[&session], ExportOptions { rows_per_file: 1 });
+    let filter =
+        Filter { tickers: Some(vec!["KXA-2-T".into()]), ..Filter::default() };
+    let (_, lists) = dataset::read_events(dir.path(), &filter).expect("reads");
+    let mut gaps = lists[0].events.iter().rev().filter_map(|e| match &e.body {
+        Body::Gap(gap) => Some(&**gap),
+        _ => None,
+    });
+    assert_eq!((gaps.next(), gaps.next()), (Some(&hole(600)), Some(&healed)));
+    let counts = Manifest::existing(dir.path()).expect("a manifest").sessions[0].counts;
+    assert!(counts.open_gaps < counts.gaps, "{counts:?}");
 }
 
 /// Flips single bytes and cuts the file short: an error each time, and never a panic.

@@ -83,7 +83,7 @@ fn any_events() -> impl Strategy<Value = Vec<Event>> {
             Body::Trade(Box::new(Trade { taker, yes_price, qty, block, id: [0; 16] }))
         },
     );
-    let gap = Gap { cause: GapCause::Reconnect, from: 0, to: 0, healed_by: String::new() };
+    let gap = Gap::unnumbered(GapCause::Reconnect, TsNs(0));
     let body = prop_oneof![
         2 => snapshot,
         30 => delta,

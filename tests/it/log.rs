@@ -274,30 +274,39 @@ fn rows_are_found_by_session_market_and_time() {
 fn gaps_and_market_definitions_are_listed() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(dir.path(), session(1)).unwrap();
-    let gap = Gap { cause: GapCause::SeqGap, from: 5, to: 9, healed_by: "snapshot".into() };
+    let gap = Gap { from: 5, to: 9, since: TsNs(7), ..Gap::unnumbered(GapCause::SeqGap, TsNs(8)) };
+    let other = Gap { from: 12, to: 12, ..gap.clone() };
+    let healed = Gap { healed_by: "snapshot".into(), ..gap.clone() };
     let bodies = [
         (Body::Market(r#"{"status":"active"}"#.into()), MarketId(2)),
         (Body::Gap(Box::new(gap.clone())), MarketId::NONE),
+        (Body::Gap(Box::new(other.clone())), MarketId::NONE),
         (Body::Market(r#"{"status":"finalized"}"#.into()), MarketId(2)),
+        (Body::Healed(Box::new(healed.clone())), MarketId::NONE),
     ];
     for (body, market) in bodies {
         let event = Event { body, market, ..record(1).event };
         writer.append(&tickers(), Record { event, raw: None }).unwrap();
     }
     let summary = writer.finish("done").unwrap();
-    assert_eq!((summary.counts.gaps, summary.counts.markets), (1, 2));
+    let counts = summary.counts;
+    assert_eq!((counts.gaps, counts.healed, counts.markets), (2, 1, 2));
 
     let log = Log::open(dir.path()).unwrap();
     let gaps = log.gaps().unwrap();
-    assert_eq!(gaps.len(), 1);
-    assert_eq!((gaps[0].row_id, gaps[0].market, &gaps[0].gap), (2, MarketId::NONE, &gap));
+    // What healed a hole stands in a later row, and is told with the hole.
+    let told: Vec<_> = gaps.iter().map(|g| (g.row_id, g.market, &g.gap)).collect();
+    assert_eq!(told, [(2, MarketId::NONE, &healed), (3, MarketId::NONE, &other)]);
+    let (_, ls) = data_json("ls", dir.path());
+    let session = &ls["data"]["sessions"][0];
+    assert_eq!((&session["gaps"], &session["open_gaps"]), (&Value::from(2), &Value::from(1)));
     let markets = log.markets().unwrap();
     assert_eq!(markets.len(), 1);
     assert_eq!(log.tickers().name(markets[0].market), TICKERS[2]);
     assert_eq!(&*markets[0].json, r#"{"status":"finalized"}"#);
     // A gap of the whole connection concerns whoever asks for one market.
     let one = Filter { tickers: Some(vec![TICKERS[2].into()]), ..Filter::default() };
-    assert_eq!(log.read(one).unwrap().count(), 3);
+    assert_eq!(log.read(one).unwrap().count(), 4);
 }
 
 #[test]
