@@ -7,18 +7,25 @@
 //!
 //! **Invariant:** imports only ground, wire, book and the broker's fees. The matching engine is the sim's
 //! own and never meets the broker's fill model, so that one can be judged by the other.
-//! **Invariant:** everything except [`write`] is pure and integer: same seed, same bytes,
+//! **Invariant:** everything except [`write`] and [`server`] is pure and integer: same seed, same bytes,
 //! everywhere.
 
 pub mod accounts;
 pub mod blast;
+pub mod calibrate;
 pub mod crowd;
 pub mod desk;
+mod draw;
+mod encode;
 pub mod exchange;
 pub mod flow;
 pub mod keys;
+pub mod lag;
 pub mod rest;
+pub mod script;
 pub mod server;
 pub mod tape;
+pub mod truth;
 pub mod venue;
 pub mod write;
+pub mod ws;

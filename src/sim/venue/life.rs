@@ -15,6 +15,8 @@ use std::cmp::Reverse;
 const MARKETS_PER_EVENT: u32 = 3;
 /// A market is listed at most this long before it opens.
 const LISTED_AHEAD_MAX_S: i64 = 60;
+/// Standard deviation of the log-odds over a market's life, millionths.
+const SPREAD_E6: i64 = 1_500_000;
 /// The empty book is shown this long after the close.
 const DRAIN_AFTER_US: i64 = 400_000;
 
@@ -60,7 +62,7 @@ impl Venue {
         match step {
             Step::List => self.list_next(who),
             Step::Open => self.open(who),
-            Step::Burst => self.burst(who),
+            Step::Burst => self.burst(who, due.at),
             Step::Expire => self.expire_orders(who),
             Step::Halt => self.halt(who),
             Step::Resume => self.resume(who),
@@ -124,8 +126,10 @@ impl Venue {
         };
         let start_e9 = ONE_E9 / 100 * (10 + rng.below(81) as i64);
         let crowd = CrowdSpec {
-            events_e3_per_s: self.share_e3_per_s(place),
             start_e9,
+            spread_e6: SPREAD_E6,
+            life_s: (close_s - open_s).clamp(1, i64::from(u32::MAX)) as u32,
+            events_per_s_e3: self.share_e3_per_s(place),
             tick_e4: structure.coarse_tick_e4(),
         };
         let crowd = Crowd::new(crowd, Rng::stream(rng.next_u64(), "crowd", 0));
@@ -150,7 +154,7 @@ impl Venue {
         self.plan_life(index, &mut rng);
         let created = created_msg(&self.markets[index as usize].definition);
         self.markets[index as usize].live =
-            Some(Box::new(Live { exchange: Exchange::default(), crowd, rng }));
+            Some(Box::new(Live { exchange: Exchange::default(), crowd, rng, burst_at: TsUs(0) }));
         self.notice(index, "market_lifecycle_v2", &created);
     }
 
@@ -175,13 +179,14 @@ impl Venue {
     }
 
     /// The part of all events that falls to a place: a few markets are busy, most are quiet.
-    fn share_e3_per_s(&self, place: u32) -> u64 {
+    fn share_e3_per_s(&self, place: u32) -> u32 {
         let weight = |p: u32| 1_000_000 / u64::from(p + 3);
         let all: u64 = (0..self.spec.markets).map(weight).sum();
         // Neighbours share an event, so the weights are dealt out with a stride.
         let dealt = (u64::from(place) * 7 % u64::from(self.spec.markets.max(1))) as u32;
         let dealt = if self.spec.markets.is_multiple_of(7) { place } else { dealt };
-        (u64::from(self.spec.rate_per_s) * 1_000 * weight(dealt) / all.max(1)).max(1)
+        let share = u64::from(self.spec.rate_per_s) * 1_000 * weight(dealt) / all.max(1);
+        share.clamp(1, u64::from(u32::MAX)) as u32
     }
 
     /// No frame is sent at the opening: only the first orders show it.
@@ -194,25 +199,29 @@ impl Venue {
         let Some(live) = self.markets[index as usize].live.as_mut() else { return };
         live.crowd.open(&mut live.exchange, &mut self.facts);
         self.accounts_hear(index);
-        let wait_us = live.crowd.next_wait_us();
         self.publish(index);
-        self.plan(Step::Burst, index, self.now.0.saturating_add_unsigned(wait_us));
+        self.plan_burst(index);
     }
 
-    fn burst(&mut self, index: u32) {
+    /// The crowd's next burst. A former plan (from before a halt) is void.
+    fn plan_burst(&mut self, index: u32) {
+        let Some(live) = self.markets[index as usize].live.as_mut() else { return };
+        let wait_us = live.crowd.next_wait_us().max(1);
+        let at = self.now.0.saturating_add_unsigned(wait_us).max(self.paused_until.0);
+        live.burst_at = TsUs(at);
+        self.plan(Step::Burst, index, at);
+    }
+
+    fn burst(&mut self, index: u32, at: TsUs) {
         let Market { definition, live, .. } = &mut self.markets[index as usize];
-        let Some(live) = live.as_mut().filter(|_| definition.phase == Phase::Active) else {
-            return;
-        };
-        let mut next_us = self.now.0.saturating_add_unsigned(live.crowd.next_wait_us());
+        let due = |l: &&mut Box<Live>| definition.phase == Phase::Active && l.burst_at == at;
+        let Some(live) = live.as_mut().filter(due) else { return };
         if self.now >= self.paused_until {
             live.crowd.act(&mut live.exchange, &mut self.facts);
             self.accounts_hear(index);
-        } else {
-            next_us = next_us.max(self.paused_until.0);
+            self.publish(index);
         }
-        self.publish(index);
-        self.plan(Step::Burst, index, next_us);
+        self.plan_burst(index);
     }
 
     fn halt(&mut self, index: u32) {

@@ -106,6 +106,8 @@ struct Live {
     exchange: Exchange,
     crowd: Crowd,
     rng: Rng,
+    /// When the crowd acts next.
+    burst_at: TsUs,
 }
 
 /// The simulated exchange.
