@@ -10,6 +10,7 @@
 #[cfg(feature = "learn")]
 mod agent;
 mod broker;
+mod calibrate;
 mod cli;
 mod client;
 mod collect;
@@ -18,11 +19,14 @@ mod env;
 #[cfg(feature = "learn")]
 mod eval;
 mod export;
+mod faults;
 mod features;
+mod fuzz;
 mod house;
 mod import;
 mod log;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
+mod rows;
 mod shared;
 mod wire;
