@@ -1,5 +1,6 @@
 //! `kflow collect`: record live order books until told to stop.
 
+mod builtin;
 mod options;
 mod screen;
 mod summary;
@@ -60,6 +61,7 @@ async fn collect(args: &Args) -> Result<(), Failure> {
     let access = Access::resolve(&settings, args.env, args.url.as_deref()).map_err(exit::access)?;
     let wanted = wanted(args, &settings)?;
     let stop = signals::listen(GUARANTEE)?;
+    let _builtin = builtin::start_if_needed(args, &access, &screen).await?;
     let (client, source, objects) = {
         let found = find(args, &access, &wanted);
         let mut stop = stop.clone();

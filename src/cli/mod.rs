@@ -23,6 +23,7 @@ pub mod printer;
 pub mod progress;
 pub mod prune;
 pub mod signals;
+pub mod sim;
 #[cfg(feature = "learn")]
 pub mod train;
 
@@ -65,6 +66,8 @@ enum Command {
     Eval(eval::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
+    /// Run the built-in exchange, or see how true it is
+    Sim(sim::Args),
     /// Measure how fast the parts are on this machine
     Bench(bench::Args),
 }
@@ -95,6 +98,7 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
+        Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }

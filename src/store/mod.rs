@@ -32,6 +32,8 @@ mod codec;
 mod column;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod guard;
 mod heals;
 mod live;

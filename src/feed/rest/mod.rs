@@ -112,7 +112,7 @@ impl RestClient {
         match client.account_limits().await {
             Ok(limits) => {
                 tracing::info!(tier = limits.usage_tier, read = limits.read.refill_rate, "limits");
-                client.budget.set_limits(&limits, client.now_ns());
+                client.assume_limits(&limits);
             }
             Err(error) if error.is_answered() => {
                 tracing::warn!(%error, "the account's limits are unknown; those of a new one are kept");
@@ -120,6 +120,12 @@ impl RestClient {
             Err(error) => return Err(error),
         }
         Ok(client)
+    }
+
+    /// Keeps to these limits from now on.
+    pub fn assume_limits(&mut self, limits: &AccountLimits) {
+        let now_ns = self.now_ns();
+        self.budget.set_limits(limits, now_ns);
     }
 
     /// The exchange's clock minus ours in milliseconds; 0 while the two agree to about a second. Signatures
