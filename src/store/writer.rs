@@ -238,20 +238,21 @@ impl Writer {
 
 /// Number and first `row_id` of the next segment; `left` are live segments that are not sealed yet.
 fn next_place(listing: &Listing, left: &[LiveReader]) -> Result<(u32, u64), StoreError> {
+    let behind_left = match left.last() {
+        None => (1, 1),
+        Some(last) => {
+            let head = last.head()?;
+            let rows: u64 = last.chunks()?.iter().map(Head::rows).sum();
+            (head.number + 1, head.first_row_id + rows)
+        }
+    };
     let names = listing.sealed.iter().chain(&listing.bad);
     let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
-    if let Some(left) = left.last() {
-        let head = left.head()?;
-        if last.is_none_or(|((number, _), _)| number < head.number) {
-            let rows: u64 = left.chunks()?.iter().map(Head::rows).sum();
-            return Ok((head.number + 1, head.first_row_id + rows));
-        }
-    }
-    let Some(((number, first_row_id), path)) = last else { return Ok((1, 1)) };
+    let Some(((number, first_row_id), path)) = last else { return Ok(behind_left) };
     let next_row_id = match SegmentInfo::read(path) {
         Ok(info) => info.next_row_id(),
         Err(StoreError::Corrupt { .. }) => first_row_id + ROWS_OF_A_LOST_SEGMENT,
         Err(e) => return Err(e),
     };
-    Ok((number + 1, next_row_id))
+    Ok(behind_left.max((number + 1, next_row_id)))
 }
