@@ -18,6 +18,7 @@ mod connect;
 pub mod discover;
 mod healing;
 mod link;
+mod read;
 pub mod rest;
 pub mod rotation;
 pub mod session;

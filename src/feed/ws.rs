@@ -1,6 +1,6 @@
 //! The driver: a socket, two clocks and two queues around the [`Session`], which decides everything.
 //!
-//! One task. It reads what the socket has, at most [`BATCH_FRAMES`] frames, hands the records on as one
+//! One task. It reads what the socket has, up to a limit, hands the records on as one
 //! batch, sends what the session asked for, and sleeps until the session's next deadline. A full queue
 //! stops the reading, so that the exchange feels it; after [`super::Timing::queue_patience`] the connection
 //! is given up, and the session's gap row says so.
@@ -9,26 +9,21 @@
 
 use super::backoff::{Backoff, Trouble};
 use super::connect::{self, Socket};
+use super::read::read;
 use super::skew::Skew;
 use super::{Action, Batch, Command, Counters, FeedEnd, FeedError, FeedSpec, Lost, Now, Session};
 use crate::rng::Rng;
 use crate::units::TsNs;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use std::pin::pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::tungstenite::Message;
 
-/// Frames read before their records are handed on: about a millisecond of work, so that deadlines and
-/// commands wait no longer.
-const BATCH_FRAMES: usize = 1_024;
 /// While the queue is full nothing is read, pings included: this often we say that we live.
 const PONG_EVERY: Duration = Duration::from_secs(5);
-/// Close code of a good-bye without one (RFC 6455, 7.1.5).
-const NO_CODE: u16 = 1_005;
 /// For saying good-bye.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -68,12 +63,12 @@ pub async fn run(
 
 /// Both clocks.
 #[derive(Clone, Copy)]
-struct Clock {
+pub(super) struct Clock {
     start: Instant,
 }
 
 impl Clock {
-    fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         Now {
             mono_ns: self.start.elapsed().as_nanos().try_into().unwrap_or(u64::MAX),
@@ -164,8 +159,7 @@ impl Driver {
         loop {
             tokio::select! {
                 biased;
-                // An error says that whoever could stop us is gone.
-                _ = self.stop.wait_for(|stop| *stop) => return None,
+                () = stopped(&mut self.stop) => return None,
                 Some(command) = self.commands.recv() => obey(&mut self.session, &self.clock, command),
                 value = &mut future => return Some(value),
             }
@@ -190,7 +184,7 @@ impl Driver {
             // Before deadlines the socket: after a long stop what lies in it shows that the peer lives.
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => {
+                () = stopped(stop) => {
                     let _ = timeout(FAREWELL, socket.close(None)).await;
                     return End::Stop;
                 }
@@ -313,6 +307,11 @@ impl Driver {
     }
 }
 
+/// Until told to stop, or whoever could tell us is gone.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 fn send(room: mpsc::Permit<'_, Batch>, held: &mut Option<Batch>) {
     if let Some(batch) = held.take() {
         room.send(batch);
@@ -325,60 +324,4 @@ fn obey(session: &mut Session, clock: &Clock, command: Command) {
         // Whoever asked may have gone.
         Command::Book { ticker, reply } => drop(reply.send(session.book(&ticker))),
     }
-}
-
-/// Reads every frame that is there, up to [`BATCH_FRAMES`]; pending only when there is none.
-fn read(
-    socket: &mut Socket,
-    session: &mut Session,
-    clock: &Clock,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), Lost>> {
-    let mut first = None;
-    for _ in 0..BATCH_FRAMES {
-        let Poll::Ready(item) = socket.poll_next_unpin(cx) else {
-            return if first.is_some() { Poll::Ready(Ok(())) } else { Poll::Pending };
-        };
-        // One look at the clocks for all that lay ready: it is one read of the socket, or two.
-        let now = *first.get_or_insert_with(|| clock.now());
-        if let Err(why) = take(session, now, item) {
-            return Poll::Ready(Err(why));
-        }
-        if session.has_actions() {
-            break;
-        }
-    }
-    Poll::Ready(Ok(()))
-}
-
-fn take(
-    session: &mut Session,
-    now: Now,
-    item: Option<Result<Message, WsError>>,
-) -> Result<(), Lost> {
-    match item {
-        Some(Ok(Message::Text(text))) => session.frame(now, text.as_bytes()),
-        Some(Ok(Message::Binary(bytes))) => session.unreadable(now, Some(&bytes), "a binary frame"),
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => session.alive(now),
-        // Only ever written.
-        Some(Ok(Message::Frame(_))) => {}
-        Some(Ok(Message::Close(frame))) => {
-            let code = frame.as_ref().map_or(NO_CODE, |f| f.code.into());
-            let reason = frame.map(|f| f.reason.to_string()).unwrap_or_default();
-            return Err(Lost::Closed { code, reason });
-        }
-        Some(Err(error)) => {
-            // RFC 6455 ends a connection with such a frame; its bytes are not given out.
-            match &error {
-                WsError::Utf8(_) => session.unreadable(now, None, "text that is not UTF-8"),
-                WsError::Capacity(_) => {
-                    session.unreadable(now, None, "a frame of more than 16 MiB")
-                }
-                _ => {}
-            }
-            return Err(Lost::Broken(error.to_string()));
-        }
-        None => return Err(Lost::Closed { code: NO_CODE, reason: String::new() }),
-    }
-    Ok(())
 }

@@ -120,13 +120,17 @@ impl Session {
     pub(super) fn heed(&mut self, now: Now, news: Vec<News>) {
         for news in news {
             match news {
-                News::Opened { channel, sid, markets } => {
+                News::Opened { channel, sid, markets, anew } => {
+                    if self.over.remove(&sid) && anew {
+                        self.accountant.close(sid);
+                    }
                     tracing::info!(channel = channel.word(), sid, markets = markets.len(), "open");
                     self.healing.opened(channel);
                     self.joined(now, channel, &markets);
                 }
                 News::Added { channel, markets } => self.joined(now, channel, &markets),
                 News::Removed { channel, markets } => self.left(now, channel, &markets),
+                News::Failed { channel, markets } => self.failed(now, channel, &markets),
                 News::Ended { channel, sid, markets, planned } => {
                     self.over.insert(sid);
                     match planned {
@@ -150,6 +154,17 @@ impl Session {
         for market in markets.iter().filter(unknown).filter(|m| self.wanted.contains(m)) {
             self.healing.wanted(*market);
             self.healing.subscribed(*market, now.mono_ns);
+        }
+    }
+
+    /// A book may have come although nothing follows it: it is not to be trusted.
+    fn failed(&mut self, now: Now, channel: Channel, markets: &[MarketId]) {
+        let have = self.subscriptions.markets(Channel::OrderbookDelta);
+        let known = |m: &&MarketId| self.accountant.book(**m).is_some_and(|b| b.is_valid());
+        let adrift = |m: &&MarketId| self.wanted.contains(m) && !have.contains(m) && known(m);
+        let adrift: Vec<MarketId> = markets.iter().filter(adrift).copied().collect();
+        if channel == Channel::OrderbookDelta {
+            adrift.into_iter().for_each(|market| self.gone(now, market, now.wall));
         }
     }
 

@@ -7,6 +7,7 @@
 //! **Invariant:** pure: time comes in, frames to send and news come out.
 //! **Invariant:** no answer makes a loop: what is refused is tried again slowly, in smaller pieces, or not.
 
+mod commands;
 mod replies;
 
 pub(super) use replies::Situation;
@@ -15,8 +16,6 @@ use super::link::{Lost, ns};
 use super::{Channel, Timing};
 use crate::event::{MarketId, Tickers};
 use crate::rng::Rng;
-use crate::wire::frame::{ClientFrame, Command};
-use serde_json::{Map, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Markets in one command: about 8 kB of text.
@@ -61,6 +60,8 @@ struct Line {
     replace: bool,
     /// Markets that the exchange has acknowledged.
     have: BTreeSet<MarketId>,
+    /// Markets of a delete that was not answered: the exchange may have them or not.
+    doubtful: BTreeSet<MarketId>,
     /// Markets in the next command.
     chunk: usize,
     /// Nothing is sent for this channel before; 0: no such pause.
@@ -99,12 +100,14 @@ pub(super) struct Outbox<'a> {
 /// What an answer, or its absence, means for the rest of the feed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// The channel is open under `sid`, for these markets.
-    Opened { channel: Channel, sid: u32, markets: Vec<MarketId> },
+    /// The channel is open under `sid`, for these markets; `anew`, it counts from 1.
+    Opened { channel: Channel, sid: u32, markets: Vec<MarketId>, anew: bool },
     /// The channel now has these markets too.
     Added { channel: Channel, markets: Vec<MarketId> },
     /// The channel has these markets no longer, as we wanted.
     Removed { channel: Channel, markets: Vec<MarketId> },
+    /// The channel may have these markets, or not: the command that was to bring them failed.
+    Failed { channel: Channel, markets: Vec<MarketId> },
     /// The subscription `sid` has ended with these markets; unless `planned`, it will be opened again.
     Ended { channel: Channel, sid: u32, markets: Vec<MarketId>, planned: bool },
     /// The exchange will not have these markets.
@@ -156,16 +159,15 @@ impl Subscriptions {
 
     /// True if the book channel has the market, or is about to: snapshots may overtake the answer.
     pub(super) fn follows(&self, market: MarketId) -> bool {
-        let comes = |c: &Sent| {
-            matches!(c.ask, Ask::Subscribe | Ask::Add) && c.markets.contains(&market)
-        };
+        let comes =
+            |c: &Sent| matches!(c.ask, Ask::Subscribe | Ask::Add) && c.markets.contains(&market);
         self.markets(Channel::OrderbookDelta).contains(&market)
             || self.commands.values().any(|c| comes(c))
     }
 
-    /// True while some channel waits to be opened.
-    pub(super) fn is_opening(&self) -> bool {
-        self.lines.iter().any(|l| l.sid.is_none())
+    /// True if `sid` may be the name of a subscription that has just begun, or is about to.
+    pub(super) fn may_open(&self, sid: u32) -> bool {
+        self.lines.iter().any(|l| l.sid.is_none() || l.sid == Some(sid))
     }
 
     /// The channel that `sid` belongs to, if it has been said.
@@ -216,80 +218,6 @@ impl Subscriptions {
         }
     }
 
-    fn next_step(&self, line: &Line, wanted: &BTreeSet<MarketId>) -> Option<(Ask, Vec<MarketId>)> {
-        let by_market = line.channel.by_market();
-        let some = |ask, markets: Vec<MarketId>| (!markets.is_empty()).then_some((ask, markets));
-        let missing = || self.missing(line, wanted).take(line.chunk).collect();
-        match line.sid {
-            _ if line.busy.is_some() => None,
-            None if by_market => some(Ask::Subscribe, missing()),
-            None => Some((Ask::Subscribe, Vec::new())),
-            Some(_) if line.replace || (by_market && wanted.is_empty()) => {
-                Some((Ask::Unsubscribe, Vec::new()))
-            }
-            Some(_) if !by_market => None,
-            Some(_) => {
-                let gone = line.have.difference(wanted).take(CHUNK_MARKETS).copied().collect();
-                some(Ask::Delete, gone).or_else(|| some(Ask::Add, missing()))
-            }
-        }
-    }
-
-    /// Wanted markets that the channel does not have and that it may still get.
-    fn missing<'a>(
-        &'a self,
-        line: &'a Line,
-        wanted: &'a BTreeSet<MarketId>,
-    ) -> impl Iterator<Item = MarketId> + 'a {
-        let hopeless = |m: &&MarketId| self.refused.contains(m) || self.crowded_out.contains(m);
-        wanted.difference(&line.have).filter(move |m| !hopeless(m)).copied()
-    }
-
-    fn send(
-        &mut self,
-        now_ns: u64,
-        ask: Ask,
-        line: usize,
-        markets: Vec<MarketId>,
-        to: &mut Outbox<'_>,
-    ) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
-        let Line { channel, sid, .. } = self.lines[line];
-        let tickers: Vec<&str> = markets.iter().map(|m| to.tickers.name(*m)).collect();
-        let update = |action: &str| {
-            let mut params = Map::new();
-            params.insert("sids".into(), json!([sid]));
-            params.insert("market_tickers".into(), json!(tickers));
-            params.insert("action".into(), action.into());
-            Command::UpdateSubscription(params)
-        };
-        let command = match ask {
-            Ask::Subscribe => {
-                let mut params = Map::new();
-                params.insert("channels".into(), json!([channel.word()]));
-                if channel.by_market() {
-                    params.insert("market_tickers".into(), json!(tickers));
-                }
-                if channel == Channel::OrderbookDelta {
-                    params.insert("use_yes_price".into(), self.use_yes_price.into());
-                }
-                Command::Subscribe(params)
-            }
-            Ask::Unsubscribe => Command::Unsubscribe { sids: sid.into_iter().collect() },
-            Ask::Add => update("add_markets"),
-            Ask::Delete => update("delete_markets"),
-            Ask::Snapshot => update("get_snapshot"),
-            Ask::List => Command::ListSubscriptions,
-        };
-        let text = serde_json::to_string(&ClientFrame { id, command })
-            .expect("numbers, texts and lists of them always encode");
-        to.frames.push(text);
-        let due_ns = now_ns.saturating_add(self.reply_ns);
-        self.commands.insert(id, Sent { ask, line, sid, markets, due_ns });
-        id
-    }
-
     /// When [`Subscriptions::expire`] or [`Subscriptions::sync`] have something to do next.
     pub(super) fn wake_ns(&self) -> Option<u64> {
         let replies = self.commands.values().map(|c| c.due_ns);
@@ -304,26 +232,44 @@ impl Subscriptions {
         let ids: Vec<u64> = late.map(|(id, _)| *id).collect();
         let mut news = Vec::new();
         for id in ids {
-            let Some(sent) = self.commands.remove(&id) else { continue };
-            // Snapshots have their own deadline, and a list that is not told changes nothing.
-            if !matches!(sent.ask, Ask::Snapshot | Ask::List) {
-                news.extend(self.unanswered(sent.line));
-            }
+            news.extend(self.take(Some(id)).map(|sent| self.unanswered(sent)).unwrap_or_default());
         }
         news
     }
 
-    fn unanswered(&mut self, line: usize) -> Option<News> {
-        let line = &mut self.lines[line];
-        line.busy = None;
+    /// The command that `id` answers, which is then no longer under way.
+    fn take(&mut self, id: Option<u64>) -> Option<Sent> {
+        let id = id?;
+        let sent = self.commands.remove(&id)?;
+        let line = &mut self.lines[sent.line];
+        if line.busy == Some(id) {
+            line.busy = None;
+        }
+        Some(sent)
+    }
+
+    fn unanswered(&mut self, sent: Sent) -> Vec<News> {
+        let line = &mut self.lines[sent.line];
+        let (channel, markets) = (line.channel, sent.markets);
+        let mut news = match sent.ask {
+            // Snapshots have their own deadline, and a list that is not told changes nothing.
+            Ask::Snapshot | Ask::List => return Vec::new(),
+            Ask::Unsubscribe => Vec::new(),
+            Ask::Subscribe | Ask::Add => vec![News::Failed { channel, markets }],
+            Ask::Delete => {
+                line.have.retain(|m| !markets.contains(m));
+                line.doubtful.extend(&markets);
+                vec![News::Removed { channel, markets }]
+            }
+        };
         line.not_before_ns = 0;
         line.unanswered += 1;
         match line.unanswered {
-            n if n >= RECONNECT_AFTER => return Some(News::Lost(Lost::NoReply)),
+            n if n >= RECONNECT_AFTER => news.push(News::Lost(Lost::NoReply)),
             n if n >= RESUBSCRIBE_AFTER => line.replace = line.sid.is_some(),
             _ => {}
         }
-        None
+        news
     }
 }
 
@@ -335,6 +281,7 @@ impl Line {
             busy: None,
             replace: false,
             have: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
             chunk: CHUNK_MARKETS,
             not_before_ns: 0,
             unanswered: 0,

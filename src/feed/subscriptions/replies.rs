@@ -41,17 +41,6 @@ impl Subscriptions {
         }
     }
 
-    /// The command that `id` answers, which is then no longer under way.
-    fn take(&mut self, id: Option<u64>) -> Option<Sent> {
-        let id = id?;
-        let sent = self.commands.remove(&id)?;
-        let line = &mut self.lines[sent.line];
-        if line.busy == Some(id) {
-            line.busy = None;
-        }
-        Some(sent)
-    }
-
     fn subscribed(&mut self, id: Option<u64>, channel: &str, sid: u32) -> Vec<News> {
         let Some(i) = self.lines.iter().position(|l| l.channel.word() == channel) else {
             self.doubt = true;
@@ -65,15 +54,15 @@ impl Subscriptions {
             None => {}
         }
         let markets = sent.map(|s| s.markets).unwrap_or_default();
-        vec![self.opened(i, sid, markets)]
+        vec![self.opened(i, sid, markets, true)]
     }
 
-    fn opened(&mut self, i: usize, sid: u32, markets: Vec<MarketId>) -> News {
+    fn opened(&mut self, i: usize, sid: u32, markets: Vec<MarketId>, anew: bool) -> News {
         let line = &mut self.lines[i];
         line.sid = Some(sid);
         line.succeeded(&markets);
         self.quiet_ms = QUIET_MS.0;
-        News::Opened { channel: line.channel, sid, markets }
+        News::Opened { channel: line.channel, sid, markets, anew }
     }
 
     /// `ok`: to a change of markets, or to a second subscribe, which is one.
@@ -87,6 +76,7 @@ impl Subscriptions {
         if ask == Ask::Delete {
             line.unanswered = 0;
             line.have.retain(|m| !markets.contains(m));
+            line.doubtful.retain(|m| !markets.contains(m));
             self.crowded_out.clear();
             return vec![News::Removed { channel, markets }];
         }
@@ -100,7 +90,7 @@ impl Subscriptions {
             |m: &MarketId| listed.as_ref().is_none_or(|l| l.contains(at.tickers.name(*m)));
         let (taken, absent): (Vec<_>, Vec<_>) = markets.into_iter().partition(is_listed);
         let mut news = match (line.sid, frame.sid) {
-            (None, Some(sid)) => vec![self.opened(i, sid, taken)],
+            (None, Some(sid)) => vec![self.opened(i, sid, taken, false)],
             (None, None) => {
                 self.doubt = true;
                 return Vec::new();
@@ -133,6 +123,7 @@ impl Subscriptions {
             self.commands.remove(&id);
         }
         line.replace = false;
+        line.doubtful.clear();
         let markets = std::mem::take(&mut line.have).into_iter().collect();
         vec![News::Ended { channel: line.channel, sid, markets, planned }]
     }
@@ -179,14 +170,20 @@ impl Subscriptions {
             self.doubt = true;
             return Vec::new();
         };
-        match code {
-            code::TOO_MANY_REQUESTS => {
-                self.quiet_until_ns = at.now_ns.saturating_add(self.quiet_ns());
-                Vec::new()
-            }
-            code::COMMAND_TIMEOUT => self.unanswered(sent.line).into_iter().collect(),
-            _ => self.declined(sent, code, why, &named(msg, at.tickers), at),
+        if code == code::COMMAND_TIMEOUT {
+            return self.unanswered(sent);
         }
+        let mut news = Vec::new();
+        if matches!(sent.ask, Ask::Subscribe | Ask::Add) {
+            let channel = self.lines[sent.line].channel;
+            news.push(News::Failed { channel, markets: sent.markets.clone() });
+        }
+        if code == code::TOO_MANY_REQUESTS {
+            self.quiet_until_ns = at.now_ns.saturating_add(self.quiet_ns());
+        } else {
+            news.extend(self.declined(sent, code, why, &named(msg, at.tickers), at));
+        }
+        news
     }
 
     /// A pause with jitter, twice as long each time until something succeeds.
@@ -211,6 +208,7 @@ impl Subscriptions {
             Ask::Snapshot | Ask::List => return Vec::new(),
             Ask::Delete => {
                 line.have.retain(|m| !sent.markets.contains(m));
+                line.doubtful.retain(|m| !sent.markets.contains(m));
                 return vec![News::Removed { channel: line.channel, markets: sent.markets }];
             }
             Ask::Unsubscribe => {
@@ -251,6 +249,7 @@ impl Subscriptions {
 impl Line {
     fn succeeded(&mut self, markets: &[MarketId]) {
         self.have.extend(markets);
+        self.doubtful.retain(|m| !markets.contains(m));
         self.unanswered = 0;
         self.chunk = (self.chunk * 2).min(CHUNK_MARKETS);
     }

@@ -184,9 +184,9 @@ fn a_second_hole_while_healing_subscribes_anew_and_a_third_connects_anew() {
     );
     desk.snapshot("A", 1);
     desk.snapshot("B", 2);
-    assert!(
-        desk.healed.iter().all(|by| by == "reconnect") && desk.healed.len() == desk.causes.len()
-    );
+    let by: Vec<&str> = desk.healed.iter().map(String::as_str).collect();
+    assert_eq!(by, ["resubscribe", "resubscribe", "resubscribe", "reconnect", "reconnect"]);
+    assert_eq!(desk.causes.len(), 5);
     desk.reader.check_identity();
 }
 
@@ -414,6 +414,19 @@ fn commands_without_answer_are_sent_again_and_then_the_connection_is_replaced() 
     desk.pass(4 * WAIT);
     assert_eq!(desk.sent.len(), 3);
     assert_eq!(desk.reconnects, [Lost::NoReply]);
+}
+
+#[test]
+fn a_delete_without_answer_leaves_no_book_that_nobody_keeps() {
+    let mut desk = Desk::ready();
+    desk.session.want(at(desk.now_ns), &["A".into()]);
+    desk.pass(100 * MS);
+    desk.expect_sent(&[("delete_markets", &["B"])]);
+    // Whether B still comes cannot be known: it is wanted again, so it is added again.
+    desk.session.want(at(desk.now_ns), &["A".into(), "B".into()]);
+    desk.pass(WAIT);
+    assert!(desk.known("A") && !desk.known("B"));
+    desk.expect_sent(&[("add_markets", &["B"])]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::event::{Body, GapCause, MarketId, Record, Snapshot};
 use crate::feed::{Action, Channel, FeedSpec, Lost, Now, Session, Timing, tls};
 use crate::rng::Rng;
 use crate::units::{Side, TsNs};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1_000 * MS;
@@ -129,6 +129,8 @@ pub struct World {
     up: bool,
     muted_until_ns: u64,
     rng: Rng,
+    /// Commands and wishes of late, told when something is wrong.
+    story: VecDeque<String>,
 }
 
 impl World {
@@ -147,6 +149,14 @@ impl World {
             up: false,
             muted_until_ns: 0,
             rng: Rng::stream(seed, "world", 0),
+            story: VecDeque::new(),
+        }
+    }
+
+    fn tell(&mut self, what: &str) {
+        self.story.push_back(format!("{} ms: {what}", self.now_ns / MS));
+        if self.story.len() > 60 {
+            self.story.pop_front();
         }
     }
 
@@ -175,6 +185,9 @@ impl World {
         } else {
             for _ in 0..self.rng.below(12) {
                 let Some(text) = self.model.queue.pop_front() else { break };
+                if !text.contains("_delta\"") && !text.contains("\"trade\"") {
+                    self.tell(text.get(..200).unwrap_or(&text));
+                }
                 self.session.frame(self.now(), text.as_bytes());
                 self.collect();
                 if !self.up {
@@ -189,6 +202,7 @@ impl World {
         if per_thousand(&mut self.rng, self.model.faults.command) {
             self.wanted = self.tickers.iter().filter(|_| self.rng.chance(0.7)).cloned().collect();
             let list: Vec<String> = self.wanted.iter().cloned().collect();
+            self.tell(&format!("want {list:?}"));
             self.session.want(self.now(), &list);
         }
         if self.session.wake_ns().is_some_and(|at| at <= self.now_ns) {
@@ -220,7 +234,10 @@ impl World {
         assert!(counters.open_gaps + self.reader.healed <= self.reader.gaps, "{counters:?}");
         for action in self.session.actions() {
             match action {
-                Action::Send(text) => self.model.command(&text),
+                Action::Send(text) => {
+                    self.tell(&text);
+                    self.model.command(&text);
+                }
                 Action::Ping if self.now_ns >= self.muted_until_ns => {
                     self.session.alive(self.now())
                 }
@@ -246,12 +263,21 @@ impl World {
             {
                 break;
             }
-            assert!(self.now_ns < give_up_ns, "not healed after 300 s: {counters:?}");
+            assert!(
+                self.now_ns < give_up_ns,
+                "not healed after 300 s: {counters:?}\n{:#?}",
+                self.story
+            );
         }
         for ticker in &self.wanted {
             let truth = &self.model.books[ticker];
             let mine = self.session.book(ticker).map(|b| levels(&b));
-            assert_eq!(mine.as_ref(), Some(truth), "{ticker}: the live book is wrong");
+            assert_eq!(
+                mine.as_ref(),
+                Some(truth),
+                "{ticker}: the live book is wrong\n{:#?}",
+                self.story
+            );
             let read = self.reader.book(self.ids[ticker]);
             assert_eq!(read.as_ref(), Some(truth), "{ticker}: the log gives another book");
         }
