@@ -210,7 +210,9 @@ impl Session {
         self.unidentified.extend(new.clone().filter(|id| !is_known(id)));
         markets.extend(new.map(entry));
         self.told = tickers.len() as u32;
-        let records = std::mem::take(&mut self.records);
+        // The next batch will be about as large.
+        let room = Vec::with_capacity(self.records.len());
+        let records = std::mem::replace(&mut self.records, room);
         Batch { markets, records, counters: self.counters() }
     }
 

@@ -126,6 +126,8 @@ pub struct World {
     pub wanted: BTreeSet<String>,
     ids: BTreeMap<String, MarketId>,
     now_ns: u64,
+    /// Longest step.
+    pace_ms: u64,
     up: bool,
     muted_until_ns: u64,
     rng: Rng,
@@ -146,6 +148,7 @@ impl World {
             tickers,
             ids: BTreeMap::new(),
             now_ns: S,
+            pace_ms: 20,
             up: false,
             muted_until_ns: 0,
             rng: Rng::stream(seed, "world", 0),
@@ -166,7 +169,7 @@ impl World {
 
     /// One step of the world, faults included.
     pub fn step(&mut self) {
-        self.now_ns += (1 + self.rng.below(20)) * MS;
+        self.now_ns += (1 + self.rng.below(self.pace_ms)) * MS;
         if !self.up {
             self.now_ns += S;
             self.model.connect();
@@ -250,7 +253,13 @@ impl World {
     /// From now on the exchange behaves: all gaps must heal and all books be right.
     pub fn recover(&mut self) {
         self.model.faults = Faults::default();
+        self.pace_ms = 200;
         let give_up_ns = self.now_ns + 300 * S;
+        // Answers that were lost before are noticed by their deadlines only.
+        let calm_ns = self.now_ns + 60 * S;
+        while self.now_ns < calm_ns {
+            self.step();
+        }
         loop {
             self.step();
             let counters = self.session.counters();
