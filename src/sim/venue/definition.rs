@@ -76,7 +76,7 @@ impl Structure {
     }
 
     /// The distance of prices that is valid over the whole range, 1e-4 dollars.
-    pub const fn coarse_tick_e4(self) -> i64 {
+    pub const fn coarse_tick_e4(self) -> u16 {
         match self {
             Structure::LinearCent | Structure::TaperedDeciCent => 100,
             Structure::DeciCent | Structure::CenterDeciEdgeCenti => 10,

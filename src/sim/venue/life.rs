@@ -7,6 +7,7 @@ use crate::sim::crowd::{Crowd, CrowdSpec};
 use crate::sim::exchange::Exchange;
 use crate::sim::flow::ONE_E9;
 use crate::units::{Price, TsUs};
+use crate::wire::portfolio::UpdateReason;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
@@ -14,6 +15,8 @@ use std::cmp::Reverse;
 const MARKETS_PER_EVENT: u32 = 3;
 /// A market is listed at most this long before it opens.
 const LISTED_AHEAD_MAX_S: i64 = 60;
+/// Standard deviation of the log-odds over a market's life, millionths.
+const SPREAD_E6: i64 = 1_500_000;
 /// The empty book is shown this long after the close.
 const DRAIN_AFTER_US: i64 = 400_000;
 
@@ -31,6 +34,7 @@ enum Step {
     List,
     Open,
     Burst,
+    Expire,
     Halt,
     Resume,
     Restructure,
@@ -58,7 +62,8 @@ impl Venue {
         match step {
             Step::List => self.list_next(who),
             Step::Open => self.open(who),
-            Step::Burst => self.burst(who),
+            Step::Burst => self.burst(who, due.at),
+            Step::Expire => self.expire_orders(who),
             Step::Halt => self.halt(who),
             Step::Resume => self.resume(who),
             Step::Restructure => self.restructure(who),
@@ -68,6 +73,11 @@ impl Venue {
             Step::Determine => self.determine(who),
             Step::Settle => self.settle(who),
         }
+    }
+
+    /// An order of an account expires then.
+    pub(super) fn plan_expiry(&mut self, index: u32, at_ms: i64) {
+        self.plan(Step::Expire, index, at_ms.saturating_mul(1_000));
     }
 
     fn plan(&mut self, step: Step, who: u32, at_us: i64) {
@@ -116,8 +126,10 @@ impl Venue {
         };
         let start_e9 = ONE_E9 / 100 * (10 + rng.below(81) as i64);
         let crowd = CrowdSpec {
-            events_e3_per_s: self.share_e3_per_s(place),
             start_e9,
+            spread_e6: SPREAD_E6,
+            life_s: (close_s - open_s).clamp(1, i64::from(u32::MAX)) as u32,
+            events_per_s_e3: self.share_e3_per_s(place),
             tick_e4: structure.coarse_tick_e4(),
         };
         let crowd = Crowd::new(crowd, Rng::stream(rng.next_u64(), "crowd", 0));
@@ -142,7 +154,7 @@ impl Venue {
         self.plan_life(index, &mut rng);
         let created = created_msg(&self.markets[index as usize].definition);
         self.markets[index as usize].live =
-            Some(Box::new(Live { exchange: Exchange::default(), crowd, rng }));
+            Some(Box::new(Live { exchange: Exchange::default(), crowd, rng, burst_at: TsUs(0) }));
         self.notice(index, "market_lifecycle_v2", &created);
     }
 
@@ -167,13 +179,14 @@ impl Venue {
     }
 
     /// The part of all events that falls to a place: a few markets are busy, most are quiet.
-    fn share_e3_per_s(&self, place: u32) -> u64 {
+    fn share_e3_per_s(&self, place: u32) -> u32 {
         let weight = |p: u32| 1_000_000 / u64::from(p + 3);
         let all: u64 = (0..self.spec.markets).map(weight).sum();
         // Neighbours share an event, so the weights are dealt out with a stride.
         let dealt = (u64::from(place) * 7 % u64::from(self.spec.markets.max(1))) as u32;
         let dealt = if self.spec.markets.is_multiple_of(7) { place } else { dealt };
-        (u64::from(self.spec.rate_per_s) * 1_000 * weight(dealt) / all.max(1)).max(1)
+        let share = u64::from(self.spec.rate_per_s) * 1_000 * weight(dealt) / all.max(1);
+        share.clamp(1, u64::from(u32::MAX)) as u32
     }
 
     /// No frame is sent at the opening: only the first orders show it.
@@ -185,24 +198,30 @@ impl Venue {
     fn fill_book(&mut self, index: u32) {
         let Some(live) = self.markets[index as usize].live.as_mut() else { return };
         live.crowd.open(&mut live.exchange, &mut self.facts);
-        let wait_us = live.crowd.next_wait_us();
+        self.accounts_hear(index);
         self.publish(index);
-        self.plan(Step::Burst, index, self.now.0.saturating_add_unsigned(wait_us));
+        self.plan_burst(index);
     }
 
-    fn burst(&mut self, index: u32) {
+    /// The crowd's next burst. A former plan (from before a halt) is void.
+    fn plan_burst(&mut self, index: u32) {
+        let Some(live) = self.markets[index as usize].live.as_mut() else { return };
+        let wait_us = live.crowd.next_wait_us().max(1);
+        let at = self.now.0.saturating_add_unsigned(wait_us).max(self.paused_until.0);
+        live.burst_at = TsUs(at);
+        self.plan(Step::Burst, index, at);
+    }
+
+    fn burst(&mut self, index: u32, at: TsUs) {
         let Market { definition, live, .. } = &mut self.markets[index as usize];
-        let Some(live) = live.as_mut().filter(|_| definition.phase == Phase::Active) else {
-            return;
-        };
-        let mut next_us = self.now.0.saturating_add_unsigned(live.crowd.next_wait_us());
+        let due = |l: &&mut Box<Live>| definition.phase == Phase::Active && l.burst_at == at;
+        let Some(live) = live.as_mut().filter(due) else { return };
         if self.now >= self.paused_until {
             live.crowd.act(&mut live.exchange, &mut self.facts);
-        } else {
-            next_us = next_us.max(self.paused_until.0);
+            self.accounts_hear(index);
+            self.publish(index);
         }
-        self.publish(index);
-        self.plan(Step::Burst, index, next_us);
+        self.plan_burst(index);
     }
 
     fn halt(&mut self, index: u32) {
@@ -217,13 +236,15 @@ impl Venue {
 
     /// Resting orders are cancelled on reactivation.
     fn resume(&mut self, index: u32) {
-        let Market { definition, live, .. } = &mut self.markets[index as usize];
-        let Some(live) = live.as_mut().filter(|_| definition.phase == Phase::Inactive) else {
+        let definition = &mut self.markets[index as usize].definition;
+        if definition.phase != Phase::Inactive {
             return;
-        };
+        }
         definition.phase = Phase::Active;
-        live.exchange.clear(&mut self.facts);
-        let msg = json!({"event_type": "activated", "market_ticker": definition.ticker, "is_deactivated": false});
+        let ticker = &definition.ticker;
+        let msg =
+            json!({"event_type": "activated", "market_ticker": ticker, "is_deactivated": false});
+        self.empty_book(index, UpdateReason::HaltCancel);
         self.publish(index);
         self.notice(index, "market_lifecycle_v2", &msg);
         self.fill_book(index);
@@ -266,12 +287,13 @@ impl Venue {
             return;
         };
         definition.phase = Phase::Closed;
-        // Nobody sees these orders go one by one: the empty book says it.
-        live.exchange.clear(&mut Vec::new());
         // Real markets: 1.7 s to 11.8 s, half of them within 5.5 s; short lives settle faster.
         let wait_us =
             1_700_000 + live.rng.below(4_000_000) as i64 + live.rng.below(4_000_000) as i64;
         let wait_us = wait_us.min(self.spec.lifetime_ms * 250).max(DRAIN_AFTER_US + 1);
+        // Nobody sees these orders go one by one: the empty book says it.
+        self.empty_book(index, UpdateReason::CloseCancel);
+        self.facts.clear();
         self.plan(Step::Drain, index, self.now.0 + DRAIN_AFTER_US);
         self.plan(Step::Determine, index, self.now.0 + wait_us);
     }
@@ -304,9 +326,11 @@ impl Venue {
         market.definition.phase = Phase::Finalized;
         market.definition.settled_s = Some(now_s);
         market.live = None;
+        let paid = market.definition.settlement;
         let ticker = &market.definition.ticker;
         let msg = json!({"event_type": "settled", "market_ticker": ticker, "settled_ts": now_s});
         self.notice(index, "market_lifecycle_v2", &msg);
+        self.pay_out(index, paid.unwrap_or_default());
     }
 
     fn notice(&mut self, index: u32, kind: &'static str, msg: &Value) {
