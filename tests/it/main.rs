@@ -21,6 +21,7 @@ mod eval;
 mod export;
 mod faults;
 mod features;
+mod feed;
 mod fuzz;
 mod house;
 mod import;
