@@ -1,5 +1,6 @@
 """A collector in the predecessor's shape: websockets, json, an asyncio queue of 10 000, batches of 100
-committed to SQLite. Durability in its favour: WAL with synchronous=NORMAL.
+committed to SQLite. A commit is on disk when it returns (synchronous=FULL), as ours is; in the peer's favour
+the journal is a WAL and commits wait in a thread beside the event loop.
 
 usage: collector.py http://HOST:PORT MARKETS SECONDS FILE.sqlite
 """
@@ -12,6 +13,11 @@ import time
 import websockets
 
 URL, MARKETS, SECONDS, PATH = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+
+
+def commit(db, batch):
+    db.executemany("insert into events values (?, ?, ?, ?)", batch)
+    db.commit()
 
 
 def apply(books, frame):
@@ -33,11 +39,9 @@ async def write(queue, db, counts):
     while True:
         batch.append(await queue.get())
         if len(batch) >= 100:
-            db.executemany("insert into events values (?, ?, ?, ?)", batch)
-            db.commit()
+            await asyncio.to_thread(commit, db, batch)
             counts["committed"] += len(batch)
             batch.clear()
-            await asyncio.sleep(0)
 
 
 async def read(socket, queue, counts):
@@ -55,9 +59,9 @@ async def read(socket, queue, counts):
 
 
 async def main():
-    db = sqlite3.connect(PATH)
+    db = sqlite3.connect(PATH, check_same_thread=False)
     db.execute("pragma journal_mode=wal")
-    db.execute("pragma synchronous=normal")
+    db.execute("pragma synchronous=full")
     db.execute("create table events (recv_ns int, sid int, seq int, frame text)")
     queue, counts = asyncio.Queue(10_000), {"received": 0, "committed": 0, "missing": 0}
     url = URL.replace("http", "ws", 1) + "/trade-api/ws/v2"

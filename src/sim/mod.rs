@@ -10,15 +10,19 @@
 //! **Invariant:** everything except [`write`], [`server`] and [`blast`] is pure, and what makes flow is
 //! integer: same seed, same bytes, everywhere. Only the table of [`calibrate`] speaks of ratios.
 
+pub mod accounts;
 pub mod blast;
 pub mod calibrate;
 pub mod crowd;
+pub mod desk;
 mod draw;
 mod encode;
 pub mod exchange;
 pub mod flow;
+pub mod keys;
 pub mod lag;
 pub mod replay;
+pub mod rest;
 pub mod script;
 pub mod server;
 pub mod tape;

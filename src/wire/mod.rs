@@ -13,8 +13,13 @@ pub mod convert;
 mod decode;
 mod encode;
 pub mod frame;
+pub mod lifecycle;
 pub mod market;
+pub mod orders;
+pub mod portfolio;
+pub mod rest;
 mod scan;
+pub mod text;
 
 pub use decode::{Counts, Decoder};
 pub use encode::{event_frame, frame_value};

@@ -7,6 +7,7 @@ use crate::sim::crowd::{Crowd, CrowdSpec};
 use crate::sim::exchange::Exchange;
 use crate::sim::flow::ONE_E9;
 use crate::units::{Price, TsUs};
+use crate::wire::portfolio::UpdateReason;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
@@ -33,6 +34,7 @@ enum Step {
     List,
     Open,
     Burst,
+    Expire,
     Halt,
     Resume,
     Restructure,
@@ -61,6 +63,7 @@ impl Venue {
             Step::List => self.list_next(who),
             Step::Open => self.open(who),
             Step::Burst => self.burst(who, due.at),
+            Step::Expire => self.expire_orders(who),
             Step::Halt => self.halt(who),
             Step::Resume => self.resume(who),
             Step::Restructure => self.restructure(who),
@@ -70,6 +73,11 @@ impl Venue {
             Step::Determine => self.determine(who),
             Step::Settle => self.settle(who),
         }
+    }
+
+    /// An order of an account expires then.
+    pub(super) fn plan_expiry(&mut self, index: u32, at_ms: i64) {
+        self.plan(Step::Expire, index, at_ms.saturating_mul(1_000));
     }
 
     fn plan(&mut self, step: Step, who: u32, at_us: i64) {
@@ -190,6 +198,7 @@ impl Venue {
     fn fill_book(&mut self, index: u32) {
         let Some(live) = self.markets[index as usize].live.as_mut() else { return };
         live.crowd.open(&mut live.exchange, &mut self.facts);
+        self.accounts_hear(index);
         self.publish(index);
         self.plan_burst(index);
     }
@@ -209,6 +218,7 @@ impl Venue {
         let Some(live) = live.as_mut().filter(due) else { return };
         if self.now >= self.paused_until {
             live.crowd.act(&mut live.exchange, &mut self.facts);
+            self.accounts_hear(index);
             self.publish(index);
         }
         self.plan_burst(index);
@@ -226,13 +236,15 @@ impl Venue {
 
     /// Resting orders are cancelled on reactivation.
     fn resume(&mut self, index: u32) {
-        let Market { definition, live, .. } = &mut self.markets[index as usize];
-        let Some(live) = live.as_mut().filter(|_| definition.phase == Phase::Inactive) else {
+        let definition = &mut self.markets[index as usize].definition;
+        if definition.phase != Phase::Inactive {
             return;
-        };
+        }
         definition.phase = Phase::Active;
-        live.exchange.clear(&mut self.facts);
-        let msg = json!({"event_type": "activated", "market_ticker": definition.ticker, "is_deactivated": false});
+        let ticker = &definition.ticker;
+        let msg =
+            json!({"event_type": "activated", "market_ticker": ticker, "is_deactivated": false});
+        self.empty_book(index, UpdateReason::HaltCancel);
         self.publish(index);
         self.notice(index, "market_lifecycle_v2", &msg);
         self.fill_book(index);
@@ -275,12 +287,13 @@ impl Venue {
             return;
         };
         definition.phase = Phase::Closed;
-        // Nobody sees these orders go one by one: the empty book says it.
-        live.exchange.clear(&mut Vec::new());
         // Real markets: 1.7 s to 11.8 s, half of them within 5.5 s; short lives settle faster.
         let wait_us =
             1_700_000 + live.rng.below(4_000_000) as i64 + live.rng.below(4_000_000) as i64;
         let wait_us = wait_us.min(self.spec.lifetime_ms * 250).max(DRAIN_AFTER_US + 1);
+        // Nobody sees these orders go one by one: the empty book says it.
+        self.empty_book(index, UpdateReason::CloseCancel);
+        self.facts.clear();
         self.plan(Step::Drain, index, self.now.0 + DRAIN_AFTER_US);
         self.plan(Step::Determine, index, self.now.0 + wait_us);
     }
@@ -313,9 +326,11 @@ impl Venue {
         market.definition.phase = Phase::Finalized;
         market.definition.settled_s = Some(now_s);
         market.live = None;
+        let paid = market.definition.settlement;
         let ticker = &market.definition.ticker;
         let msg = json!({"event_type": "settled", "market_ticker": ticker, "settled_ts": now_s});
         self.notice(index, "market_lifecycle_v2", &msg);
+        self.pay_out(index, paid.unwrap_or_default());
     }
 
     fn notice(&mut self, index: u32, kind: &'static str, msg: &Value) {

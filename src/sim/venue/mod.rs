@@ -9,20 +9,23 @@
 
 mod definition;
 mod face;
+mod floor;
 mod life;
 
 pub use definition::{Definition, FeeType, Phase, Structure};
 pub(in crate::sim) use face::mix;
 pub use face::{Face, book_print, level_print};
+pub use floor::PastTrade;
 
 use super::crowd::Crowd;
-use super::exchange::{Exchange, Fact};
+use super::desk::Desk;
+use super::exchange::{Exchange, Fact, trade_id};
 use crate::event::{Delta, Snapshot, Trade};
 use crate::rng::Rng;
 use crate::units::TsUs;
 use life::Due;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 /// What to simulate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +124,10 @@ pub struct Venue {
     paused_until: TsUs,
     told: Vec<Told>,
     facts: Vec<Fact>,
+    /// Accounts and their orders.
+    desk: Desk,
+    /// The last public trades, oldest first.
+    trades: VecDeque<PastTrade>,
 }
 
 impl Venue {
@@ -136,6 +143,8 @@ impl Venue {
     pub fn silent(spec: VenueSpec) -> Venue {
         Venue {
             now: spec.start,
+            desk: Desk::new(spec.seed),
+            trades: VecDeque::new(),
             spec,
             markets: Vec::new(),
             by_ticker: HashMap::new(),
@@ -197,6 +206,7 @@ impl Venue {
         let Market { definition, live, .. } = self.markets.get_mut(market as usize)?;
         let live = live.as_mut()?;
         let result = act(definition, &mut live.exchange, &mut self.facts);
+        self.accounts_hear(market);
         self.publish(market);
         Some(result)
     }
@@ -204,6 +214,7 @@ impl Venue {
     /// Stops trading on the whole exchange until `until`; orders rest, the feed stays open.
     pub fn pause(&mut self, until: TsUs) {
         self.paused_until = until;
+        self.pause_orders();
     }
 
     /// False while the exchange is paused.
@@ -224,7 +235,10 @@ impl Venue {
         let Some(face) = self.markets.get_mut(market as usize).map(|m| &mut m.face) else { return };
         match &what {
             What::Level(delta) => face.level(delta),
-            What::Trade(trade) => face.trade(trade),
+            What::Trade(trade) => {
+                face.trade(trade);
+                floor::remember(&mut self.trades, PastTrade { at, market, trade: **trade });
+            }
             What::Book(book) => face.replace(book),
             What::Notice { .. } | What::Private { .. } => {}
         }
@@ -241,19 +255,15 @@ impl Venue {
             let at = TsUs(self.now.0 - in_ms + (in_ms + i as i64).min(999));
             match fact {
                 Fact::Level(delta) => self.tell(market, at, What::Level(delta)),
-                Fact::Fill { side, yes_price, qty, .. } => {
-                    let Some(id) = self.trade_id(market) else { continue };
+                Fact::Fill { maker, taker, side, yes_price, qty } => {
+                    let Some(to) = self.markets.get(market as usize) else { continue };
+                    let id = trade_id(&to.definition.ticker, maker, taker);
                     let trade = Trade { taker: side, yes_price, qty, block: Some(false), id };
                     self.tell(market, at, What::Trade(Box::new(trade)));
                 }
             }
         }
         self.facts = facts;
-    }
-
-    fn trade_id(&mut self, market: u32) -> Option<[u8; 16]> {
-        let live = self.markets.get_mut(market as usize)?.live.as_mut()?;
-        Some(random_id(&mut live.rng))
     }
 }
 
