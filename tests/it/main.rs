@@ -30,4 +30,5 @@ mod log;
 mod readme;
 mod rows;
 mod shared;
+mod simulator;
 mod wire;
