@@ -278,7 +278,8 @@ impl Healing {
             Scope::Channel(channel) => opened(channel) > gap.tick,
             Scope::Connection => {
                 let needed = self.opened.iter().filter(|o| !(idle && o.0.by_market()));
-                oldest > gap.tick && self.connection > gap.connection
+                oldest > gap.tick
+                    && self.connection > gap.connection
                     && needed.clone().all(|o| o.1 > gap.tick)
             }
         };
@@ -314,4 +315,3 @@ impl Stale {
         self.silent >= SILENT_MAX
     }
 }
-
