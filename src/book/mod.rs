@@ -9,7 +9,7 @@ mod ladder;
 mod sequence;
 
 pub use ladder::{Ladder, Levels};
-pub use sequence::{Sequence, SequencePolicy, SequenceTotals, Verdict};
+pub use sequence::{Numbered, Sequence, SequencePolicy, SequenceTotals, Verdict};
 
 use crate::event::{Body, Delta, Event, Snapshot};
 use crate::units::{Price, Qty, Side};

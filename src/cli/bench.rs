@@ -1,5 +1,8 @@
 //! `kflow bench`: how fast the parts are on this machine, in CPU seconds of one thread.
 
+mod ingest;
+mod load;
+mod reopen;
 mod replay;
 #[cfg(feature = "learn")]
 mod train;
@@ -18,6 +21,12 @@ pub struct Args {
 enum What {
     /// From recorded files, frames and events to books, each beside a baseline.
     Replay(replay::Args),
+    /// The collector on loopback: frames per second, delay to disk, memory, beside a Python collector.
+    Ingest(ingest::Args),
+    /// An exchange that only talks, to measure collectors against.
+    Load(load::Args),
+    /// Starting to record after a kill: how long a full live segment keeps the next session waiting.
+    Reopen(reopen::Args),
     /// The learner: PPO and A2C at SB3's settings, one update, one decision.
     #[cfg(feature = "learn")]
     Train(train::Args),
@@ -30,6 +39,9 @@ enum What {
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Replay(args) => replay::run(args),
+        What::Reopen(args) => reopen::run(args),
+        What::Ingest(args) => ingest::run(args),
+        What::Load(args) => load::run(args),
         #[cfg(feature = "learn")]
         What::Train(args) => train::run(args),
     }

@@ -1,9 +1,59 @@
 //! Every environment variable of the program, each with its sentence.
 
+use crate::secret::Secret;
 use std::path::PathBuf;
 
 /// `KFLOW_SHARED`: folder of the recordings and golden files that are not part of the repository;
 /// default `../shared`.
 pub fn shared() -> PathBuf {
-    std::env::var_os("KFLOW_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from)
+    path("KFLOW_SHARED").unwrap_or_else(|| PathBuf::from("../shared"))
+}
+
+/// The variables that settings come from, as they were when the program started. An empty variable counts
+/// as unset.
+#[derive(Clone, Debug, Default)]
+pub struct Env {
+    /// `KALSHI_API_KEY_ID`: id of the API key, a UUID.
+    pub key_id: Option<String>,
+    /// `KALSHI_PRIVATE_KEY_CONTENT`: the private key itself, PEM; `\n` may stand for line ends.
+    pub key_content: Option<Secret>,
+    /// `KALSHI_PRIVATE_KEY_PATH`: file of the private key, PEM; less than `KALSHI_PRIVATE_KEY_CONTENT`.
+    pub key_path: Option<PathBuf>,
+    /// `RL_MARKET_TICKERS`: markets to follow, separated by commas.
+    pub market_tickers: Option<String>,
+    /// `RL_MARKET_MODE`: `config` follows `RL_MARKET_TICKERS` only, `discovery` asks the exchange for markets.
+    pub market_mode: Option<String>,
+    /// `KFLOW_CONFIG`: configuration file, as `--config`.
+    pub config: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`: folder with `kflow/config.toml`; default `~/.config`.
+    pub config_home: Option<PathBuf>,
+    /// `HOME`: what `~` stands for.
+    pub home: Option<PathBuf>,
+}
+
+impl Env {
+    /// Reads the environment of the process.
+    pub fn read() -> Env {
+        Env {
+            key_id: text("KALSHI_API_KEY_ID"),
+            key_content: text("KALSHI_PRIVATE_KEY_CONTENT").map(Secret::new),
+            key_path: path("KALSHI_PRIVATE_KEY_PATH"),
+            market_tickers: text("RL_MARKET_TICKERS"),
+            market_mode: text("RL_MARKET_MODE"),
+            config: path("KFLOW_CONFIG"),
+            config_home: path("XDG_CONFIG_HOME"),
+            home: path("HOME"),
+        }
+    }
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
+}
+
+fn text(name: &str) -> Option<String> {
+    // Not UTF-8 is kept in its lossy form, so that it is refused where it is used and not passed over.
+    std::env::var_os(name)
+        .map(|v| v.to_string_lossy().into_owned())
+        .filter(|v| !v.trim().is_empty())
 }

@@ -1,8 +1,15 @@
 //! What a recording holds and what it misses: gaps become rows, oddities become counts.
 //!
-//! A book per market is kept only to notice what cannot be: levels below nothing, crossed books.
+//! A book per market is kept to notice what cannot be: levels below nothing, crossed books. A recording
+//! goes through [`Accountant::enter`]; a live feed, which can ask for what it misses, takes the same steps
+//! one by one: [`Accountant::verdict`], [`Accountant::fold`], [`Accountant::gap`].
+//!
+//! **Invariant:** a market belongs to the subscription of its last snapshot or delta; a gap of a
+//! subscription invalidates its markets and no other.
 
-use crate::book::{Book, BookError, Change, Sequence, SequencePolicy, SequenceTotals, Verdict};
+use crate::book::{
+    Book, BookError, Change, Numbered, Sequence, SequencePolicy, SequenceTotals, Verdict,
+};
 use crate::event::{Body, Event, Gap, GapCause, MarketId, Record};
 use crate::market::MarketInfo;
 use crate::units::TsNs;
@@ -26,6 +33,8 @@ struct Market {
     info: Option<MarketInfo>,
     /// Subscription and number of the last book frame, for recordings of a part of a subscription.
     last_book: Option<(u32, u64)>,
+    /// Subscription of the last book frame; 0 before any.
+    sid: u32,
     tally: Tally,
 }
 
@@ -37,6 +46,7 @@ struct Tally {
     bad: u64,
     gaps: BTreeMap<&'static str, u64>,
     duplicates: u64,
+    late: u64,
     no_book: u64,
     negative: u64,
     crossed: u64,
@@ -63,8 +73,40 @@ pub struct MarketReport {
 impl Accountant {
     /// Nothing accounted yet.
     pub fn new(policy: SequencePolicy) -> Accountant {
-        let sequence = Sequence::new(policy);
+        Accountant::with(policy, Sequence::new(policy))
+    }
+
+    /// The account of live connections: complete, and every subscription is heard from number 1 on.
+    pub fn live() -> Accountant {
+        Accountant::with(SequencePolicy::Complete, Sequence::live())
+    }
+
+    fn with(policy: SequencePolicy, sequence: Sequence) -> Accountant {
         Accountant { policy, sequence, markets: Vec::new(), in_file: Vec::new(), gaps: 0 }
+    }
+
+    /// Another live connection begins: its subscriptions are new, and no book is known.
+    pub fn begin_connection(&mut self) {
+        self.sequence = Sequence::live();
+        for market in &mut self.markets {
+            market.book.invalidate();
+            market.sid = 0;
+        }
+    }
+
+    /// Receive time of the subscription's last accepted frame; 0 before any.
+    pub fn heard(&self, sid: u32) -> TsNs {
+        self.sequence.heard(sid)
+    }
+
+    /// A live subscription has ended; its number may be given to another one.
+    pub fn close(&mut self, sid: u32) {
+        self.sequence.close(sid);
+    }
+
+    /// A market is not followed any more: its book is not known from here on.
+    pub fn forget(&mut self, market: MarketId) {
+        self.market(market).book.invalidate();
     }
 
     /// Another file begins. In a partial recording each file stands for its own markets.
@@ -92,6 +134,11 @@ impl Accountant {
         self.markets.get(market.0 as usize).map(|m| &m.book)
     }
 
+    /// The subscription that a market's book came by last; 0 if by none.
+    pub fn sid(&self, market: MarketId) -> u32 {
+        self.markets.get(market.0 as usize).map_or(0, |m| m.sid)
+    }
+
     /// Accounts for one record: `emit` gets it with the gap rows that belong before and after it. A
     /// frame that came twice is passed on as one that is kept but not interpreted.
     ///
@@ -103,27 +150,28 @@ impl Accountant {
         frame: &[u8],
         mut emit: impl FnMut(Record, Change) -> Result<(), E>,
     ) -> Result<(), E> {
-        match self.verdict(&record.event) {
+        match self.verdict(&record.event, frame) {
             Verdict::Next => {}
             Verdict::Duplicate => {
-                if record.event.market != MarketId::NONE {
-                    self.market(record.event.market).tally.duplicates += 1;
-                }
-                record.raw.get_or_insert_with(|| frame.into());
-                record.event.body = Body::Other("duplicate".into());
+                set_aside(&mut record, "duplicate", frame);
+                return emit(record, Change::None);
+            }
+            Verdict::Late => {
+                set_aside(&mut record, "late", frame);
                 return emit(record, Change::None);
             }
             Verdict::Restart => {
                 let whole = self.policy == SequencePolicy::Complete;
                 let market = if whole { MarketId::NONE } else { record.event.market };
                 for scope in self.scope(market) {
-                    let gap = self.gap(&record.event, scope, GapCause::Reconnect, 0, 0);
-                    emit(gap, Change::Invalid)?;
+                    let gap = Gap::unnumbered(GapCause::Reconnect, record.event.recv);
+                    emit(self.gap(&record.event, scope, gap), Change::Invalid)?;
                 }
             }
-            Verdict::Hole { from, to } => {
-                let gap = self.gap(&record.event, MarketId::NONE, GapCause::SeqGap, from, to);
-                emit(gap, Change::Invalid)?;
+            Verdict::Hole { from, to, since } => {
+                let gap = Gap::unnumbered(GapCause::SeqGap, record.event.recv);
+                let gap = Gap { from, to, since, ..gap };
+                emit(self.gap(&record.event, MarketId::NONE, gap), Change::Invalid)?;
             }
         }
         let (change, after) = self.fold(&record.event);
@@ -131,7 +179,8 @@ impl Accountant {
         emit(record, change)?;
         if let Some(cause) = after {
             for scope in self.scope(event.market) {
-                emit(self.gap(&event, scope, cause, 0, 0), Change::Invalid)?;
+                let gap = Gap::unnumbered(cause, event.recv);
+                emit(self.gap(&event, scope, gap), Change::Invalid)?;
             }
         }
         Ok(())
@@ -146,13 +195,25 @@ impl Accountant {
         }
     }
 
-    /// What the frame's number says about the frames before it.
-    fn verdict(&mut self, event: &Event) -> Verdict {
+    /// What the number of `frame`, read as `event`, says about the frames before it.
+    pub fn verdict(&mut self, event: &Event, frame: &[u8]) -> Verdict {
         if event.sid == 0 || event.seq == 0 {
             return Verdict::Next;
         }
+        let verdict = self.judge(event, frame);
+        if matches!(verdict, Verdict::Duplicate | Verdict::Late) && event.market != MarketId::NONE {
+            let tally = &mut self.market(event.market).tally;
+            tally.duplicates += u64::from(verdict == Verdict::Duplicate);
+            tally.late += u64::from(verdict == Verdict::Late);
+        }
+        verdict
+    }
+
+    fn judge(&mut self, event: &Event, frame: &[u8]) -> Verdict {
         if self.policy == SequencePolicy::Complete {
-            return self.sequence.enter(event.sid, event.seq);
+            let Event { sid, seq, recv, .. } = *event;
+            let print = crc32c::crc32c(frame);
+            return self.sequence.enter(Numbered { sid, seq, recv, print });
         }
         if !matches!(event.body, Body::Snapshot(_) | Body::Delta(_)) {
             return Verdict::Next;
@@ -166,17 +227,22 @@ impl Accountant {
     }
 
     /// Applies the event to its market's book and counts; the second value asks for a gap row after it.
-    fn fold(&mut self, event: &Event) -> (Change, Option<GapCause>) {
+    pub fn fold(&mut self, event: &Event) -> (Change, Option<GapCause>) {
         if event.market == MarketId::NONE {
             // Which market lost something cannot be known from a frame that cannot be read.
             let cause = matches!(event.body, Body::Bad(_)).then_some(GapCause::BadFrame);
             return (Change::None, cause);
         }
-        if self.in_file.last() != Some(&event.market) && !self.in_file.contains(&event.market) {
+        let partial = self.policy == SequencePolicy::Partial;
+        let last = self.in_file.last() == Some(&event.market);
+        if partial && !last && !self.in_file.contains(&event.market) {
             self.in_file.push(event.market);
         }
         let market = self.market(event.market);
         let tally = &mut market.tally;
+        if matches!(event.body, Body::Delta(_) | Body::Snapshot(_)) {
+            market.sid = event.sid;
+        }
         match &event.body {
             Body::Delta(delta) => {
                 tally.deltas += 1;
@@ -205,36 +271,23 @@ impl Accountant {
         }
     }
 
-    /// A gap row at the place of `near`; the books in its scope are invalid from here on.
-    fn gap(
-        &mut self,
-        near: &Event,
-        market: MarketId,
-        cause: GapCause,
-        from: u64,
-        to: u64,
-    ) -> Record {
+    /// The gap as a row at the place of `near`; the books in its scope are invalid from here on. The scope
+    /// is `market`, or with [`MarketId::NONE`] the markets of `near`'s subscription (0: all).
+    pub fn gap(&mut self, near: &Event, market: MarketId, gap: Gap) -> Record {
         self.gaps += 1;
+        let sid = near.sid;
         let scope = match market {
             MarketId::NONE => &mut self.markets[..],
             one => std::slice::from_mut(self.market(one)),
         };
-        for market in scope {
+        let whole = market != MarketId::NONE || sid == 0;
+        for market in scope.iter_mut().filter(|m| whole || m.sid == sid) {
             market.book.invalidate();
-            *market.tally.gaps.entry(cause.word()).or_default() += 1;
+            *market.tally.gaps.entry(gap.cause.word()).or_default() += 1;
         }
-        let gap = Gap { from, to, ..Gap::unnumbered(cause, near.recv) };
+        let Event { recv, ts, seq, .. } = *near;
         let body = Body::Gap(Box::new(gap));
-        let event = Event {
-            row_id: 0,
-            recv: near.recv,
-            ts: near.ts,
-            market,
-            sid: near.sid,
-            seq: near.seq,
-            body,
-        };
-        Record { event, raw: None }
+        Record { event: Event { row_id: 0, recv, ts, market, sid, seq, body }, raw: None }
     }
 
     fn market(&mut self, id: MarketId) -> &mut Market {
@@ -263,6 +316,12 @@ impl Accountant {
     }
 }
 
+/// Keeps a frame as bytes that nobody interprets: `why` stands in place of what it said.
+pub fn set_aside(record: &mut Record, why: &str, frame: &[u8]) {
+    record.raw.get_or_insert_with(|| frame.into());
+    record.event.body = Body::Other(why.into());
+}
+
 fn issues(market: &Market, settled: bool) -> Vec<String> {
     let t = &market.tally;
     let mut out = Vec::new();
@@ -276,6 +335,7 @@ fn issues(market: &Market, settled: bool) -> Vec<String> {
     }
     note(t.bad, "bad frames");
     note(t.duplicates, "duplicates ignored");
+    note(t.late, "late frames ignored");
     note(t.no_book, "deltas without a valid book");
     note(t.negative, "negative levels");
     note(t.crossed, "crossed or locked states");

@@ -9,7 +9,7 @@ use super::chunk::{Builder, Head, ROWS_MAX};
 use super::column::{Effort, Packer};
 use super::disk::{Disk, Files};
 use super::lock::Lock;
-use super::reader::LiveReader;
+use super::reader::{LiveReader, SealedReader};
 use super::segment::{Group, Segment, SegmentEnd, rename};
 use super::summary::SegmentInfo;
 use crate::event::MarketId;
@@ -17,7 +17,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The cause of a session whose process died.
-const CRASH: &str = "crash";
+pub(super) const CRASH: &str = "crash";
 
 /// A chunk is packed before its verbatim text grows past this.
 pub(super) const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -89,6 +89,12 @@ pub(super) fn recover_locked(disk: &dyn Disk, dir: &Path) -> Result<(), StoreErr
 /// Removes what is worth nothing, and opens the live segments that a crash left, in order.
 pub(super) fn reopen(disk: &dyn Disk, dir: &Path) -> Result<Vec<LiveReader>, StoreError> {
     let listing = Listing::of(dir)?;
+    // A log that a later program wrote is left alone.
+    if let Some(Err(e @ StoreError::Format { .. })) =
+        listing.sealed.last().map(|l| SealedReader::open(l))
+    {
+        return Err(e);
+    }
     for half in &listing.half {
         remove(half)?;
     }

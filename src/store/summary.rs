@@ -165,12 +165,19 @@ pub struct SessionSummary {
     pub segments: u32,
     /// Their size on disk.
     pub bytes: u64,
+    /// Rows that were taken out of the log on purpose: `counts` is without them.
+    pub pruned: u64,
 }
 
 impl SessionSummary {
     /// Identity of the session.
     pub fn id(&self) -> SessionId {
         self.meta.id
+    }
+
+    /// Rows that it ever had in the log.
+    pub fn records(&self) -> u64 {
+        self.pruned + self.counts.records()
     }
 
     /// A session of which no segment is counted yet.
@@ -183,6 +190,7 @@ impl SessionSummary {
             markets: Vec::new(),
             segments: 0,
             bytes: 0,
+            pruned: 0,
         }
     }
 

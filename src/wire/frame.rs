@@ -4,6 +4,7 @@
 //! and written in today's shape. Frames that only later rooms interpret keep their `msg` as JSON.
 
 use super::convert::{self, ConvertError};
+use super::text;
 use crate::event::{Delta, Snapshot, Trade};
 use crate::units::{Money, Price, Qty, Side, TsUs};
 use serde::{Deserialize, Serialize};
@@ -99,19 +100,19 @@ pub struct Fill {
     /// True when we took.
     pub is_taker: bool,
     /// YES price.
-    #[serde(with = "text::price")]
+    #[serde(with = "text")]
     pub yes_price_dollars: Price,
     /// Contracts.
-    #[serde(with = "text::qty")]
+    #[serde(with = "text")]
     pub count_fp: Qty,
     /// Fee in dollars; absent before March 2026.
-    #[serde(default, with = "text::money", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub fee_cost: Option<Money>,
     /// Milliseconds since the epoch; absent before March 2026.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ts_ms: Option<i64>,
     /// Position after the fill.
-    #[serde(with = "text::qty")]
+    #[serde(with = "text")]
     pub post_position_fp: Qty,
     /// What we bought on the outcome scale; the deprecated `side` and `action` stay in `extra`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,48 +123,6 @@ pub struct Fill {
     /// Every other field, as sent.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
-}
-
-/// Units as the exchange's decimal texts.
-mod text {
-    macro_rules! exact_text {
-        ($name:ident, $type:ty, $ser:item) => {
-            pub mod $name {
-                use crate::units::*;
-                use crate::wire::convert;
-                use serde::{Deserialize, Deserializer, Serializer, de::Error};
-                pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<$type, D::Error> {
-                    let text = String::deserialize(d)?;
-                    convert::$name(text.as_bytes()).map(Into::into).map_err(D::Error::custom)
-                }
-                $ser
-            }
-        };
-    }
-    exact_text!(
-        price,
-        Price,
-        pub fn serialize<S: Serializer>(v: &Price, s: S) -> Result<S::Ok, S::Error> {
-            s.collect_str(v)
-        }
-    );
-    exact_text!(
-        qty,
-        Qty,
-        pub fn serialize<S: Serializer>(v: &Qty, s: S) -> Result<S::Ok, S::Error> {
-            s.collect_str(v)
-        }
-    );
-    exact_text!(
-        money,
-        Option<Money>,
-        pub fn serialize<S: Serializer>(v: &Option<Money>, s: S) -> Result<S::Ok, S::Error> {
-            match v {
-                Some(v) => s.collect_str(v),
-                None => s.serialize_none(),
-            }
-        }
-    );
 }
 
 /// Why a frame could not be read.

@@ -8,12 +8,18 @@
 //! such text passes through a float.
 //! **Invariant:** no input panics; what cannot be read becomes [`crate::event::Body::Bad`] with its bytes.
 
+pub mod auth;
 pub mod convert;
 mod decode;
 mod encode;
 pub mod frame;
+pub mod lifecycle;
 pub mod market;
+pub mod orders;
+pub mod portfolio;
+pub mod rest;
 mod scan;
+pub mod text;
 
 pub use decode::{Counts, Decoder};
 pub use encode::{event_frame, frame_value};

@@ -312,6 +312,7 @@ fn a_filter_lets_through_what_it_names() {
     let filter = Filter {
         sessions: Some(vec![a.meta.id]),
         tickers: Some(vec!["KXA-2-T".into()]),
+        row_id_from: None,
         recv_from: Some(mid),
         recv_to: None,
     };

@@ -10,7 +10,10 @@
 #[cfg(feature = "learn")]
 mod agent;
 mod broker;
+mod calibrate;
 mod cli;
+mod client;
+mod collect;
 mod conformance;
 mod env;
 #[cfg(feature = "learn")]
