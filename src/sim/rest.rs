@@ -12,13 +12,13 @@ mod gate;
 mod market;
 mod message;
 
-pub use gate::{Bucket, RestFault, RestTrouble};
+pub use gate::{Bucket, Failure, RestFault, RestTrouble};
 pub use message::{Asked, Reply};
 
-use super::keys::{Credentials, Keys};
+use super::keys::Keyring;
 use super::server::{Stopped, VenueHandle};
 use super::venue::Venue;
-use crate::wire::auth::{KEY_HEADER, REST_PREFIX, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use crate::wire::auth::REST_PREFIX;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -38,7 +38,7 @@ const WAITING_REQUESTS: usize = 256;
 #[derive(Clone, Debug)]
 pub struct RestSpec {
     /// Who may come in.
-    pub keys: Keys,
+    pub keys: Keyring,
     /// Tokens for reads, per account.
     pub read: Bucket,
     /// Tokens for writes, per account.
@@ -49,7 +49,7 @@ pub struct RestSpec {
 
 impl RestSpec {
     /// The tier `Basic` as it was read in August 2026, and copies of up to 15 seconds.
-    pub fn basic(keys: Keys) -> RestSpec {
+    pub fn basic(keys: Keyring) -> RestSpec {
         RestSpec {
             keys,
             read: Bucket::new(200, 600),
@@ -152,17 +152,12 @@ async fn receive(
     let Ok(Query(query)) = Query::<HashMap<String, String>>::try_from_uri(&uri) else {
         return problem(400, "invalid_parameters", "invalid query", None).into_response();
     };
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let asked = Asked {
         method: method.as_str().to_owned(),
         signed_path: uri.path().to_owned(),
         path,
         query,
-        credentials: Credentials {
-            key_id: text(KEY_HEADER),
-            timestamp: text(TIMESTAMP_HEADER),
-            signature: text(SIGNATURE_HEADER),
-        },
+        headers,
         body: body.to_vec(),
     };
     let (to, answer) = oneshot::channel();
@@ -189,3 +184,6 @@ fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

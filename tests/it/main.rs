@@ -20,6 +20,7 @@ mod features;
 mod house;
 mod import;
 mod log;
+mod orders;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
 mod shared;

@@ -3,4 +3,6 @@
 
 mod handle;
 
+#[cfg(test)]
+pub(in crate::sim) use handle::Call;
 pub use handle::{Stopped, VenueHandle};
