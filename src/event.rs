@@ -135,6 +135,8 @@ pub enum GapCause {
     QueueFull,
     /// The process ended before its last records were committed.
     Crash,
+    /// The disk had too little space left: nothing was recorded from here on, or since.
+    DiskFull,
 }
 
 impl GapCause {
@@ -147,6 +149,7 @@ impl GapCause {
             GapCause::BadFrame => "bad_frame",
             GapCause::QueueFull => "queue_full",
             GapCause::Crash => "crash",
+            GapCause::DiskFull => "disk_full",
         }
     }
 }

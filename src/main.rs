@@ -1,8 +1,9 @@
 //! `kflow`: parse, run, print the error and its hint, exit with its code; nothing else.
 
-use kalshiflow::cli;
+use kalshiflow::{cli, feed};
 
 fn main() -> std::process::ExitCode {
+    feed::tls::install_provider();
     match cli::run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(failure) => {

@@ -141,6 +141,11 @@ impl Sequence {
         Verdict::Hole { from: want, to: seq - 1, since }
     }
 
+    /// Receive time of the subscription's last accepted frame; 0 before any.
+    pub fn heard(&self, sid: u32) -> TsNs {
+        self.sids.get(&sid).map_or(TsNs::default(), |a| a.recv)
+    }
+
     /// The subscription has ended; its number may be given to another one.
     pub fn close(&mut self, sid: u32) {
         self.sids.remove(&sid);
@@ -199,9 +204,8 @@ mod tests {
 
     /// Frames by number; the checksum stands for the content.
     fn run(sequence: &mut Sequence, frames: &[(u64, u32)]) -> (Vec<Verdict>, SequenceTotals) {
-        let enter = |&(seq, print)| {
-            sequence.enter(Numbered { sid: 1, seq, recv: TsNs(seq as i64), print })
-        };
+        let enter =
+            |&(seq, print)| sequence.enter(Numbered { sid: 1, seq, recv: TsNs(seq as i64), print });
         let verdicts = frames.iter().map(enter).collect();
         (verdicts, sequence.totals().next().expect("one sid").1)
     }

@@ -1,7 +1,10 @@
-//! Checks that a person can run: golden files through the real code, and the environment's contract.
+//! Checks that a person can run: golden files through the real code, the environment's contract, and the
+//! simulator beside recordings.
 
 pub mod books;
+pub mod calibrate;
 mod cases;
+pub mod collect;
 pub mod env;
 pub mod fees;
 pub mod flow52;

@@ -124,8 +124,8 @@ fn ls(options: &Options) -> Result<(), Failure> {
         return printer::json("data ls", &serde_json::json!({ "sessions": rows }));
     }
     let head = [
-        "session", "source", "start", "end", "cause", "records", "deltas", "trades", "gaps", "open",
-        "markets", "bytes",
+        "session", "source", "start", "end", "cause", "records", "deltas", "trades", "gaps",
+        "open", "markets", "bytes",
     ];
     let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
     printer::line(&printer::table(&head, &cells))

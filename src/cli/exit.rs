@@ -1,5 +1,9 @@
 //! Exit codes and the one error shape that leaves the program.
 
+use crate::config::ConfigError;
+use crate::feed::access::AccessError;
+use crate::feed::discover::DiscoverError;
+use crate::feed::rest::RestError;
 use crate::store::StoreError;
 use std::fmt::Write as _;
 
@@ -99,6 +103,91 @@ pub fn store(error: StoreError) -> Failure {
         }
     };
     Failure::new(code, error).hint(hint)
+}
+
+/// The failure of a command whose settings cannot be used.
+pub fn config(error: ConfigError) -> Failure {
+    let hint = match &error {
+        // The three ways on stand right below the places looked at, so they are part of the message.
+        ConfigError::NoCredentials { .. } => {
+            return Failure::msg(Code::Config, format!("{error}\n{TRY_WITHOUT_KEY}"));
+        }
+        ConfigError::OpenKeyFile { path, .. } => {
+            format!("chmod 600 {}   (or `allow_open_key_file = true`)", path.display())
+        }
+        ConfigError::NoFile(_) => "give `--config` a file that exists, or leave it out".to_owned(),
+        ConfigError::Read { .. } => "check the path and its permissions".to_owned(),
+        ConfigError::Syntax { .. } => "the README lists every key of the file".to_owned(),
+        ConfigError::Url { .. } => "give the address as shown".to_owned(),
+        ConfigError::KeyFileText(_) => {
+            "the file must hold the private key as it was downloaded".to_owned()
+        }
+        ConfigError::Word { .. } => "set it to one of these words, or unset it".to_owned(),
+    };
+    Failure::new(Code::Config, error).hint(hint)
+}
+
+const TRY_WITHOUT_KEY: &str =
+    "  hint: try it offline first:   kflow sim run --seed 7        (in one terminal)
+                                kflow collect --env sim       (in another)
+        or all in one:          just demo";
+
+/// The failure of a command that cannot get at an exchange with its settings.
+pub fn access(error: AccessError) -> Failure {
+    match error {
+        AccessError::Config(error) => config(error),
+        AccessError::Key { .. } => Failure::new(Code::Config, error).hint(
+            "use the private key file as the exchange gave it, and the id that belongs to it",
+        ),
+        AccessError::Tls(_) => {
+            Failure::new(Code::Config, error).hint("check `ca_file` in the configuration")
+        }
+    }
+}
+
+/// The failure of a command that the exchange did not answer as needed.
+pub fn rest(error: RestError) -> Failure {
+    let (code, hint) = match &error {
+        RestError::Setup { .. } => {
+            (Code::Config, "give the address as `https://HOST/trade-api/v2`")
+        }
+        RestError::Sign(_) => (Code::Config, "check the private key"),
+        RestError::Dns { .. } => (Code::Remote, "check the name in the address, and the network"),
+        RestError::Connect { .. } => {
+            (Code::Remote, "is it running? the built-in exchange: `kflow sim run`")
+        }
+        RestError::Tls { .. } => {
+            (Code::Remote, "a server with its own certificate needs `ca_file` in the configuration")
+        }
+        RestError::Unauthorized { .. } => (
+            Code::Remote,
+            "check key id and key; demo and prod keys are separate, and this machine's clock must be right",
+        ),
+        RestError::RateLimited { .. } => {
+            (Code::Remote, "wait a moment; another program may be using the same key")
+        }
+        RestError::Server { .. } | RestError::Lost { .. } | RestError::Timeout { .. } => (
+            Code::Remote,
+            "try again later; Kalshi's maintenance is on Thursdays, 3:00 to 5:00 Eastern time",
+        ),
+        RestError::Refused { .. } => (Code::Remote, "the reply says what the exchange objects to"),
+        RestError::NotKalshi { .. } | RestError::TooLarge { .. } => {
+            (Code::Remote, "check `--env`, `--url` and the addresses in the configuration")
+        }
+    };
+    Failure::new(code, error).hint(hint)
+}
+
+/// The failure of a command that found no markets to follow.
+pub fn discover(error: DiscoverError) -> Failure {
+    let hint = match error {
+        DiscoverError::Rest(error) => return rest(error),
+        DiscoverError::Unknown(_) => "check the ticker; `--discover` finds markets by itself",
+        DiscoverError::Closed(_) => "choose a market that is open; `--discover` finds some",
+        DiscoverError::Nothing(_) => "widen the filter, or look on the exchange for open markets",
+        DiscoverError::Endless => "check `--url`; narrow the search with `--series`",
+    };
+    Failure::new(Code::Remote, error).hint(hint)
 }
 
 /// Gives an error its exit code and hint where it is passed on.

@@ -68,6 +68,10 @@ pub fn failure(error: DatasetError) -> Failure {
             let hint = "kflow data verify says what is missing; to give it up, move v1 and manifest.json away";
             (Code::Integrity, Some(hint))
         }
+        DatasetError::Pruned { .. } => {
+            let hint = "put the archived segments back into log/ and remove log/pruned.json, then: kflow export";
+            (Code::Integrity, Some(hint))
+        }
         DatasetError::Stale { .. } => (Code::Integrity, Some("run: kflow features build")),
         e if e.is_integrity() => (Code::Integrity, None),
         _ => (Code::Runtime, None),

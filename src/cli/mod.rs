@@ -17,6 +17,7 @@ pub mod features;
 pub mod import;
 pub mod printer;
 pub mod progress;
+pub mod sim;
 #[cfg(feature = "learn")]
 pub mod train;
 
@@ -57,6 +58,8 @@ enum Command {
     Eval(eval::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
+    /// Run the built-in exchange, or see how true it is
+    Sim(sim::Args),
     /// Measure how fast the parts are on this machine
     Bench(bench::Args),
 }
@@ -86,6 +89,7 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Conformance(args) => conformance::run(args),
+        Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),
     }
 }

@@ -22,6 +22,18 @@ pub(super) fn write_text(path: &Path, text: &str) -> Result<(), DatasetError> {
     rename(&tmp, path)
 }
 
+/// The right to write into the dataset of `data_dir`, until dropped or until the process dies. Waits for who
+/// has it: exports end.
+pub(super) fn lock(data_dir: &Path) -> Result<File, DatasetError> {
+    let folder = data_dir.join(VERSION_DIR);
+    fs::create_dir_all(&folder).map_err(DatasetError::io("create", &folder))?;
+    let path = folder.join("LOCK");
+    let open = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = open.map_err(DatasetError::io("open", &path))?;
+    file.lock().map_err(DatasetError::io("lock", &path))?;
+    Ok(file)
+}
+
 /// Removes what a crashed export left behind: temporary files below the version directory.
 pub(super) fn remove_temporary(data_dir: &Path) -> Result<(), DatasetError> {
     let mut folders = vec![data_dir.join(VERSION_DIR)];

@@ -4,17 +4,19 @@ use super::fold::Fold;
 use super::manifest::{FileEntry, Manifest, SessionEntry};
 use super::publish::NewFile;
 use super::reference::{market_batch, session_batch};
+use super::resume::Resume;
 use super::rows::{Rows, day_number};
 use super::schema::Table;
 use super::{DatasetError, card, disk, read};
-use crate::event::{Record, SessionMeta, Tickers};
+use crate::event::{Record, SessionId, SessionMeta, Tickers};
 use crate::market::MarketInfo;
-use crate::store::{Filter, Heals, Log};
+use crate::store::{Filter, Heals, Log, SessionSummary};
 use crate::units::TsNs;
 use crate::wire::market::market_info;
 use arrow::record_batch::RecordBatch;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// How to export.
@@ -65,6 +67,20 @@ pub struct SessionInput<'a> {
     pub heals: &'a Heals,
 }
 
+impl<'a> SessionInput<'a> {
+    /// A session of a log, whose dictionary is `tickers`.
+    fn of(session: &'a SessionSummary, tickers: &'a Tickers, heals: &'a Heals) -> SessionInput<'a> {
+        SessionInput {
+            meta: &session.meta,
+            ended: session.cause.as_ref().and(session.recv).map(|r| r.1),
+            end_cause: session.cause.as_deref().unwrap_or_default(),
+            records: session.records(),
+            tickers,
+            heals,
+        }
+    }
+}
+
 /// Exports everything in `log`; `on_records` hears how many records were read since it heard last.
 ///
 /// Sessions that have not changed since the last export keep their files, and so do sessions that the
@@ -82,22 +98,24 @@ pub fn export(
     let mut exporter = Exporter::open(data_dir, options)?;
     let (heals, none) = (log.heals()?, Heals::default());
     for session in log.sessions() {
-        let input = SessionInput {
-            meta: &session.meta,
-            ended: session.cause.as_ref().and(session.recv).map(|r| r.1),
-            end_cause: session.cause.as_deref().unwrap_or_default(),
-            records: session.counts.records(),
-            tickers: log.tickers(),
-            heals: heals.get(&session.id()).unwrap_or(&none),
-        };
+        let heals = heals.get(&session.id()).unwrap_or(&none);
+        let input = SessionInput::of(&session, log.tickers(), heals);
         if exporter.is_current(&input) {
             on_records(input.records);
             continue;
         }
         exporter.refuse_less(&input)?;
-        let filter = Filter { sessions: Some(vec![session.id()]), ..Filter::default() };
+        let resume = exporter.resume(&input, session.pruned > 0)?;
+        if resume.is_none() && session.pruned > 0 {
+            return Err(DatasetError::Pruned { session: session.id().to_string() });
+        }
+        let filter = Filter {
+            sessions: Some(vec![session.id()]),
+            row_id_from: resume.as_ref().map(|r| r.row_id),
+            ..Filter::default()
+        };
         let records = log.read(filter)?.map(|record| record.map_err(DatasetError::from));
-        exporter.session(&input, records.inspect(|_| on_records(1)))?;
+        exporter.rows(&input, resume, records.inspect(|_| on_records(1)))?;
     }
     let (mut markets, mut unread) = (Vec::new(), Vec::new());
     for row in log.markets()? {
@@ -107,6 +125,26 @@ pub fn export(
         }
     }
     Ok(ExportSummary { unread_markets: unread, ..exporter.finish(markets)? })
+}
+
+/// The first row that the log of `data_dir` must keep, by session: those before stand in files that will not
+/// be written again.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub fn needed_from(log: &Log, data_dir: &Path) -> Result<Vec<(SessionId, u64)>, DatasetError> {
+    let exporter = Exporter::open(data_dir, ExportOptions::default())?;
+    let (heals, none) = (log.heals()?, Heals::default());
+    let needed = |session: &SessionSummary| {
+        let heals = heals.get(&session.id()).unwrap_or(&none);
+        let input = SessionInput::of(session, log.tickers(), heals);
+        if session.cause.is_some() && exporter.is_current(&input) {
+            return Ok((session.id(), u64::MAX));
+        }
+        let resume = exporter.resume(&input, session.pruned > 0)?;
+        Ok((session.id(), resume.map_or(0, |r| r.row_id)))
+    };
+    log.sessions().iter().map(needed).collect()
 }
 
 fn definition(json: &str) -> Result<MarketInfo, String> {
@@ -123,6 +161,10 @@ pub struct Exporter {
     written: u64,
     /// Markets of the sessions given, whether defined or not.
     tickers: BTreeSet<String>,
+    /// Where running sessions go on next time.
+    resumes: Vec<(SessionId, Resume)>,
+    /// One export at a time writes to a directory.
+    _lock: File,
 }
 
 /// Rows of a session that go into the same files.
@@ -141,6 +183,7 @@ impl Exporter {
     /// # Errors
     /// When the directory or its manifest cannot be read.
     pub fn open(data_dir: &Path, options: ExportOptions) -> Result<Exporter, DatasetError> {
+        let lock = disk::lock(data_dir)?;
         disk::remove_temporary(data_dir)?;
         let before = Manifest::read(data_dir)?.unwrap_or_default();
         let now = before.clone();
@@ -151,6 +194,8 @@ impl Exporter {
             now,
             written: 0,
             tickers: BTreeSet::new(),
+            resumes: Vec::new(),
+            _lock: lock,
         })
     }
 
@@ -161,12 +206,13 @@ impl Exporter {
                 == (input.meta, input.ended, input.end_cause, input.records)
         };
         let id = input.meta.id.to_string();
-        let on_disk = |f: &FileEntry| {
-            let found = std::fs::metadata(self.data_dir.join(&f.path));
-            found.is_ok_and(|m| m.len() == f.bytes)
-        };
-        self.before.sessions.iter().any(same)
-            && self.before.files.iter().filter(|f| is_event_file_of(f, &id)).all(on_disk)
+        let mut files = self.before.files.iter().filter(|f| is_event_file_of(f, &id));
+        self.before.sessions.iter().any(same) && files.all(|f| self.is_on_disk(f))
+    }
+
+    fn is_on_disk(&self, file: &FileEntry) -> bool {
+        let found = std::fs::metadata(self.data_dir.join(&file.path));
+        found.is_ok_and(|m| m.len() == file.bytes)
     }
 
     /// A log that lost rows must not replace the files that still have them.
@@ -191,21 +237,66 @@ impl Exporter {
         input: &SessionInput<'_>,
         records: impl Iterator<Item = Result<Record, DatasetError>>,
     ) -> Result<(), DatasetError> {
+        self.rows(input, None, records)
+    }
+
+    /// Where the export of a session goes on that was exported while it ran; `None` for its beginning. A gap
+    /// in a final file that was healed since is a reason to begin again, unless the log is `pruned`.
+    fn resume(
+        &self,
+        input: &SessionInput<'_>,
+        pruned: bool,
+    ) -> Result<Option<Resume>, DatasetError> {
+        let resume = Resume::read(&self.data_dir, input.meta.id)?;
         let id = input.meta.id.to_string();
+        let usable = |r: &Resume| {
+            let files = || self.before.files.iter().filter(|f| r.is_before(f, &id));
+            r.rows_per_file == self.options.rows_per_file
+                && r.numbers.values().map(|n| *n as usize).sum::<usize>() == files().count()
+                && files().all(|f| self.is_on_disk(f))
+                && (pruned || !r.is_outdated(input.heals, input.tickers))
+        };
+        Ok(resume.filter(usable))
+    }
+
+    /// [`Exporter::session`] from where `resume` says.
+    fn rows(
+        &mut self,
+        input: &SessionInput<'_>,
+        resume: Option<Resume>,
+        records: impl Iterator<Item = Result<Record, DatasetError>>,
+    ) -> Result<(), DatasetError> {
+        let id = input.meta.id.to_string();
+        let is_final = |f: &FileEntry| resume.as_ref().is_some_and(|r| r.is_before(f, &id));
         self.now.sessions.retain(|s| s.meta.id != input.meta.id);
-        self.now.files.retain(|f| !is_event_file_of(f, &id));
-        self.tickers.extend(input.tickers.iter().map(|(_, ticker)| ticker.to_owned()));
+        self.now.files.retain(|f| !is_event_file_of(f, &id) || is_final(f));
+        // Markets of rows that the log does not hold any more are entered anew.
+        let mut tickers = input.tickers.clone();
         let (mut fold, mut part) = (Fold::new(input.heals), Part::default());
+        if let Some(resume) = resume {
+            part.day = resume.day;
+            part.numbers = resume.numbers();
+            resume.restore(&mut fold, &mut tickers);
+        }
+        let input = &SessionInput { tickers: &tickers, ..*input };
+        self.tickers.extend(tickers.iter().map(|(_, ticker)| ticker.to_owned()));
+        let mut last_part = None;
         for record in records {
             let event = record?.event;
             let day = day_number(event.recv);
             if day != part.day || part.rows.longest() >= self.options.rows_per_file {
                 self.publish(&mut part, input)?;
                 part.day = day;
+                last_part = None;
+            }
+            if last_part.is_none() && input.end_cause.is_empty() {
+                let (rows_per_file, numbers) = (self.options.rows_per_file, &part.numbers);
+                last_part = Some(Resume::at(&event, day, rows_per_file, numbers, &fold, &tickers));
             }
             fold.enter(&event, &mut part.rows);
         }
         self.publish(&mut part, input)?;
+        self.resumes.extend(last_part.map(|resume| (input.meta.id, resume)));
         self.now.sessions.push(SessionEntry {
             meta: input.meta.clone(),
             ended: input.ended,
@@ -236,6 +327,9 @@ impl Exporter {
         self.reference(Table::Sessions, &session_batch(&self.now.sessions)?)?;
         self.reference(Table::Markets, &market_batch(&known)?)?;
         self.now.write(&self.data_dir)?;
+        // After the manifest: an older place to go on from only makes more work, a newer one would be wrong.
+        let running = self.now.sessions.iter().filter(|s| s.end_cause.is_empty());
+        Resume::write_all(&self.data_dir, &self.resumes, running.map(|s| s.meta.id))?;
         let kept: BTreeSet<&str> = self.now.files.iter().map(|f| f.path.as_str()).collect();
         for outdated in self.before.files.iter().filter(|f| !kept.contains(f.path.as_str())) {
             disk::remove(&self.data_dir, &outdated.path)?;
@@ -287,7 +381,7 @@ impl Exporter {
     }
 }
 
-fn is_event_file_of(file: &FileEntry, session: &str) -> bool {
+pub(super) fn is_event_file_of(file: &FileEntry, session: &str) -> bool {
     file.sessions.iter().any(|s| s == session)
         && Table::EVENTS.iter().any(|t| t.name() == file.table)
 }

@@ -14,6 +14,7 @@ use arrow::array::{ArrayRef, Float32Array, Int32Array, Int64Array, TimestampMicr
 use arrow::datatypes::Int32Type;
 use arrow::record_batch::RecordBatch;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub struct FeatureWriter<'a> {
     manifest: Manifest,
     origin: FeatureOrigin,
     outdated: Vec<String>,
+    _lock: File,
 }
 
 impl<'a> FeatureWriter<'a> {
@@ -61,6 +63,8 @@ impl<'a> FeatureWriter<'a> {
     /// # Errors
     /// When there is no dataset.
     pub fn open(data_dir: &Path, set: FeatureSet<'a>) -> Result<FeatureWriter<'a>, DatasetError> {
+        Manifest::existing(data_dir)?;
+        let lock = disk::lock(data_dir)?;
         disk::remove_temporary(data_dir)?;
         let mut manifest = Manifest::existing(data_dir)?;
         let origin = FeatureOrigin {
@@ -72,7 +76,8 @@ impl<'a> FeatureWriter<'a> {
         let outdated = manifest.files.iter().filter(|f| is_ours(f)).map(|f| f.path.clone());
         let outdated = outdated.collect();
         manifest.files.retain(|f| !is_ours(f));
-        Ok(FeatureWriter { data_dir: data_dir.to_owned(), set, manifest, origin, outdated })
+        let data_dir = data_dir.to_owned();
+        Ok(FeatureWriter { data_dir, set, manifest, origin, outdated, _lock: lock })
     }
 
     /// Writes the rows of one session, markets in order of their tickers: one file per UTC day.

@@ -11,23 +11,41 @@ use std::collections::BTreeMap;
 /// Books and totals of a session while its events pass.
 pub(super) struct Fold<'a> {
     heals: &'a Heals,
-    markets: BTreeMap<MarketId, Market>,
+    pub(super) markets: BTreeMap<MarketId, Market>,
+    /// Gaps that nothing has healed.
+    pub(super) open: Vec<OpenGap>,
     /// First and last row, whatever their kind.
     pub(super) row_ids: Option<(u64, u64)>,
     pub(super) counts: Counts,
 }
 
+/// One market while its events pass.
 #[derive(Default)]
-struct Market {
-    book: Book,
+pub(super) struct Market {
+    pub(super) book: Book,
     /// Subscription of the last snapshot or delta: what a gap of a whole subscription is matched with.
-    sid: u32,
+    pub(super) sid: u32,
+}
+
+/// A gap that nothing has healed, with its place.
+#[derive(Clone)]
+pub(super) struct OpenGap {
+    pub(super) row_id: u64,
+    pub(super) sid: u32,
+    pub(super) market: MarketId,
+    pub(super) gap: Gap,
 }
 
 impl<'a> Fold<'a> {
     /// Before the first event; `heals` are those of the whole session.
     pub(super) fn new(heals: &'a Heals) -> Fold<'a> {
-        Fold { heals, markets: BTreeMap::new(), row_ids: None, counts: Counts::default() }
+        Fold {
+            heals,
+            markets: BTreeMap::new(),
+            open: Vec::new(),
+            row_ids: None,
+            counts: Counts::default(),
+        }
     }
 
     /// Adds the rows of one event. Frames that are no market data stay in the log.
@@ -50,8 +68,15 @@ impl<'a> Fold<'a> {
             }
             Body::Gap(gap) => {
                 self.counts.gaps += 1;
-                let healed_by = self.heals.healed_by(event, gap).unwrap_or(&gap.healed_by);
-                self.counts.open_gaps += u64::from(healed_by.is_empty());
+                let healed_by = self
+                    .heals
+                    .healed_by(event.row_id, event.sid, event.market, gap)
+                    .unwrap_or(&gap.healed_by);
+                if healed_by.is_empty() {
+                    self.counts.open_gaps += 1;
+                    let Event { row_id, sid, market, .. } = *event;
+                    self.open.push(OpenGap { row_id, sid, market, gap: (**gap).clone() });
+                }
                 let gap = Gap { healed_by: healed_by.to_owned(), ..(**gap).clone() };
                 self.gap(event, &gap, rows);
             }

@@ -217,8 +217,8 @@ fn sides(column: &ArrayRef, table: &'static str) -> Result<Vec<i8>, DatasetError
 
 /// Inverse of [`GapCause::word`].
 fn cause_of(word: &str) -> Option<GapCause> {
-    use GapCause::{BadFrame, Crash, NegativeLevel, QueueFull, Reconnect, SeqGap};
-    [SeqGap, Reconnect, NegativeLevel, BadFrame, QueueFull, Crash]
+    use GapCause::{BadFrame, Crash, DiskFull, NegativeLevel, QueueFull, Reconnect, SeqGap};
+    [SeqGap, Reconnect, NegativeLevel, BadFrame, QueueFull, Crash, DiskFull]
         .into_iter()
         .find(|c| c.word() == word)
 }

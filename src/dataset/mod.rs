@@ -7,6 +7,7 @@
 //! DIR/v1/{snapshots,trades,gaps}/date=..           one file per session, UTC day of receipt and roll
 //! DIR/v1/sessions/sessions.parquet, DIR/v1/markets/markets.parquet
 //! DIR/v1/features/<layout>/date=..                 market columns of an observation layout
+//! DIR/v1/resume/<session>.json                     where the export of a running session goes on
 //! ```
 //!
 //! A column set is frozen per version directory; [`schema`] describes every column. Rows of a file
@@ -31,13 +32,14 @@ pub mod manifest;
 mod publish;
 mod read;
 mod reference;
+mod resume;
 mod rows;
 pub mod schema;
 pub mod tape;
 
 pub use crate::store::Filter;
 pub use card::{card, write_card};
-pub use export::{ExportOptions, ExportSummary, Exporter, SessionInput, export};
+pub use export::{ExportOptions, ExportSummary, Exporter, SessionInput, export, needed_from};
 pub use features::{FeatureRows, FeatureSet, FeatureWriter, read_features};
 pub use manifest::Manifest;
 pub use read::{MarketEvents, read_events, read_markets, read_table, read_tape, wants_session};
@@ -62,6 +64,12 @@ pub enum DatasetError {
         now: u64,
         /// Records when it was exported.
         before: u64,
+    },
+    /// The session was not exported whole before its first rows were taken out of the log.
+    #[error("session {session} cannot be exported: its first rows were pruned from the log")]
+    Pruned {
+        /// Which session.
+        session: String,
     },
     /// The file system refused.
     #[error("cannot {doing} {}", path.display())]

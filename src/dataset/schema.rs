@@ -293,7 +293,7 @@ const GAPS: &[Column] = &[
         "cause",
         Kind::Word,
         "",
-        "seq_gap, reconnect, negative_level, bad_frame, queue_full or crash",
+        "seq_gap, reconnect, negative_level, bad_frame, queue_full, crash or disk_full",
     ),
     col("healed_by", Kind::Name, "", "snapshot, resubscribe or reconnect; empty while open"),
 ];

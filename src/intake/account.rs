@@ -94,6 +94,11 @@ impl Accountant {
         }
     }
 
+    /// Receive time of the subscription's last accepted frame; 0 before any.
+    pub fn heard(&self, sid: u32) -> TsNs {
+        self.sequence.heard(sid)
+    }
+
     /// A live subscription has ended; its number may be given to another one.
     pub fn close(&mut self, sid: u32) {
         self.sequence.close(sid);

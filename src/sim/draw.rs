@@ -42,7 +42,8 @@ mod tests {
     #[test]
     fn draws_have_the_moments_of_their_tables() {
         let mut rng = Rng::stream(1, "draw", 0);
-        let mut mean = |draw: fn(&mut Rng) -> i64| (0..40_000).map(|_| draw(&mut rng)).sum::<i64>() / 40_000;
+        let mut mean =
+            |draw: fn(&mut Rng) -> i64| (0..40_000).map(|_| draw(&mut rng)).sum::<i64>() / 40_000;
         let exponential = mean(|r| wait(r, 1_000_000));
         assert!((980_000..1_040_000).contains(&exponential), "{exponential}");
         let line = mean(|r| between(r, &[0, 1_000, 10_000]));

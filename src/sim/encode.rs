@@ -44,7 +44,8 @@ impl Encoder {
     /// The message that tells of an event of `market`.
     pub(super) fn message(&mut self, told: &Told, market: &Definition) -> Message {
         let ticker = market.ticker.as_str();
-        let message = |kind, text, print, book| Message { kind, text, yes_scale: None, print, book };
+        let message =
+            |kind, text, print, book| Message { kind, text, yes_scale: None, print, book };
         match &told.what {
             What::Level(delta) => {
                 let print = delta_print(ticker, Some(told.at), delta);
@@ -202,7 +203,8 @@ mod tests {
     fn messages_read_back_as_what_was_told() {
         let spec = VenueSpec { markets: 6, lifetime_ms: 4_000, ..VenueSpec::default() };
         let mut venue = Venue::new(spec.clone());
-        let (mut told, mut encoder, mut decoder) = (Vec::new(), Encoder::default(), Decoder::default());
+        let (mut told, mut encoder, mut decoder) =
+            (Vec::new(), Encoder::default(), Decoder::default());
         venue.advance(TsUs(spec.start.0 + 3_000_000));
         venue.take(&mut told);
         let mut frames = 0;
@@ -211,7 +213,9 @@ mod tests {
             let message = encoder.message(t, market);
             let frame = format!(
                 "{{\"type\":\"{}\",\"sid\":1,\"seq\":{},\"msg\":{}}}",
-                message.kind, seq + 1, message.text
+                message.kind,
+                seq + 1,
+                message.text
             );
             let record = decoder.decode(frame.as_bytes(), TsNs(0));
             let value = serde_json::from_str(&frame).ok();

@@ -7,8 +7,8 @@
 //!
 //! **Invariant:** imports only ground, wire, book and the broker's fees. The matching engine is the sim's
 //! own and never meets the broker's fill model, so that one can be judged by the other.
-//! **Invariant:** everything except [`write`] and [`server`] is pure and integer: same seed, same bytes,
-//! everywhere.
+//! **Invariant:** everything except [`write`], [`server`] and [`blast`] is pure, and what makes flow is
+//! integer: same seed, same bytes, everywhere. Only the table of [`calibrate`] speaks of ratios.
 
 pub mod accounts;
 pub mod blast;
@@ -21,6 +21,7 @@ pub mod exchange;
 pub mod flow;
 pub mod keys;
 pub mod lag;
+pub mod replay;
 pub mod rest;
 pub mod script;
 pub mod server;

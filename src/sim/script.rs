@@ -225,10 +225,12 @@ impl Script {
             return Vec::new();
         }
         let count = self.issued[at];
-        self.strike(|s| s.channel == channel && matches!(s.when, When::AfterFrames(n) if n <= count))
-            .into_iter()
-            .map(|s| s.fault)
-            .collect()
+        self.strike(|s| {
+            s.channel == channel && matches!(s.when, When::AfterFrames(n) if n <= count)
+        })
+        .into_iter()
+        .map(|s| s.fault)
+        .collect()
     }
 
     /// The steps that strike at `elapsed_ms` after the start.

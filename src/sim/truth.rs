@@ -134,7 +134,12 @@ pub enum Line {
 impl std::fmt::Debug for Truth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Truth { connections, faults, issued, .. } = self;
-        write!(f, "Truth({} connections, {issued} frames, {} faults)", connections.len(), faults.len())
+        write!(
+            f,
+            "Truth({} connections, {issued} frames, {} faults)",
+            connections.len(),
+            faults.len()
+        )
     }
 }
 
@@ -243,7 +248,12 @@ pub fn other_print(kind: &str, msg: Option<&Value>) -> u64 {
 }
 
 /// Fingerprint of a recorded event; `frame` is its JSON value where the event is not typed.
-pub fn event_print(ticker: &str, ts: Option<TsUs>, body: &Body, frame: Option<&Value>) -> Option<u64> {
+pub fn event_print(
+    ticker: &str,
+    ts: Option<TsUs>,
+    body: &Body,
+    frame: Option<&Value>,
+) -> Option<u64> {
     match body {
         Body::Delta(delta) => Some(delta_print(ticker, ts, delta)),
         Body::Trade(trade) => Some(trade_print(ticker, ts, trade)),
@@ -273,11 +283,9 @@ fn text_print(text: &str) -> u64 {
 
 fn value_print(value: &Value) -> u64 {
     match value {
-        Value::Object(map) => {
-            map.iter().fold(5, |sum: u64, (k, v)| {
-                sum.wrapping_add(fold(text_print(k), [value_print(v)]))
-            })
-        }
+        Value::Object(map) => map
+            .iter()
+            .fold(5, |sum: u64, (k, v)| sum.wrapping_add(fold(text_print(k), [value_print(v)]))),
         Value::Array(list) => list.iter().fold(6, |h, v| fold(h, [value_print(v)])),
         other => text_print(&other.to_string()),
     }

@@ -33,12 +33,12 @@ impl Heals {
         }
     }
 
-    /// What healed `gap`, the body of `event`: the first word said after it about the same hole of the
-    /// same market, or of all markets. `None` while it is open.
-    pub fn healed_by(&self, event: &Event, gap: &Gap) -> Option<&str> {
-        let mut heals = self.by_hole.get(&hole(event.sid, gap))?.iter();
-        let concerns = |h: &&Heal| [event.market, MarketId::NONE].contains(&h.market);
-        heals.find(|h| h.row_id > event.row_id && concerns(h)).map(|h| h.by.as_str())
+    /// What healed `gap`, which stands at `row_id` for `market` on `sid`: the first word said after it about
+    /// the same hole of the same market, or of all markets. `None` while it is open.
+    pub fn healed_by(&self, row_id: u64, sid: u32, market: MarketId, gap: &Gap) -> Option<&str> {
+        let mut heals = self.by_hole.get(&hole(sid, gap))?.iter();
+        let concerns = |h: &&Heal| [market, MarketId::NONE].contains(&h.market);
+        heals.find(|h| h.row_id > row_id && concerns(h)).map(|h| h.by.as_str())
     }
 }
 

@@ -4,6 +4,7 @@ use super::StoreError;
 use super::chunk;
 use super::error::file_name;
 use super::heals::Heals;
+use super::prune::Pruned;
 use super::reader::SealedReader;
 use super::recover::{Listing, recover};
 use super::summary::{SegmentInfo, SessionSummary};
@@ -26,6 +27,8 @@ pub struct Log {
     pub(super) unsealed: Option<String>,
     /// A segment is being written, or was left by a crash.
     pub(super) live: bool,
+    /// What was taken out on purpose.
+    pub(super) pruned: Pruned,
 }
 
 /// A hole, with its place.
@@ -75,6 +78,8 @@ impl Log {
             _ => return Err(StoreError::NoLog { dir }),
         }
         let (listing, unsealed) = seal_leftovers(data_dir, &dir)?;
+        // After the files are listed: what went between is then known to have gone on purpose.
+        let pruned = Pruned::read(&dir)?;
         let mut log = Log {
             segments: Vec::new(),
             markets: Vec::new(),
@@ -82,11 +87,15 @@ impl Log {
             broken: Vec::new(),
             unsealed,
             live: !listing.live.is_empty(),
+            pruned,
         };
         for path in listing.bad {
             log.broken.push((file_name(&path), "set aside after a crash: not readable".to_owned()));
         }
         for path in listing.sealed {
+            if log.pruned.covers(&path) {
+                continue;
+            }
             match SegmentInfo::read(&path) {
                 Ok(segment) => log.add(segment),
                 Err(StoreError::Corrupt { segment, why, .. }) => log.broken.push((segment, why)),
@@ -118,13 +127,20 @@ impl Log {
         let mut sessions: Vec<SessionSummary> = Vec::new();
         for segment in &self.segments {
             if sessions.last().is_none_or(|s| s.id() != segment.session.id) {
-                sessions.push(SessionSummary::empty(segment.session.clone()));
+                let pruned = self.pruned.rows_of(segment.session.id);
+                let meta = segment.session.clone();
+                sessions.push(SessionSummary { pruned, ..SessionSummary::empty(meta) });
             }
             if let Some(session) = sessions.last_mut() {
                 session.add(segment);
             }
         }
         sessions
+    }
+
+    /// What was taken out of the log on purpose.
+    pub fn pruned(&self) -> &Pruned {
+        &self.pruned
     }
 
     /// The dictionary that the market ids of everything read here refer to.
@@ -140,12 +156,13 @@ impl Log {
         let heals = self.heals()?;
         let mut gaps = Vec::new();
         self.scan(chunk::GAP, |session, event| {
-            if let Body::Gap(gap) = &event.body {
-                let mut gap = (**gap).clone();
-                if let Some(word) = heals.get(&session).and_then(|h| h.healed_by(&event, &gap)) {
-                    word.clone_into(&mut gap.healed_by);
+            let Event { row_id, recv, market, sid, body, .. } = event;
+            if let Body::Gap(gap) = body {
+                let mut gap = *gap;
+                let heals = heals.get(&session);
+                if let Some(word) = heals.and_then(|h| h.healed_by(row_id, sid, market, &gap)) {
+                    gap.healed_by = word.to_owned();
                 }
-                let Event { row_id, recv, market, sid, .. } = event;
                 gaps.push(GapRow { session, row_id, recv, market, sid, gap });
             }
         })?;
@@ -200,7 +217,7 @@ impl Log {
     pub fn problems(&self) -> Vec<String> {
         let broken = self.broken.iter().map(|(name, why)| format!("segment {name}: {why}"));
         let mut all: Vec<String> = broken.collect();
-        let mut due = 1;
+        let mut due = self.pruned.next_row_id;
         for segment in &self.segments {
             if segment.first_row_id != due {
                 let name = file_name(&segment.path);

@@ -5,6 +5,7 @@
 //!          000007-000001204816.live      the segment being written (number, first row_id)
 //!          000006-000000601344.redb      a sealed segment: never written again
 //!          000006-000000601344.tmp       being sealed; a crash leaves it, the next writer removes it
+//!          pruned.json                   how much of the beginning was taken out on purpose
 //! ```
 //!
 //! A segment is a redb file of one session: at most 256 MiB, at most one hour of receive time. Its one
@@ -31,11 +32,14 @@ mod codec;
 mod column;
 mod disk;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod guard;
 mod heals;
 mod live;
 mod lock;
 mod log;
+mod prune;
 mod read;
 mod reader;
 mod recover;
@@ -53,8 +57,9 @@ pub use disk::{Disk, Files};
 pub use error::StoreError;
 pub use heals::Heals;
 pub use log::{GapRow, Log, MarketRow};
+pub use prune::{Janitor, Pruned, PrunedSession};
 pub use read::{Filter, Records};
 pub use recover::recover;
 pub use summary::{Counts, SegmentInfo, SessionSummary};
 pub use verify::Verify;
-pub use writer::Writer;
+pub use writer::{Predecessor, Writer};

@@ -12,6 +12,8 @@ pub struct Filter {
     pub sessions: Option<Vec<SessionId>>,
     /// Only these markets; gaps of a whole connection concern every market and are read as well.
     pub tickers: Option<Vec<String>>,
+    /// Not before this row.
+    pub row_id_from: Option<u64>,
     /// Not received before.
     pub recv_from: Option<TsNs>,
     /// Received before.
@@ -97,7 +99,10 @@ impl Records<'_> {
                 while let Some(head) = segment.chunks.get(self.chunk) {
                     let chunk = self.chunk as u32;
                     self.chunk += 1;
-                    if !overlaps(&self.filter, head.recv_min, head.recv_max) {
+                    let before = |from| head.first_row_id + head.rows() <= from;
+                    if self.filter.row_id_from.is_some_and(before)
+                        || !overlaps(&self.filter, head.recv_min, head.recv_max)
+                    {
                         continue;
                     }
                     let reader = match self.reader.take() {
@@ -127,5 +132,7 @@ fn matches(filter: &Filter, wanted: Option<&[bool]>, event: &Event) -> bool {
         MarketId::NONE => matches!(event.body, Body::Gap(_)),
         MarketId(id) => wanted[id as usize],
     });
-    market && overlaps(filter, event.recv, event.recv)
+    market
+        && filter.row_id_from.is_none_or(|from| event.row_id >= from)
+        && overlaps(filter, event.recv, event.recv)
 }

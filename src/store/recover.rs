@@ -17,7 +17,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The cause of a session whose process died.
-const CRASH: &str = "crash";
+pub(super) const CRASH: &str = "crash";
 
 /// A chunk is packed before its verbatim text grows past this.
 pub(super) const TEXT_BYTES_MAX: usize = 4 << 20;

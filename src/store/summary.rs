@@ -106,7 +106,8 @@ impl SegmentInfo {
         let reader = SealedReader::open(path)?;
         let SegmentHead { number, place, first_row_id, session } = reader.head()?;
         if parse_stem(path) != Some((number, first_row_id)) {
-            let why = format!("it is segment {number} from row {first_row_id}, not what its name says");
+            let why =
+                format!("it is segment {number} from row {first_row_id}, not what its name says");
             return Err(StoreError::corrupt(path, None, why));
         }
         let end =
@@ -164,12 +165,19 @@ pub struct SessionSummary {
     pub segments: u32,
     /// Their size on disk.
     pub bytes: u64,
+    /// Rows that were taken out of the log on purpose: `counts` is without them.
+    pub pruned: u64,
 }
 
 impl SessionSummary {
     /// Identity of the session.
     pub fn id(&self) -> SessionId {
         self.meta.id
+    }
+
+    /// Rows that it ever had in the log.
+    pub fn records(&self) -> u64 {
+        self.pruned + self.counts.records()
     }
 
     /// A session of which no segment is counted yet.
@@ -182,6 +190,7 @@ impl SessionSummary {
             markets: Vec::new(),
             segments: 0,
             bytes: 0,
+            pruned: 0,
         }
     }
 

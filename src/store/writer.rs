@@ -10,11 +10,13 @@ use super::column::{Effort, Packer};
 use super::disk::{Disk, Files};
 use super::live::{CHUNK_ROWS, Live};
 use super::lock::Lock;
+use super::prune::{Janitor, Pruned};
 use super::reader::LiveReader;
-use super::recover::{Listing, TEXT_BYTES_MAX, parse_stem, reopen, seal, seal_leftover};
+use super::recover::{CRASH, Listing, TEXT_BYTES_MAX, parse_stem, reopen, seal, seal_leftover};
 use super::segment::{Group, SegmentEnd, SegmentHead};
 use super::summary::{SegmentInfo, SessionSummary};
 use crate::event::{Record, SessionMeta, Tickers};
+use crate::units::TsNs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -42,8 +44,20 @@ pub struct Writer {
     committed_at: Instant,
     sealing: Option<Sealing>,
     summary: SessionSummary,
+    predecessor: Option<Predecessor>,
     // Shared with the sealing thread: the lock is free when nobody touches the files any more.
     lock: Arc<Lock>,
+}
+
+/// How the session before a new one ended.
+#[derive(Clone, Debug)]
+pub struct Predecessor {
+    /// What was known at its start.
+    pub session: SessionMeta,
+    /// Receive time of the last row in its last file; `None` if that has no row.
+    pub last_recv: Option<TsNs>,
+    /// Why it ended; `None` if its last file is missing.
+    pub cause: Option<String>,
 }
 
 struct Sealing {
@@ -84,7 +98,7 @@ impl Writer {
         std::fs::create_dir_all(&dir).map_err(|e| StoreError::io(&dir, e))?;
         let lock = Lock::take(&dir)?;
         let left = reopen(&*disk, &dir)?;
-        let (number, next_row_id) = next_place(&Listing::of(&dir)?, &left)?;
+        let Place { number, next_row_id, predecessor } = Place::next(&dir, &left)?;
         let head =
             SegmentHead { number, place: 0, first_row_id: next_row_id, session: meta.clone() };
         let packer = Packer::new(Effort::Live).map_err(|e| StoreError::io(&dir, e))?;
@@ -100,6 +114,7 @@ impl Writer {
             committed_at: Instant::now(),
             sealing: None,
             summary: SessionSummary::empty(meta.clone()),
+            predecessor,
             session: meta,
             lock: Arc::new(lock),
         };
@@ -110,6 +125,21 @@ impl Writer {
             });
         }
         Ok(writer)
+    }
+
+    /// The session before this one. `None` for the first of a log, and where its end cannot be read.
+    pub fn predecessor(&self) -> Option<&Predecessor> {
+        self.predecessor.as_ref()
+    }
+
+    /// The last row that is on disk (0: none).
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// The right to take old segments out while this writer lives.
+    pub fn janitor(&self) -> Janitor {
+        Janitor::of(self.dir.clone(), Arc::clone(&self.lock))
     }
 
     /// Takes a record and gives it the next `row_id`, which is returned.
@@ -164,6 +194,21 @@ impl Writer {
         let info = seal(&*self.disk, live)?;
         self.summary.add(&info);
         Ok(self.summary)
+    }
+
+    /// Goes on in a new segment, so that everything appended so far will be sealed soon; waits for the
+    /// segment before that. Without rows since the last time nothing happens.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`]; and when the segment before could not be sealed.
+    pub fn roll(&mut self) -> Result<(), StoreError> {
+        if self.live.rows > 0 { self.rotate() } else { Ok(()) }
+    }
+
+    /// True while the segment before is being sealed.
+    pub fn is_sealing(&self) -> bool {
+        let thread = self.sealing.as_ref().and_then(|s| s.thread.as_ref());
+        thread.is_some_and(|thread| !thread.is_finished())
     }
 
     fn pack(&mut self) -> Result<(), StoreError> {
@@ -236,22 +281,57 @@ impl Writer {
     }
 }
 
-/// Number and first `row_id` of the next segment; `left` are live segments that are not sealed yet.
-fn next_place(listing: &Listing, left: &[LiveReader]) -> Result<(u32, u64), StoreError> {
-    let names = listing.sealed.iter().chain(&listing.bad);
-    let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
-    if let Some(left) = left.last() {
-        let head = left.head()?;
-        if last.is_none_or(|((number, _), _)| number < head.number) {
-            let rows: u64 = left.chunks()?.iter().map(Head::rows).sum();
-            return Ok((head.number + 1, head.first_row_id + rows));
+/// Where a new session begins.
+struct Place {
+    number: u32,
+    next_row_id: u64,
+    predecessor: Option<Predecessor>,
+}
+
+impl Place {
+    /// Behind everything in `dir`; `left` are live segments that are not sealed yet.
+    fn next(dir: &Path, left: &[LiveReader]) -> Result<Place, StoreError> {
+        let pruned = Pruned::read(dir)?;
+        let listing = Listing::of(dir)?;
+        let names = listing.sealed.iter().chain(&listing.bad).filter(|path| !pruned.covers(path));
+        let last = names.filter_map(|path| Some((parse_stem(path)?, path))).max();
+        if let Some(left) = left.last() {
+            let head = left.head()?;
+            if last.is_none_or(|((number, _), _)| number < head.number) {
+                return Place::behind_leftover(left, head);
+            }
         }
+        let Some(((number, first_row_id), path)) = last else {
+            let Pruned { next_number: number, next_row_id, .. } = pruned;
+            return Ok(Place { number, next_row_id, predecessor: None });
+        };
+        let (next_row_id, predecessor) = match SegmentInfo::read(path) {
+            Ok(info) => (info.next_row_id(), Some(Predecessor::of(info))),
+            Err(StoreError::Corrupt { .. }) => (first_row_id + ROWS_OF_A_LOST_SEGMENT, None),
+            Err(e) => return Err(e),
+        };
+        Ok(Place { number: number + 1, next_row_id, predecessor })
     }
-    let Some(((number, first_row_id), path)) = last else { return Ok((1, 1)) };
-    let next_row_id = match SegmentInfo::read(path) {
-        Ok(info) => info.next_row_id(),
-        Err(StoreError::Corrupt { .. }) => first_row_id + ROWS_OF_A_LOST_SEGMENT,
-        Err(e) => return Err(e),
-    };
-    Ok((number + 1, next_row_id))
+
+    fn behind_leftover(left: &LiveReader, head: SegmentHead) -> Result<Place, StoreError> {
+        let chunks = left.chunks()?;
+        let rows: u64 = chunks.iter().map(Head::rows).sum();
+        let predecessor = Predecessor {
+            session: head.session,
+            last_recv: chunks.iter().map(|chunk| chunk.recv_max).max(),
+            cause: left.end()?.map_or_else(|| Some(CRASH.to_owned()), |end| end.cause),
+        };
+        Ok(Place {
+            number: head.number + 1,
+            next_row_id: head.first_row_id + rows,
+            predecessor: Some(predecessor),
+        })
+    }
+}
+
+impl Predecessor {
+    fn of(info: SegmentInfo) -> Predecessor {
+        let last_recv = info.recv.map(|(_, last)| last);
+        Predecessor { session: info.session, last_recv, cause: info.cause }
+    }
 }

@@ -14,8 +14,12 @@ pub struct CollectStatus {
     pub source: String,
     /// The connection.
     pub link: Link,
+    /// What keeps the collector from doing its work now; empty while it is well.
+    pub problem: String,
     /// Seconds since the start.
     pub uptime_s: u64,
+    /// Seconds since the last frame: a feed that has stopped must look stopped.
+    pub quiet_s: u64,
     /// Markets subscribed.
     pub markets: u64,
     /// Of these, markets whose book is not known now.
@@ -40,13 +44,13 @@ pub struct CollectStatus {
     pub reconnects: u64,
     /// Frames per second over the last seconds.
     pub frames_per_s: f64,
-    /// Exchange's stamp to our receipt, milliseconds.
+    /// Exchange's stamp to our receipt, milliseconds, over the last seconds.
     pub lag_ms: Quantiles,
-    /// Receipt to disk, milliseconds.
+    /// Receipt to disk, milliseconds, over the last seconds.
     pub commit_ms: Quantiles,
-    /// Records waiting for the log thread.
+    /// Batches (of up to 1,024 records) that wait for the log thread.
     pub queue: u64,
-    /// Records that may wait.
+    /// Batches that may wait.
     pub queue_max: u64,
     /// Size of the log, bytes.
     pub log_bytes: u64,
@@ -54,6 +58,8 @@ pub struct CollectStatus {
     pub log_bytes_per_min: f64,
     /// Free space of the log's disk, bytes.
     pub disk_free_bytes: u64,
+    /// Days until the disk is full at this growth; `None` while it does not grow.
+    pub disk_days: Option<f64>,
     /// Differences that the audit found between live books and REST.
     pub drift: u64,
 }
@@ -71,6 +77,18 @@ pub enum Link {
     Healing,
     /// Ended.
     Stopped,
+}
+
+impl Link {
+    /// The word shown to people: state is never told by colour alone.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Link::Connecting => "CONNECTING",
+            Link::Live => "LIVE",
+            Link::Healing => "HEALING",
+            Link::Stopped => "STOPPED",
+        }
+    }
 }
 
 /// Two quantiles.

@@ -13,9 +13,11 @@ pub mod convert;
 mod decode;
 mod encode;
 pub mod frame;
+pub mod lifecycle;
 pub mod market;
 pub mod orders;
 pub mod portfolio;
+pub mod rest;
 mod scan;
 pub mod text;
 

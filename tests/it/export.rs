@@ -52,7 +52,13 @@ impl Session {
             flags: vec!["sequence=complete".into()],
             inputs: Vec::new(),
         };
-        Session { meta, tickers: Tickers::default(), events: Vec::new(), heals: Heals::default(), cause: "done" }
+        Session {
+            meta,
+            tickers: Tickers::default(),
+            events: Vec::new(),
+            heals: Heals::default(),
+            cause: "done",
+        }
     }
 
     /// `n` events of three markets on two subscriptions over midnight, with everything that a frame
@@ -306,6 +312,7 @@ fn a_filter_lets_through_what_it_names() {
     let filter = Filter {
         sessions: Some(vec![a.meta.id]),
         tickers: Some(vec!["KXA-2-T".into()]),
+        row_id_from: None,
         recv_from: Some(mid),
         recv_to: None,
     };
@@ -531,8 +538,7 @@ fn a_gap_is_exported_with_what_healed_it_later() {
     }
     session.events.iter().for_each(|e| session.heals.enter(e));
     export_to(dir.path(), &[&session], ExportOptions { rows_per_file: 1 });
-    let filter =
-        Filter { tickers: Some(vec!["KXA-2-T".into()]), ..Filter::default() };
+    let filter = Filter { tickers: Some(vec!["KXA-2-T".into()]), ..Filter::default() };
     let (_, lists) = dataset::read_events(dir.path(), &filter).expect("reads");
     let mut gaps = lists[0].events.iter().rev().filter_map(|e| match &e.body {
         Body::Gap(gap) => Some(&**gap),

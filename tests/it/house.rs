@@ -95,7 +95,7 @@ fn names_crate(line: &str, name: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = &line[at + name.len()..];
         let starts =
-            before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '"' && c != '.');
+            before.is_none_or(|c| !c.is_alphanumeric() && !['_', '"', '.', ':'].contains(&c));
         starts
             && (after.starts_with("::")
                 || (line.trim_start().starts_with("use ") && after.starts_with(';')))

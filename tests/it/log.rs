@@ -1,12 +1,12 @@
 //! The log holds what it was given: on the real tape, after a kill, on a full disk, with damaged files.
 
+use crate::faults::SmallDisk;
+use crate::rows::{SECOND_NS, TICKERS, check_all, files, record, session, tickers, write};
 use crate::shared::shared;
-use kalshiflow::event::{
-    Body, Delta, Event, Gap, GapCause, MarketId, Record, SessionId, SessionMeta, Tickers, Trade,
-};
+use kalshiflow::event::{Body, Event, Gap, GapCause, MarketId, Record, SessionId};
 use kalshiflow::rng::Rng;
 use kalshiflow::store::{Filter, Log, StoreError, Writer};
-use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
+use kalshiflow::units::TsNs;
 use kalshiflow::wire::{Decoder, frame_value};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,18 +14,6 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-
-/// A session named by one byte.
-fn session(id: u8) -> SessionMeta {
-    SessionMeta {
-        id: SessionId([id; 16]),
-        source: format!("sim:seed={id}"),
-        exchange_env: "none".into(),
-        started: TsNs(1),
-        flags: vec!["test".into()],
-        inputs: Vec::new(),
-    }
-}
 
 #[derive(serde::Deserialize)]
 struct Line<'a> {
@@ -81,77 +69,6 @@ fn the_tape_comes_back_frame_by_frame_in_six_bytes_per_delta() {
     });
     assert!(rows.next().is_none());
     assert_eq!(log.verify().problems, Vec::<String>::new());
-}
-
-const TICKERS: [&str; 3] = ["EXAMPLE-1", "EXAMPLE-2", "EXAMPLE-3"];
-const SECOND_NS: i64 = 1_000_000_000;
-
-fn tickers() -> Tickers {
-    let mut tickers = Tickers::default();
-    for (i, name) in TICKERS.iter().enumerate() {
-        let id = tickers.intern(name);
-        tickers.set_uuid(id, [i as u8; 16]);
-    }
-    tickers
-}
-
-/// The record that stands at `row_id` in the logs of these tests: every reader can tell what is right.
-fn record(row_id: u64) -> Record {
-    let mut rng = Rng::stream(1, "record", row_id);
-    let price = Price::new(rng.below(10_001) as i64).unwrap();
-    let side = if rng.chance(0.5) { Side::Yes } else { Side::No };
-    let qty = Qty(rng.below(100_000) as i64 - 50_000);
-    let (body, market) = match rng.below(20) {
-        0 => (Body::Other("subscribed".into()), MarketId::NONE),
-        1 => {
-            let id = std::array::from_fn(|_| rng.next_u64() as u8);
-            let trade = Trade { taker: side, yes_price: price, qty, block: None, id };
-            (Body::Trade(Box::new(trade)), MarketId(rng.below(3) as u32))
-        }
-        _ => (Body::Delta(Delta { side, price, qty }), MarketId(rng.below(3) as u32)),
-    };
-    let raw = matches!(body, Body::Other(_)).then(|| format!("raw {row_id}").into_bytes().into());
-    let recv = TsNs(row_id as i64 * SECOND_NS);
-    let ts = raw.is_none().then_some(TsUs(row_id as i64 * 1_000_000 - 900));
-    Record { event: Event { row_id, recv, ts, market, sid: 1, seq: row_id, body }, raw }
-}
-
-fn write(data_dir: &Path, id: u8, rows: std::ops::Range<u64>) {
-    let mut writer = Writer::open(data_dir, session(id)).unwrap();
-    for row_id in rows {
-        assert_eq!(writer.append(&tickers(), record(row_id)).unwrap(), row_id);
-    }
-    writer.finish("done").unwrap();
-}
-
-fn files(data_dir: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(data_dir.join("log")).unwrap();
-    let mut files: Vec<PathBuf> = entries.map(|e| e.unwrap().path()).collect();
-    files.retain(|f| f.extension().is_some_and(|e| e == extension));
-    files.sort();
-    files
-}
-
-/// All records of the log, after making sure that they are those of [`record`]; how many.
-#[track_caller]
-fn check_all(data_dir: &Path) -> u64 {
-    let log = Log::open(data_dir).unwrap();
-    assert_eq!(log.verify().problems, Vec::<String>::new());
-    let mut rows = 0;
-    for got in log.read(Filter::default()).unwrap() {
-        let mut got = got.unwrap();
-        rows += 1;
-        // The log has its own dictionary; the names must be those that were given.
-        if got.event.market != MarketId::NONE {
-            assert_eq!(
-                log.tickers().uuid(got.event.market),
-                tickers().uuid(record(rows).event.market)
-            );
-            got.event.market = tickers().find(log.tickers().name(got.event.market)).unwrap();
-        }
-        assert_eq!(got, record(rows));
-    }
-    rows
 }
 
 /// A child process appends and says which rows are committed, until it is killed at a random moment.
@@ -412,43 +329,10 @@ fn data_ls_and_verify_say_what_is_there_and_what_is_damaged() {
     assert!(problem.contains(file.file_name().unwrap().to_str().unwrap()), "{problem}");
 }
 
-/// A small tmpfs, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(size: &str) -> Option<SmallDisk> {
-        let dir = tempfile::tempdir().unwrap();
-        let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(dir.path())
-            .output();
-        done.is_ok_and(|o| o.status.success()).then_some(SmallDisk(dir))
-    }
-
-    fn grow(&self, size: &str) {
-        let done = Command::new("mount")
-            .args(["-o", &format!("remount,size={size}")])
-            .arg(self.0.path())
-            .status();
-        assert!(done.unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_said_and_committed_rows_stay() {
-    let Some(disk) = SmallDisk::mount("6m") else {
-        eprintln!(
-            "SKIPPED a_full_disk_is_said_and_committed_rows_stay: cannot mount a tmpfs (root?)"
-        );
-        return;
-    };
-    let dir = disk.0.path();
+    let Some(disk) = SmallDisk::mount(6 << 20) else { return };
+    let dir = disk.path();
     let mut writer = Writer::open(dir, session(1)).unwrap();
     let mut committed = 0;
     let error = loop {
@@ -463,7 +347,7 @@ fn a_full_disk_is_said_and_committed_rows_stay() {
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
     assert!(committed > 1_000);
     drop(writer);
-    disk.grow("64m");
+    disk.resize(64 << 20);
     assert!(check_all(dir) >= committed);
 }
 

@@ -10,18 +10,24 @@
 #[cfg(feature = "learn")]
 mod agent;
 mod broker;
+mod calibrate;
 mod cli;
+mod client;
+mod collect;
 mod conformance;
 mod env;
 #[cfg(feature = "learn")]
 mod eval;
 mod export;
+mod faults;
 mod features;
+mod fuzz;
 mod house;
 mod import;
 mod log;
 mod orders;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
+mod rows;
 mod shared;
 mod wire;

@@ -4,6 +4,8 @@ use crate::shared::shared;
 use kalshiflow::event::{Body, Event};
 use kalshiflow::units::{Price, Qty, Side, TsNs};
 use kalshiflow::wire::frame::{ClientFrame, ServerBody, ServerFrame};
+use kalshiflow::wire::market::{market_info, market_objects};
+use kalshiflow::wire::rest::{ErrorBody, OrderbookBody};
 use kalshiflow::wire::{Decoder, frame_value};
 use serde_json::Value;
 use std::path::Path;
@@ -98,4 +100,26 @@ fn fills_are_typed_to_the_micro_dollar() {
     assert_eq!(fill.fee_cost.map(|f| f.e6()), Some(54_600));
     assert_eq!((fill.count_fp, fill.yes_price_dollars), (Qty(552), price(1_700)));
     assert!(fill.extra.contains_key("purchased_side"), "deprecated fields are kept");
+}
+
+#[test]
+fn every_recorded_rest_body_of_market_data_and_errors_is_read() {
+    let Some(dir) = shared("kalshi-messages/rest") else { return };
+    for (name, value) in json_files(&dir) {
+        if name.contains("orderbook") {
+            let body: OrderbookBody = serde_json::from_value(value.clone()).expect("book");
+            let book = body.snapshot().expect("levels");
+            assert!(!book.yes.is_empty() && !book.no.is_empty());
+            let back = serde_json::to_value(OrderbookBody::of(&book)).expect("JSON");
+            assert_eq!(back, value, "{name}");
+        } else if name.starts_with("error_") {
+            let body = ErrorBody::parse(value.to_string().as_bytes()).expect("error body");
+            assert!(!body.message.is_empty(), "{name}");
+            assert_eq!(body.to_value(), value, "{name}");
+        } else if name.contains("market") || name.contains("events_ticker") {
+            for market in market_objects(&value) {
+                assert!(market_info(market).expect("market").settlement.is_some(), "{name}");
+            }
+        }
+    }
 }

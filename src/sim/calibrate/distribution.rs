@@ -57,9 +57,11 @@ impl Distribution {
         if self.is_empty() || other.is_empty() {
             return 1.0;
         }
-        let (mut mine, mut theirs) = (self.counts.iter().peekable(), other.counts.iter().peekable());
+        let (mut mine, mut theirs) =
+            (self.counts.iter().peekable(), other.counts.iter().peekable());
         let (mut below, mut widest) = ([0u64; 2], 0.0f64);
-        while let Some(at) = [mine.peek(), theirs.peek()].into_iter().flatten().map(|p| *p.0).min() {
+        while let Some(at) = [mine.peek(), theirs.peek()].into_iter().flatten().map(|p| *p.0).min()
+        {
             below[0] += mine.next_if(|p| *p.0 == at).map_or(0, |p| *p.1);
             below[1] += theirs.next_if(|p| *p.0 == at).map_or(0, |p| *p.1);
             let [a, b] = [below[0] as f64 / self.len as f64, below[1] as f64 / other.len as f64];
@@ -112,4 +114,3 @@ mod tests {
         }
     }
 }
-impl Distribution { pub fn quantiles(&self)->Vec<i64>{ (0..=20).map(|q|{let mut b=0;let w=(self.len*q/20).max(1);self.counts.iter().find_map(|(v,c)|{b+=c;(b>=w).then_some(*v)}).unwrap_or(0)}).collect() } }

@@ -12,7 +12,7 @@ mod pairing;
 mod window;
 
 pub use distribution::Distribution;
-pub use meter::Meter;
+pub use meter::{Meter, Pace};
 pub use pairing::{Key, Pairing};
 pub use window::{Window, simulate};
 

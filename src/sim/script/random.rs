@@ -69,8 +69,7 @@ impl RandomFaults {
         use Garbage::{
             Binary, Deep, Huge, InvalidUtf8, NotANumber, Truncated, UnknownType, WrongTypes,
         };
-        let all =
-            [InvalidUtf8, Truncated, WrongTypes, Binary, Deep, Huge, UnknownType, NotANumber];
+        let all = [InvalidUtf8, Truncated, WrongTypes, Binary, Deep, Huge, UnknownType, NotANumber];
         let kind = all[self.rng.below(8) as usize];
         let (n, bytes) = (1 + self.rng.below(3) as u32, 1 + self.rng.below(1 << 20) as u32);
         Fault::Garbage { kind, n, bytes, in_place: self.rng.below(2) == 0 }

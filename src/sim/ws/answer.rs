@@ -154,7 +154,8 @@ impl Session {
         }
         for market in new {
             let late = self.rng.below(1_000) < u64::from(self.spec.late_snapshots_e3);
-            let late_us = if late { self.rng.below(u64::from(self.spec.late_snapshot_us) + 1) } else { 0 };
+            let late_us =
+                if late { self.rng.below(u64::from(self.spec.late_snapshot_us) + 1) } else { 0 };
             // Through the agenda even when it is due: a fault may end the subscription in between.
             let at = TsUs(now.0.saturating_add_unsigned(late_us));
             self.plan(at, Plan::Snapshot { sid, market });

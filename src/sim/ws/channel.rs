@@ -62,7 +62,10 @@ impl Channel {
     pub fn is_private(self) -> bool {
         matches!(
             self,
-            Channel::Fill | Channel::UserOrders | Channel::MarketPositions | Channel::OrderGroupUpdates
+            Channel::Fill
+                | Channel::UserOrders
+                | Channel::MarketPositions
+                | Channel::OrderGroupUpdates
         )
     }
 

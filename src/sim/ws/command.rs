@@ -153,7 +153,9 @@ fn tickers(params: &Map<String, Value>) -> Result<Option<Vec<String>>, Code> {
         (Some(_), Some(_)) => Err(11),
         (Some(ticker), None) => Ok(Some(vec![one(ticker)?])),
         (None, Some(Value::Array(list))) if list.is_empty() => Ok(None),
-        (None, Some(Value::Array(list))) => list.iter().map(one).collect::<Result<_, _>>().map(Some),
+        (None, Some(Value::Array(list))) => {
+            list.iter().map(one).collect::<Result<_, _>>().map(Some)
+        }
         (None, Some(_)) => Err(11),
         (None, None) => Ok(None),
     }
@@ -174,18 +176,48 @@ mod tests {
             (2, "{\"id\":1,\"cmd\":\"unsubscribe\",\"params\":{}}"),
             (3, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"market_ticker\":\"A\"}}"),
             (8, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"x\"]}}"),
-            (14, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"orderbook_delta\"]}}"),
-            (11, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"orderbook_delta\"],\"market_ids\":[\"a\"]}}"),
-            (11, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"trade\"],\"market_ticker\":\"A\",\"market_tickers\":[\"A\"]}}"),
-            (24, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"cfbenchmarks_value\"]}}"),
+            (
+                14,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"orderbook_delta\"]}}",
+            ),
+            (
+                11,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"orderbook_delta\"],\"market_ids\":[\"a\"]}}",
+            ),
+            (
+                11,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"trade\"],\"market_ticker\":\"A\",\"market_tickers\":[\"A\"]}}",
+            ),
+            (
+                24,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"cfbenchmarks_value\"]}}",
+            ),
             (28, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"pyth_value\"]}}"),
-            (19, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_factor\":0}}"),
-            (20, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_key\":0}}"),
-            (21, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_key\":3,\"shard_factor\":3}}"),
-            (22, "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_factor\":101}}"),
+            (
+                19,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_factor\":0}}",
+            ),
+            (
+                20,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_key\":0}}",
+            ),
+            (
+                21,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_key\":3,\"shard_factor\":3}}",
+            ),
+            (
+                22,
+                "{\"id\":1,\"cmd\":\"subscribe\",\"params\":{\"channels\":[\"communications\"],\"shard_factor\":101}}",
+            ),
             (4, "{\"id\":1,\"cmd\":\"unsubscribe\",\"params\":{\"sids\":[]}}"),
-            (4, "{\"id\":1,\"cmd\":\"update_subscription\",\"params\":{\"action\":\"add_markets\"}}"),
-            (12, "{\"id\":1,\"cmd\":\"update_subscription\",\"params\":{\"sids\":[1,2],\"action\":\"add_markets\"}}"),
+            (
+                4,
+                "{\"id\":1,\"cmd\":\"update_subscription\",\"params\":{\"action\":\"add_markets\"}}",
+            ),
+            (
+                12,
+                "{\"id\":1,\"cmd\":\"update_subscription\",\"params\":{\"sids\":[1,2],\"action\":\"add_markets\"}}",
+            ),
             (15, "{\"id\":1,\"cmd\":\"update_subscription\",\"params\":{\"sid\":1}}"),
         ] {
             assert_eq!(code(text), want, "{text}");

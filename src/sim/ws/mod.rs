@@ -9,6 +9,7 @@ mod answer;
 mod channel;
 mod command;
 mod mangle;
+mod planned;
 mod strike;
 
 pub use channel::Channel;
@@ -23,7 +24,8 @@ use crate::rng::Rng;
 use crate::units::TsUs;
 use channel::Subscription;
 use mangle::Mangle;
-use std::cmp::{Ordering, Reverse};
+use planned::Planned;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt::Write as _;
 
@@ -92,7 +94,10 @@ pub struct Session {
     lag: Option<Lag>,
     subs: Vec<Subscription>,
     sids: u32,
-    agenda: BinaryHeap<Reverse<Planned>>,
+    /// Commands and snapshots that will be carried out.
+    agenda: BinaryHeap<Reverse<Planned<Plan>>>,
+    /// Frames that leave later.
+    late: BinaryHeap<Reverse<Planned<Numbered>>>,
     planned: u64,
     /// What may be sent now.
     out: Vec<Numbered>,
@@ -102,38 +107,10 @@ pub struct Session {
 
 /// Something that will be done.
 #[derive(Debug)]
-struct Planned {
-    at: TsUs,
-    number: u64,
-    what: Plan,
-}
-
-#[derive(Debug)]
 enum Plan {
     Command(String),
     Snapshot { sid: u32, market: u32 },
-    Send(Numbered),
 }
-
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Planned {}
 
 impl Session {
     /// Connection number `number` (from 0), opened by `account` if the exchange knows it.
@@ -148,20 +125,21 @@ impl Session {
             subs: Vec::new(),
             sids: 0,
             agenda: BinaryHeap::new(),
+            late: BinaryHeap::new(),
             planned: 0,
             out: Vec::new(),
             commands: (TsUs(i64::MIN), 0),
         }
     }
 
-    /// Does what is due by now.
+    /// Does what is due by now. What the venue told until now must have been passed on: a snapshot holds
+    /// it already.
     pub fn wake(&mut self, scene: &mut Scene<'_>) {
         let now = scene.venue.now();
-        while self.agenda.peek().is_some_and(|p| p.0.at <= now) {
-            let Some(Reverse(planned)) = self.agenda.pop() else { break };
-            match planned.what {
+        self.release(now);
+        while let Some(plan) = Planned::due(&mut self.agenda, now) {
+            match plan {
                 Plan::Command(text) => self.answer(&text, scene),
-                Plan::Send(frame) => self.out.push(frame),
                 Plan::Snapshot { sid, market } => {
                     if let Some(at) = self.subs.iter().position(|s| s.sid == sid) {
                         self.snapshot(at, market, 0, scene);
@@ -279,9 +257,18 @@ impl Session {
 
     fn leave(&mut self, at: TsUs, frame: Numbered, now: TsUs) {
         if at <= now {
+            // Older frames of the subscription go first.
+            self.release(now);
             self.out.push(frame);
         } else {
-            self.plan(at, Plan::Send(frame));
+            self.planned += 1;
+            self.late.push(Reverse(Planned { at, number: self.planned, what: frame }));
+        }
+    }
+
+    fn release(&mut self, now: TsUs) {
+        while let Some(frame) = Planned::due(&mut self.late, now) {
+            self.out.push(frame);
         }
     }
 

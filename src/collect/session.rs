@@ -1,0 +1,426 @@
+//! One session from its first row to its end.
+
+use super::board::Board;
+use super::disk::Watch;
+use super::log_thread::{self, Ask, Ended, LogState, OwnRow, Ports, QUEUE_ASKS, QUEUE_SEEN, Seen};
+use super::report::CollectReport;
+use super::retain::{self, Pruning};
+use super::share;
+use super::tap::Tap;
+use super::{
+    CollectError, CollectSpec, Collected, FeedFailure, FeedIo, Notice, QUEUE_BATCHES, TICK,
+    gap_of_all,
+};
+use crate::dataset::{DatasetError, ExportSummary};
+use crate::event::{Body, GapCause, SessionId, SessionMeta};
+use crate::feed::{Batch, Command};
+use crate::store::{Predecessor, Writer};
+use crate::units::TsNs;
+use crate::view::CollectStatus;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep_until};
+
+/// Commands that wait for the feed.
+const QUEUE_COMMANDS: usize = 16;
+/// When there is no end: tokio's own idea of far away.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3_600);
+/// How long the feed may take to say goodbye to the exchange.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Why a session ends.
+enum Why {
+    /// Asked to, or the time is over.
+    Cause(&'static str),
+    /// The feed ended.
+    Fed(Result<(), FeedFailure>),
+    /// It cannot go on.
+    Failure(&'static str, CollectError),
+    /// The log thread ended by itself; `None`: it died.
+    Log(Option<Ended>),
+}
+
+type Upkept = Result<(ExportSummary, Pruning), DatasetError>;
+
+/// Runs one session; `resumed` says what kept the one before from going on.
+pub(super) async fn run<F>(
+    spec: &CollectSpec,
+    feed: &mut impl FnMut(FeedIo) -> F,
+    stop: watch::Receiver<Option<&'static str>>,
+    resumed: Option<GapCause>,
+    hear: &mut dyn FnMut(Notice),
+) -> Collected
+where
+    F: Future<Output = Result<(), FeedFailure>>,
+{
+    let (session, io) = match Session::open(spec, resumed) {
+        Ok(opened) => opened,
+        Err(failure) => {
+            return Collected { report: CollectReport::begin(spec, ""), failure: Some(failure) };
+        }
+    };
+    hear(Notice::Started { session: session.report.session.clone() });
+    session.run(feed(io), stop, hear).await
+}
+
+struct Session<'a> {
+    spec: &'a CollectSpec,
+    started: Instant,
+    log_dir: PathBuf,
+    janitor: Arc<crate::store::Janitor>,
+    asks: mpsc::Sender<Ask>,
+    batches: mpsc::Sender<Batch>,
+    commands: mpsc::Sender<Command>,
+    stop_feed: watch::Sender<bool>,
+    state: watch::Receiver<LogState>,
+    seen: mpsc::Receiver<Seen>,
+    ended: oneshot::Receiver<Ended>,
+    status: watch::Sender<CollectStatus>,
+    end: watch::Sender<String>,
+    sharing: Option<JoinHandle<()>>,
+    board: Board,
+    disk: Watch,
+    upkeep: Option<JoinHandle<Upkept>>,
+    report: CollectReport,
+}
+
+impl<'a> Session<'a> {
+    /// Takes the log, starts its thread, writes the first rows, opens the socket.
+    fn open(
+        spec: &'a CollectSpec,
+        resumed: Option<GapCause>,
+    ) -> Result<(Session<'a>, FeedIo), CollectError> {
+        let meta = SessionMeta {
+            id: SessionId(uuid::Uuid::now_v7().into_bytes()),
+            source: spec.source.clone(),
+            exchange_env: spec.exchange_env.clone(),
+            started: log_thread::now(),
+            flags: spec.flags.clone(),
+            inputs: Vec::new(),
+        };
+        let writer = Writer::open(&spec.data_dir, meta.clone())?;
+        let log_dir = spec.data_dir.join("log");
+        let lost = |source| CollectError::LogLost { dir: log_dir.clone(), source };
+        let disk = Watch::begin(&log_dir).map_err(lost)?;
+        let opening = opening_gap(writer.predecessor(), &meta, resumed);
+        let (onlookers, looking) = watch::channel(0);
+        let (tap, shown) = Tap::new(looking);
+        let (batches, batches_in) = mpsc::channel(QUEUE_BATCHES);
+        let (asks, asks_in) = mpsc::channel(QUEUE_ASKS);
+        let (seen_out, seen) = mpsc::channel(QUEUE_SEEN);
+        let (state_out, state) = watch::channel(LogState::default());
+        let (status, status_out) = watch::channel(CollectStatus::default());
+        let (end, ending) = watch::channel(String::new());
+        let (commands, commands_in) = mpsc::channel(QUEUE_COMMANDS);
+        let (stop_feed, stop) = watch::channel(false);
+        let janitor = Arc::new(writer.janitor());
+        let ports = Ports {
+            batches: batches_in,
+            asks: asks_in,
+            seen: seen_out,
+            state: state_out,
+            tap,
+            sample: spec.sample,
+        };
+        let first = opening.into_iter().chain(definitions(spec)).collect();
+        let ended = log_thread::start(writer, first, ports, Handle::current())
+            .map_err(|_| CollectError::Thread)?;
+        let session = meta.id.to_string();
+        let from = share::Source { session: session.clone(), status: status_out, shown, onlookers };
+        let io = FeedIo {
+            markets: spec.markets.iter().map(|m| m.ticker.clone()).collect(),
+            out: batches.clone(),
+            commands: commands_in,
+            stop,
+        };
+        let session = Session {
+            spec,
+            started: Instant::now(),
+            janitor,
+            asks,
+            batches,
+            commands,
+            stop_feed,
+            state,
+            seen,
+            ended,
+            status,
+            end,
+            // Without a socket the collector still collects.
+            sharing: share::bind(&log_dir)
+                .inspect_err(|e| tracing::warn!(error = %e, "no live.sock"))
+                .ok()
+                .map(|listener| tokio::spawn(share::serve(listener, from, ending))),
+            log_dir,
+            board: Board::new(&meta, Instant::now()),
+            disk,
+            upkeep: None,
+            report: CollectReport::begin(spec, &session),
+        };
+        Ok((session, io))
+    }
+
+    async fn run(
+        mut self,
+        feed: impl Future<Output = Result<(), FeedFailure>>,
+        mut stop: watch::Receiver<Option<&'static str>>,
+        hear: &mut dyn FnMut(Notice),
+    ) -> Collected {
+        tokio::pin!(feed);
+        let why = self.attend(feed.as_mut(), &mut stop, hear).await;
+        self.stop_feed.send_replace(true);
+        if !matches!(why, Why::Fed(_) | Why::Log(_)) {
+            // The queue is still being emptied: a feed that waits for it comes through.
+            let _ = tokio::time::timeout(GOODBYE, feed).await;
+        }
+        let (cause, failure, ended) = match why {
+            Why::Cause(cause) => (cause, None, None),
+            Why::Fed(Ok(())) => ("finished", None, None),
+            Why::Fed(Err(e)) => ("feed_failed", Some(CollectError::Feed(e)), None),
+            Why::Failure(cause, failure) => (cause, Some(failure), None),
+            Why::Log(ended) => ("error", None, Some(ended)),
+        };
+        if cause == GapCause::DiskFull.word() {
+            let gap = gap_of_all(GapCause::DiskFull, log_thread::now());
+            self.write(own(Body::Gap(Box::new(gap)))).await;
+        }
+        self.finish(cause, failure, ended, hear).await
+    }
+
+    /// Everything that happens while frames come in; why that ends.
+    async fn attend(
+        &mut self,
+        mut feed: Pin<&mut impl Future<Output = Result<(), FeedFailure>>>,
+        stop: &mut watch::Receiver<Option<&'static str>>,
+        hear: &mut dyn FnMut(Notice),
+    ) -> Why {
+        let mut tick = every(TICK);
+        let mut export = every(self.spec.export_every.unwrap_or(FAR));
+        let over = self.started + self.spec.run_for.unwrap_or(FAR);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut self.ended => return Why::Log(ended.ok()),
+                Ok(cause) = stop.wait_for(Option::is_some) => {
+                    return Why::Cause(cause.unwrap_or("error"));
+                }
+                done = &mut feed => return Why::Fed(done),
+                () = sleep_until(over.into()) => return Why::Cause("finished"),
+                Some(seen) = self.seen.recv() => self.seen(seen, hear),
+                done = upkept(&mut self.upkeep) => self.upkept(done, hear),
+                _ = tick.tick() => {
+                    if let Some(why) = self.look_around(hear) {
+                        return why;
+                    }
+                }
+                _ = export.tick(), if self.spec.export_every.is_some() && self.upkeep.is_none() => {
+                    self.upkeep = Some(self.start_upkeep());
+                }
+            }
+        }
+    }
+
+    /// One look at log and disk, told to everybody; a reason to end.
+    fn look_around(&mut self, hear: &mut dyn FnMut(Notice)) -> Option<Why> {
+        let now = Instant::now();
+        let dir = self.log_dir.clone();
+        let why = match self.disk.look(now) {
+            Err(source) => {
+                self.board.disk(Err(format!("the log is lost: {source}")));
+                Some(Why::Failure("error", CollectError::LogLost { dir, source }))
+            }
+            Ok(space) => {
+                self.board.disk(Ok(space));
+                let (free_bytes, min_free_bytes) = (space.free_bytes, self.spec.min_free_bytes);
+                let full = CollectError::DiskFull { dir, free_bytes, min_free_bytes };
+                (free_bytes < min_free_bytes).then_some(Why::Failure("disk_full", full))
+            }
+        };
+        let queue = self.batches.max_capacity() - self.batches.capacity();
+        let status = self.board.log(&self.state.borrow(), queue, now).clone();
+        self.status.send_replace(status.clone());
+        hear(Notice::Status(Box::new(status)));
+        why
+    }
+
+    fn seen(&mut self, seen: Seen, hear: &mut dyn FnMut(Notice)) {
+        match seen {
+            Seen::Gap(gap) => hear(Notice::Gap(gap)),
+            Seen::Healed(gap) => hear(Notice::Healed(gap)),
+            Seen::Lifecycle(_) => {}
+        }
+    }
+
+    /// Seals what there is, then exports and prunes beside the collecting.
+    fn start_upkeep(&self) -> JoinHandle<Upkept> {
+        let (asks, janitor) = (self.asks.clone(), Arc::clone(&self.janitor));
+        let (data_dir, retention) = (self.spec.data_dir.clone(), self.spec.retention.clone());
+        tokio::spawn(async move {
+            let (sealed, is_sealed) = oneshot::channel();
+            // A session that ends meanwhile seals by itself.
+            if asks.send(Ask::Roll(sealed)).await.is_ok() {
+                let _ = is_sealed.await;
+            }
+            let work = move || retain::upkeep(&data_dir, &janitor, retention.as_ref());
+            match tokio::task::spawn_blocking(work).await {
+                Ok(upkept) => upkept,
+                Err(died) => std::panic::resume_unwind(died.into_panic()),
+            }
+        })
+    }
+
+    fn upkept(&mut self, done: Upkept, hear: &mut dyn FnMut(Notice)) {
+        match done {
+            Ok((exported, pruned)) => {
+                let (files, sessions) = (exported.files, exported.sessions_written);
+                self.report.exported_files = files;
+                hear(Notice::Exported { files, sessions });
+                if !pruned.segments.is_empty() {
+                    hear(Notice::Pruned(pruned));
+                }
+            }
+            Err(e) => hear(Notice::Warning(format!("the log goes on, but was not exported: {e}"))),
+        }
+    }
+
+    /// Queues a row; a log thread that has ended says so elsewhere.
+    async fn write(&self, row: OwnRow) {
+        let _ = self.asks.send(Ask::Row(row)).await;
+    }
+
+    /// Ends the log thread (unless it has `ended`), then everything around it.
+    async fn finish(
+        mut self,
+        cause: &'static str,
+        mut failure: Option<CollectError>,
+        ended: Option<Option<Ended>>,
+        hear: &mut dyn FnMut(Notice),
+    ) -> Collected {
+        let begun = Instant::now();
+        self.end.send_replace(cause.to_owned());
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                let waiting = self.state.borrow().accepted - self.state.borrow().committed;
+                hear(Notice::Flushing(waiting));
+                let _ = self.asks.send(Ask::Finish(cause.to_owned())).await;
+                (&mut self.ended).await.ok()
+            }
+        };
+        self.report.cause = cause.to_owned();
+        self.report.log(&self.state.borrow());
+        match ended {
+            Some(Ok((summary, state))) => {
+                self.report.log(&state);
+                self.report.sealed(&summary);
+                hear(Notice::Flushed(begun.elapsed()));
+            }
+            lost => {
+                self.report.cause = "error".to_owned();
+                if let Err(source) = self.disk.look(Instant::now()) {
+                    // Whatever was committed, its files are not there any more.
+                    self.report.committed = 0;
+                    failure = Some(CollectError::LogLost { dir: self.log_dir.clone(), source });
+                }
+                let error = lost.map_or(CollectError::Thread, |ended| match ended {
+                    Err(e) => CollectError::Store(e),
+                    Ok(_) => CollectError::Thread,
+                });
+                failure.get_or_insert(error);
+            }
+        }
+        failure = self.last_upkeep(failure, hear).await;
+        self.report.seconds = self.started.elapsed().as_secs_f64();
+        let status = self.board.stopped().clone();
+        hear(Notice::Status(Box::new(status)));
+        if let Some(sharing) = self.sharing.take() {
+            let _ = sharing.await;
+            share::unbind(&self.log_dir);
+        }
+        Collected { report: self.report, failure }
+    }
+
+    /// Waits for an export that is under way, and exports the rest, where that is wanted and can succeed.
+    async fn last_upkeep(
+        &mut self,
+        failure: Option<CollectError>,
+        hear: &mut dyn FnMut(Notice),
+    ) -> Option<CollectError> {
+        if self.upkeep.is_some() {
+            let done = upkept(&mut self.upkeep).await;
+            self.upkept(done, hear);
+        }
+        let hopeless = matches!(
+            failure,
+            Some(
+                CollectError::LogLost { .. }
+                    | CollectError::DiskFull { .. }
+                    | CollectError::Store(_)
+            )
+        );
+        if self.spec.export_every.is_none() || hopeless {
+            return failure;
+        }
+        self.upkeep = Some(self.start_upkeep());
+        match upkept(&mut self.upkeep).await {
+            Err(e) => failure.or(Some(CollectError::Export(e))),
+            done => {
+                self.upkept(done, hear);
+                failure
+            }
+        }
+    }
+}
+
+/// The gap row that a session opens with: after a crash of the one before, or after a `resumed` one.
+fn opening_gap(
+    before: Option<&Predecessor>,
+    meta: &SessionMeta,
+    resumed: Option<GapCause>,
+) -> Option<OwnRow> {
+    let before = before.filter(|p| {
+        // A hole in an import is none of the collector's, nor one at another exchange.
+        p.session.exchange_env == meta.exchange_env && p.session.inputs.is_empty()
+    })?;
+    let crashed = before.cause.as_deref() == Some(GapCause::Crash.word());
+    let cause = resumed.or(crashed.then_some(GapCause::Crash))?;
+    let gap = gap_of_all(cause, before.last_recv.unwrap_or(TsNs(0)));
+    Some(own(Body::Gap(Box::new(gap))))
+}
+
+fn definitions(spec: &CollectSpec) -> impl Iterator<Item = OwnRow> + '_ {
+    spec.markets.iter().map(|market| OwnRow {
+        ticker: market.ticker.clone(),
+        body: Body::Market(market.json.clone()),
+        raw: None,
+    })
+}
+
+/// A row that concerns no market alone.
+fn own(body: Body) -> OwnRow {
+    OwnRow { ticker: String::new(), body, raw: None }
+}
+
+/// A beat that skips what it missed: after a suspended minute there is one, not sixty.
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at((Instant::now() + period).into(), period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// The result of the upkeep under way; never, while there is none.
+async fn upkept(upkeep: &mut Option<JoinHandle<Upkept>>) -> Upkept {
+    let Some(task) = upkeep else { return std::future::pending().await };
+    let done = task.await;
+    *upkeep = None;
+    match done {
+        Ok(upkept) => upkept,
+        Err(died) => std::panic::resume_unwind(died.into_panic()),
+    }
+}

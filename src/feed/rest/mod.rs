@@ -1,0 +1,317 @@
+//! The REST client: signed reads, paced by the account's own limits (protocol notes 3, 5, 6).
+//!
+//! Every request is signed, market data too: replies to unsigned ones come from a cache up to 15 seconds old.
+//! What may pass by itself (a lost connection, a timeout, 429, 5xx) is tried again with a jittered wait, a few
+//! times; what may not (a refused key, an unknown market, a server that is not Kalshi) is an error at once.
+//!
+//! **Invariant:** it only reads: no method here can place an order.
+
+mod error;
+
+pub use error::RestError;
+
+use super::access::Access;
+use super::backoff::{Backoff, Trouble};
+use super::bucket::{Budget, COST_DEFAULT};
+use super::skew::Skew;
+use crate::config::ExchangeEnv;
+use crate::event::Snapshot;
+use crate::rng::Rng;
+use crate::wire::auth::Signer;
+use crate::wire::rest::{AccountLimits, ExchangeStatus, MarketBody, MarketsPage, OrderbookBody};
+use reqwest::header::{AGE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, sleep};
+
+/// Largest reply taken: a page of 1 000 markets with long rules is about 5 MB.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Waits after 429 and after failures grow from here.
+const BACKOFF_BASE_MS: u64 = 250;
+
+/// How patient the client is.
+#[derive(Clone, Copy, Debug)]
+pub struct RestTiming {
+    /// Milliseconds for TCP and TLS.
+    pub connect_ms: u64,
+    /// Milliseconds from request to the end of the reply.
+    pub reply_ms: u64,
+    /// Tries of one request, the first included.
+    pub tries_max: u32,
+    /// Longest `Retry-After` that is waited for, milliseconds.
+    pub retry_after_max_ms: u64,
+}
+
+impl Default for RestTiming {
+    fn default() -> RestTiming {
+        RestTiming { connect_ms: 5_000, reply_ms: 10_000, tries_max: 5, retry_after_max_ms: 60_000 }
+    }
+}
+
+/// One account's client. It keeps the account's token buckets, so an account needs one and no more.
+#[derive(Debug)]
+pub struct RestClient {
+    http: Client,
+    base: Url,
+    env: ExchangeEnv,
+    signer: Signer,
+    timing: RestTiming,
+    budget: Budget,
+    skew: Skew,
+    rng: Rng,
+    started: Instant,
+}
+
+impl RestClient {
+    /// A client that assumes the limits of a new account. Opens no connection. `seed` draws the jitter.
+    ///
+    /// # Errors
+    /// When the address is none, or TLS cannot be set up.
+    pub fn new(access: &Access, timing: RestTiming, seed: u64) -> Result<RestClient, RestError> {
+        let address = access.endpoint.rest.clone();
+        let http = Client::builder()
+            .use_preconfigured_tls((*access.tls).clone())
+            .connect_timeout(Duration::from_millis(timing.connect_ms))
+            .timeout(Duration::from_millis(timing.reply_ms))
+            .redirect(reqwest::redirect::Policy::none()) // a signature is for one host
+            .no_proxy() // as the WebSocket
+            .user_agent(concat!("kflow/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| RestError::Setup { address: address.clone(), why: e.to_string() })?;
+        let base = Url::parse(&address)
+            .map_err(|e| RestError::Setup { address: address.clone(), why: e.to_string() })?;
+        if base.cannot_be_a_base() || base.host_str().is_none() {
+            return Err(RestError::Setup { address, why: "it names no host".to_owned() });
+        }
+        Ok(RestClient {
+            http,
+            base,
+            env: access.endpoint.env,
+            signer: access.signer.clone(),
+            timing,
+            budget: Budget::basic(0),
+            skew: Skew::default(),
+            rng: Rng::stream(seed, "rest", 0),
+            started: Instant::now(),
+        })
+    }
+
+    /// A client with the account's own limits. An exchange that is there but does not tell them is worked with
+    /// under those of a new account, and a warning says so.
+    ///
+    /// # Errors
+    /// When the exchange cannot be reached, is none, or does not take our key.
+    pub async fn connect(
+        access: &Access,
+        timing: RestTiming,
+        seed: u64,
+    ) -> Result<RestClient, RestError> {
+        let mut client = RestClient::new(access, timing, seed)?;
+        match client.account_limits().await {
+            Ok(limits) => {
+                tracing::info!(tier = limits.usage_tier, read = limits.read.refill_rate, "limits");
+                client.assume_limits(&limits);
+            }
+            Err(error) if error.is_answered() => {
+                tracing::warn!(%error, "the account's limits are unknown; those of a new one are kept");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(client)
+    }
+
+    /// Keeps to these limits from now on.
+    pub fn assume_limits(&mut self, limits: &AccountLimits) {
+        let now_ns = self.now_ns();
+        self.budget.set_limits(limits, now_ns);
+    }
+
+    /// The exchange's clock minus ours in milliseconds; 0 while the two agree to about a second. Signatures
+    /// are corrected by it.
+    pub fn skew_ms(&self) -> i64 {
+        self.skew.offset_ms()
+    }
+
+    /// Whether the exchange works, and trades.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn exchange_status(&mut self) -> Result<ExchangeStatus, RestError> {
+        self.get(&["exchange", "status"], &[]).await
+    }
+
+    /// The limits of our account.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn account_limits(&mut self) -> Result<AccountLimits, RestError> {
+        self.get(&["account", "limits"], &[]).await
+    }
+
+    /// One page of markets under `query`, from `cursor` on (empty: the first).
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn markets_page(
+        &mut self,
+        query: &[(&str, String)],
+        cursor: &str,
+    ) -> Result<MarketsPage, RestError> {
+        let mut query = query.to_vec();
+        if !cursor.is_empty() {
+            query.push(("cursor", cursor.to_owned()));
+        }
+        self.get(&["markets"], &query).await
+    }
+
+    /// One market's object.
+    ///
+    /// # Errors
+    /// See [`RestError`]; an unknown market is [`RestError::Refused`] with status 404.
+    pub async fn market(&mut self, ticker: &str) -> Result<Value, RestError> {
+        self.get::<MarketBody>(&["markets", ticker], &[]).await.map(|body| body.market)
+    }
+
+    /// One market's whole book.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn orderbook(&mut self, ticker: &str) -> Result<Snapshot, RestError> {
+        let path = ["markets", ticker, "orderbook"];
+        let body: OrderbookBody = self.get(&path, &[("depth", "0".to_owned())]).await?;
+        body.snapshot().map_err(|e| RestError::NotKalshi {
+            url: self.url(&path, &[]).to_string(),
+            why: e.to_string(),
+        })
+    }
+
+    /// Reads `path` below the base address, patiently.
+    async fn get<T: DeserializeOwned>(
+        &mut self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, RestError> {
+        let url = self.url(path, query);
+        let stream = Rng::stream(self.rng.next_u64(), "rest-backoff", 0);
+        let mut backoff = Backoff::with_base(stream, BACKOFF_BASE_MS);
+        let mut resigned = false;
+        let mut tries = 1;
+        loop {
+            let wait_ns = self.budget.read.take(COST_DEFAULT, self.now_ns());
+            sleep(Duration::from_nanos(wait_ns)).await;
+            let offset_ms = self.skew.offset_ms();
+            let error = match self.attempt(&url).await {
+                Ok(body) => return read(&url, &body),
+                Err(error) => error,
+            };
+            if matches!(error, RestError::RateLimited { .. }) {
+                self.budget.read.drain(self.now_ns());
+            }
+            // The one refusal that time heals: it was signed by a wrong clock, which we now know.
+            if matches!(error, RestError::Unauthorized { .. })
+                && self.skew.offset_ms() != offset_ms
+                && !resigned
+            {
+                resigned = true;
+                continue;
+            }
+            let wait_ms = backoff.next_ms(Trouble::Transient).max(error.retry_after_ms());
+            let hopeless = !error.is_transient() || wait_ms > self.timing.retry_after_max_ms;
+            if hopeless || tries >= self.timing.tries_max {
+                return Err(error);
+            }
+            tracing::warn!(path = url.path(), tries, wait_ms, %error, "trying again");
+            sleep(Duration::from_millis(wait_ms)).await;
+            tries += 1;
+        }
+    }
+
+    /// One request: signed now, sent, and its reply judged by its status.
+    async fn attempt(&mut self, url: &Url) -> Result<Vec<u8>, RestError> {
+        let sent_ms = unix_ms();
+        let headers = self.headers(sent_ms + self.skew.offset_ms(), url)?;
+        let lost = |error| RestError::transport(url, self.timing.reply_ms, &error);
+        let reply = self.http.get(url.clone()).headers(headers).send().await.map_err(lost)?;
+        let (status, headers) = (reply.status(), reply.headers().clone());
+        let body = self.body(url, reply).await;
+        self.observe_clock(&headers, sent_ms);
+        tracing::debug!(path = url.path(), status = status.as_u16(), "reply");
+        self.judge(url, status, &headers, body?)
+    }
+
+    fn headers(&self, now_ms: i64, url: &Url) -> Result<HeaderMap, RestError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.signer.headers(now_ms, "GET", url.path())? {
+            let mut value = HeaderValue::try_from(value)
+                .expect("key id, decimal number and base64 are visible ASCII");
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    async fn body(&self, url: &Url, mut reply: Response) -> Result<Vec<u8>, RestError> {
+        let mut body = Vec::new();
+        let lost = |error| RestError::transport(url, self.timing.reply_ms, &error);
+        while let Some(chunk) = reply.chunk().await.map_err(lost)? {
+            if body.len() + chunk.len() > BODY_BYTES_MAX {
+                return Err(RestError::TooLarge {
+                    url: url.to_string(),
+                    bytes_max: BODY_BYTES_MAX,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn observe_clock(&mut self, headers: &HeaderMap, sent_ms: i64) {
+        // A reply from a cache has an old date.
+        let date = headers.get(DATE).filter(|_| !headers.contains_key(AGE));
+        let Some(date) = date.and_then(|d| d.to_str().ok()) else { return };
+        if self.skew.observe(date, sent_ms, unix_ms()) {
+            let skew_ms = self.skew.offset_ms();
+            tracing::warn!(skew_ms, "our clock is off; signatures are corrected by the exchange's");
+        }
+    }
+
+    fn judge(
+        &self,
+        url: &Url,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, RestError> {
+        if status.is_success() {
+            return Ok(body);
+        }
+        let retry_after = headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok());
+        Err(RestError::of_reply(url, self.env, status.as_u16(), retry_after, &body))
+    }
+
+    fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.extend(path); // a ticker with odd characters is escaped
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+fn read<T: DeserializeOwned>(url: &Url, body: &[u8]) -> Result<T, RestError> {
+    serde_json::from_slice(body).map_err(|error| RestError::not_json(url, body, &error))
+}
+
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,116 @@
+//! `live.sock`: readers of other processes, and what becomes of slow ones.
+
+use super::{PATIENCE, runtime, spec, steady};
+use kalshiflow::collect::{self, FeedFailure, FeedIo, LIVE_SOCKET, Notice};
+use serde_json::Value;
+use std::path::Path;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+type Reader = Lines<BufReader<UnixStream>>;
+
+/// Runs a collector and `watch` beside it, which gets the path of the socket; then stops the collector.
+fn beside<F, W>(
+    data_dir: &Path,
+    feed: impl FnMut(FeedIo) -> F,
+    watching: impl FnOnce(std::path::PathBuf) -> W,
+) where
+    F: Future<Output = Result<(), FeedFailure>>,
+    W: Future<Output = ()> + Send + 'static,
+{
+    let (stop, stopped) = watch::channel(None);
+    let socket = data_dir.join("log").join(LIVE_SOCKET);
+    let spec = spec(data_dir);
+    runtime().block_on(async {
+        let mut watching = Some(watching(socket));
+        let mut hear = |notice| {
+            if matches!(notice, Notice::Started { .. }) {
+                let (stop, watching) = (stop.clone(), watching.take().unwrap());
+                tokio::spawn(async move {
+                    let done = tokio::time::timeout(PATIENCE, tokio::spawn(watching)).await;
+                    stop.send_replace(Some(if matches!(done, Ok(Ok(()))) {
+                        "sigint"
+                    } else {
+                        "failed"
+                    }));
+                });
+            }
+        };
+        let done = collect::run(&spec, feed, stopped, &mut hear).await;
+        assert!(done.failure.is_none(), "{:?}", done.failure);
+        assert_eq!(done.report.cause, "sigint", "the reader failed or waited in vain");
+    });
+}
+
+async fn connect(socket: &Path) -> Reader {
+    BufReader::new(UnixStream::connect(socket).await.unwrap()).lines()
+}
+
+async fn line(reader: &mut Reader) -> Value {
+    let line = reader.next_line().await.unwrap().expect("a line");
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn a_reader_hears_who_speaks_then_status_and_every_accepted_record() {
+    let dir = tempfile::tempdir().unwrap();
+    // What a killed collector leaves: nobody listens behind it.
+    std::fs::create_dir(dir.path().join("log")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(dir.path().join("log").join(LIVE_SOCKET)).unwrap());
+    beside(dir.path(), steady, |socket| async move {
+        let mut reader = connect(&socket).await;
+        let hello = line(&mut reader).await;
+        assert_eq!(hello["version"], 1);
+        let session = hello["session"].as_str().unwrap().to_owned();
+        let (mut rows, mut statuses, mut last) = (0, 0, None);
+        while rows < 500 || statuses < 3 {
+            let line = line(&mut reader).await;
+            if let Some(row_id) = line["row_id"].as_u64() {
+                assert!(last.is_none_or(|last| row_id == last + 1), "{last:?} then {row_id}");
+                last = Some(row_id);
+                assert!(line["event"]["type"].is_string(), "{line}");
+                assert!(line["recv_ns"].is_i64());
+                rows += 1;
+            } else {
+                assert!(line["status"]["session"] == session || statuses == 0, "{line}");
+                statuses += 1;
+            }
+        }
+    });
+    assert!(!dir.path().join("log").join(LIVE_SOCKET).exists());
+}
+
+/// One reader reads, the other does not: the first misses nothing, the second is let go and can read why as
+/// far as the socket's buffer held it, and the log has everything.
+#[test]
+fn a_reader_that_does_not_read_is_dropped_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let feed = |mut io: FeedIo| async move {
+        let mut seq = 0;
+        loop {
+            io.out.send(super::batch(seq..seq + 500, |_| super::now())).await?;
+            seq += 500;
+            tokio::select! {
+                _ = io.stop.wait_for(|stop| *stop) => return Ok(()),
+                () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
+            }
+        }
+    };
+    beside(dir.path(), feed, |socket| async move {
+        let mut slow = UnixStream::connect(&socket).await.unwrap();
+        let mut fast = connect(&socket).await;
+        let mut last: Option<u64> = None;
+        // 64 texts in the queue and the socket's buffer are full long before.
+        for _ in 0..60_000 {
+            let line = line(&mut fast).await;
+            let Some(row_id) = line["row_id"].as_u64() else { continue };
+            assert!(last.is_none_or(|last| row_id == last + 1), "{last:?} then {row_id}");
+            last = Some(row_id);
+        }
+        let mut heard = Vec::new();
+        slow.read_to_end(&mut heard).await.unwrap();
+        assert!(heard.starts_with(b"{\"version\":1,"), "hello comes first");
+    });
+    super::rows(dir.path());
+}
