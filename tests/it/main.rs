@@ -30,4 +30,5 @@ mod orders;
 mod readme;
 mod rows;
 mod shared;
+mod simulator_rest;
 mod wire;

@@ -145,6 +145,7 @@ struct Copy {
 /// The state in front of the venue.
 #[derive(Debug)]
 pub struct Gate {
+    keys: Keyring,
     spec: RestSpec,
     buckets: HashMap<AccountId, [Bucket; 2]>,
     faults: VecDeque<RestFault>,
@@ -153,9 +154,9 @@ pub struct Gate {
 
 impl Gate {
     /// Nobody came yet.
-    pub fn new(spec: RestSpec) -> Gate {
+    pub fn new(keys: Keyring, spec: RestSpec) -> Gate {
         let (buckets, faults, copies) = Default::default();
-        Gate { spec, buckets, faults, copies }
+        Gate { keys, spec, buckets, faults, copies }
     }
 
     /// Adds a fault.
@@ -181,7 +182,7 @@ impl Gate {
             };
         }
         let path = &asked.signed_path;
-        let account = match self.spec.keys.check(&asked.headers, &asked.method, path, now_ms) {
+        let account = match self.keys.check(&asked.headers, &asked.method, path, now_ms) {
             Ok(account) => account,
             Err(why) => return Admission::Answer(unauthorized(why)),
         };

@@ -135,7 +135,8 @@ pub(super) fn problem(status: u16, code: &str, message: &str, details: Option<&s
     wrapped(status, &Problem { code: code.into(), message: message.into(), details })
 }
 
-pub(super) fn unauthorized(why: Unauthorized) -> Reply {
+/// The 401 of a request that was not let in.
+pub fn unauthorized(why: Unauthorized) -> Reply {
     wrapped(401, &why.problem())
 }
 

@@ -13,6 +13,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// The wall's time, for signatures.
+fn now_ms() -> i64 {
+    Clock::start().now().ms()
+}
+
 /// A served venue whose time stands still, and a client.
 struct Room {
     venue: VenueHandle,
@@ -24,14 +29,14 @@ struct Room {
 
 impl Room {
     async fn with(change: impl FnOnce(&mut RestSpec)) -> Room {
-        let mut spec = RestSpec::basic(Keyring::default());
+        let (mut spec, keys, clock) = (RestSpec::default(), Keyring::default(), Clock::start());
         // Tests ask faster than a member of the lowest tier may.
         (spec.read, spec.write) = (Bucket::new(0, 100_000), Bucket::new(0, 100_000));
         change(&mut spec);
         let start = TsUs(now_ms() * 1_000);
         let mut venue = Venue::new(VenueSpec { markets: 30, start, ..VenueSpec::default() });
         venue.advance(TsUs(start.0 + 1_000));
-        for _ in 0..spec.keys.accounts() {
+        for _ in 0..keys.accounts() {
             venue.open_account(Money::dollars(1_000));
         }
         let (calls, mut inbox) = mpsc::channel::<Call>(8);
@@ -41,7 +46,7 @@ impl Room {
             }
         });
         let venue = VenueHandle::new(calls);
-        let (router, control) = routes(venue.clone(), spec);
+        let (router, control) = routes(venue.clone(), keys, clock, spec);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}{REST_PREFIX}", listener.local_addr().expect("bound"));
         tokio::spawn(async move { axum::serve(listener, router).await });
