@@ -1,7 +1,7 @@
 //! `kflow data`: what was recorded, and whether it is whole.
 
 use super::exit::{self, Code, Failure};
-use super::{export, printer};
+use super::{export, follow, printer, prune};
 use crate::dataset::{self, Manifest};
 use crate::event::SessionId;
 use crate::store::{Log, SessionSummary, Verify};
@@ -25,6 +25,10 @@ enum Command {
     Ls(Options),
     /// Read every byte of the log and name what is damaged or missing
     Verify(Options),
+    /// Show what the running collector does, from its live.sock
+    Follow(follow::Args),
+    /// Take old, exported segments out of the log
+    Prune(prune::Args),
     /// Write the data card of the exported dataset anew, and print it
     Card(Options),
 }
@@ -48,6 +52,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Ls(options) => ls(&options),
         Command::Verify(options) => verify(&options),
         Command::Card(options) => card(&options),
+        Command::Follow(args) => follow::run(&args),
+        Command::Prune(args) => prune::run(&args),
     }
 }
 

@@ -4,12 +4,14 @@ use crate::config::ConfigError;
 use crate::feed::access::AccessError;
 use crate::feed::discover::DiscoverError;
 use crate::feed::rest::RestError;
+use crate::feed::{ConnectError, FeedError};
 use crate::store::StoreError;
 use std::fmt::Write as _;
 
 /// Shown below `kflow --help`.
 pub const CODES_HELP: &str = "Exit codes: 0 done, 1 failed at run time, 2 usage, 3 configuration missing or \
-invalid, 4 remote refused or unreachable, 5 data integrity problem, 6 a check failed.";
+invalid, 4 remote refused or unreachable, 5 data integrity problem, 6 a check failed, 130 or 143 ended by SIGINT or \
+SIGTERM after everything was saved.";
 
 /// Why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub enum Code {
     Integrity = 5,
     /// A check failed: conformance, environment check, evaluation gate.
     Check = 6,
+    /// Ended by SIGINT, cleanly.
+    Interrupted = 130,
+    /// Ended by SIGTERM, cleanly.
+    Terminated = 143,
 }
 
 /// What a command gives back when it cannot do its work.
@@ -72,6 +78,9 @@ impl Failure {
 
     /// The text for stderr: `error: ..`, its causes, and `hint: ..`.
     pub fn render(&self) -> String {
+        if matches!(self.code, Code::Interrupted | Code::Terminated) {
+            return format!("{}\n", self.error);
+        }
         let mut text = format!("error: {}\n", self.error);
         for cause in self.error.chain().skip(1) {
             let _ = writeln!(text, "  caused by: {cause}");
@@ -172,6 +181,39 @@ pub fn rest(error: RestError) -> Failure {
         ),
         RestError::Refused { .. } => (Code::Remote, "the reply says what the exchange objects to"),
         RestError::NotKalshi { .. } | RestError::TooLarge { .. } => {
+            (Code::Remote, "check `--env`, `--url` and the addresses in the configuration")
+        }
+    };
+    Failure::new(code, error).hint(hint)
+}
+
+/// The failure of a command whose feed gave up.
+pub fn feed(error: FeedError) -> Failure {
+    let FeedError::Connect { source, .. } = &error;
+    let (code, hint) = match source {
+        ConnectError::Url(_) => (Code::Config, "give the address as wss://HOST/trade-api/ws/v2"),
+        ConnectError::Sign(_) => (Code::Config, "check the private key"),
+        ConnectError::Dns { .. } => {
+            (Code::Remote, "check the name in the address, and the network")
+        }
+        ConnectError::Tcp { .. } | ConnectError::Broken(_) | ConnectError::Timeout(_) => {
+            (Code::Remote, "is it running? the built-in exchange: `kflow sim run`")
+        }
+        ConnectError::Tls { .. } => {
+            (Code::Remote, "a server with its own certificate needs `ca_file` in the configuration")
+        }
+        ConnectError::Unauthorized | ConnectError::Forbidden => (
+            Code::Remote,
+            "check key id and key; demo and prod keys are separate, and this machine's clock must be right",
+        ),
+        ConnectError::TooManyRequests => {
+            (Code::Remote, "wait a moment; another program may be using the same key")
+        }
+        ConnectError::Unavailable(_) => (
+            Code::Remote,
+            "try again later; Kalshi's maintenance is on Thursdays, 3:00 to 5:00 Eastern time",
+        ),
+        ConnectError::Status(_) | ConnectError::Protocol(_) => {
             (Code::Remote, "check `--env`, `--url` and the addresses in the configuration")
         }
     };

@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** stdout is data, stderr is talk. With `--json` stdout is one object and nothing else.
 
+pub mod amount;
 pub mod bench;
+pub mod collect;
 pub mod conformance;
 pub mod data;
 #[cfg(all(feature = "frames", feature = "learn"))]
@@ -14,9 +16,13 @@ pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
 pub mod features;
+pub mod follow;
 pub mod import;
+pub mod logging;
 pub mod printer;
 pub mod progress;
+pub mod prune;
+pub mod signals;
 pub mod sim;
 #[cfg(feature = "learn")]
 pub mod train;
@@ -39,6 +45,8 @@ enum Command {
     /// See everything once: a synthetic tape becomes a trained and honestly judged policy
     #[cfg(all(feature = "frames", feature = "learn"))]
     Demo(demo::Args),
+    /// Record live order books until told to stop
+    Collect(Box<collect::Args>),
     /// Import recorded files into the log
     Import(import::Args),
     /// List and check what was recorded
@@ -78,6 +86,7 @@ pub fn run() -> Result<(), Failure> {
     match Cli::parse().command {
         #[cfg(all(feature = "frames", feature = "learn"))]
         Command::Demo(args) => demo::run(args),
+        Command::Collect(args) => collect::run(*args),
         Command::Import(args) => import::run(args),
         Command::Data(args) => data::run(args),
         Command::Export(args) => export::run(args),

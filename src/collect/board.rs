@@ -30,11 +30,6 @@ impl Board {
         Board { status, started, received: VecDeque::new() }
     }
 
-    /// A difference between a live book and the exchange's was found.
-    pub(super) fn drifted(&mut self) {
-        self.status.drift += 1;
-    }
-
     /// The disk as it was seen last, or what is wrong with it.
     pub(super) fn disk(&mut self, seen: Result<Space, String>) {
         match seen {
@@ -71,6 +66,8 @@ impl Board {
         status.gaps = counters.gaps + log.own_gaps;
         status.open_gaps = counters.open_gaps;
         status.reconnects = counters.reconnects;
+        status.late = counters.late;
+        status.drift = log.drift;
         status.lag_ms = log.lag.recent();
         status.commit_ms = log.commit.recent();
         status.queue = queue as u64;
@@ -142,6 +139,7 @@ mod tests {
         board.disk(Err("the log is gone".into()));
         assert_eq!(board.stopped().problem, "the log is gone");
         board.disk(Ok(Space { free_bytes: 5, ..Space::default() }));
-        assert_eq!((board.stopped().problem.as_str(), board.status.disk_free_bytes), ("", 5));
+        assert_eq!(board.stopped().problem, "");
+        assert_eq!(board.status.disk_free_bytes, 5);
     }
 }

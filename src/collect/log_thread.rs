@@ -11,6 +11,8 @@
 //!
 //! **Invariant:** nothing here waits for anybody but the disk.
 
+use super::Definition;
+use super::audit::DRIFT;
 use super::meter::Meter;
 use super::tap::Tap;
 use crate::event::{Body, Event, Gap, MarketId, Record, Tickers};
@@ -24,9 +26,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Batches of at most 1,024 records: half a second at 100,000 frames a second, which rides out a slow sync of
 /// the disk, in about 10 MB.
 pub const QUEUE_BATCHES: usize = 64;
+/// The type of frames about markets' lives.
+const LIFECYCLE: &str = "market_lifecycle_v2";
+
 /// Rows of our own (definitions, gaps) that wait; they come by the thousand only at the start.
 pub(super) const QUEUE_ASKS: usize = 4_096;
-/// Lifecycle frames and gaps that wait for the collector; when it cannot follow, its timers find the rest.
+/// Lifecycle frames, and gaps, that wait for the collector; when it cannot follow, its timers find the rest.
 pub(super) const QUEUE_SEEN: usize = 4_096;
 
 /// A row is on disk after this at most.
@@ -64,11 +69,21 @@ pub(super) struct OwnRow {
     pub(super) raw: Option<Box<[u8]>>,
 }
 
+impl OwnRow {
+    /// A market's definition.
+    pub(super) fn definition(Definition { ticker, json }: Definition) -> OwnRow {
+        OwnRow { ticker, body: Body::Market(json), raw: None }
+    }
+
+    /// What concerns no market alone.
+    pub(super) fn of_all(body: Body) -> OwnRow {
+        OwnRow { ticker: String::new(), body, raw: None }
+    }
+}
+
 /// What passed by and concerns the collector.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// A frame about a market's life.
-    Lifecycle(Box<[u8]>),
     /// A hole.
     Gap(Gap),
     /// A hole that is healed.
@@ -84,6 +99,8 @@ pub(super) struct LogState {
     pub(super) committed: u64,
     /// Gap rows of our own.
     pub(super) own_gaps: u64,
+    /// Differences that the audit found.
+    pub(super) drift: u64,
     /// The feed's counters.
     pub(super) counters: Counters,
     /// Exchange's stamp to receipt.
@@ -99,6 +116,8 @@ pub(super) struct Ports {
     pub(super) batches: mpsc::Receiver<Batch>,
     pub(super) asks: mpsc::Receiver<Ask>,
     pub(super) seen: mpsc::Sender<Seen>,
+    /// Frames about markets' lives.
+    pub(super) lifecycle: mpsc::Sender<Box<[u8]>>,
     pub(super) state: watch::Sender<LogState>,
     pub(super) tap: Tap,
     /// Of the deltas only every so manyth is kept; 1 keeps all.
@@ -279,17 +298,16 @@ impl LogThread {
         if let Some(ts) = event.ts {
             self.state.lag.record(TsNs(ts.0.saturating_mul(1_000)), event.recv);
         }
-        let seen = match &event.body {
-            Body::Gap(gap) => Seen::Gap((**gap).clone()),
-            Body::Healed(gap) => Seen::Healed((**gap).clone()),
-            Body::Other(kind) if is_lifecycle(kind) => match &record.raw {
-                Some(raw) => Seen::Lifecycle(raw.clone()),
-                None => return,
+        // Where a queue is full the collector's timers find out later.
+        let _ = match &event.body {
+            Body::Gap(gap) => self.ports.seen.try_send(Seen::Gap((**gap).clone())).is_ok(),
+            Body::Healed(gap) => self.ports.seen.try_send(Seen::Healed((**gap).clone())).is_ok(),
+            Body::Other(kind) if &**kind == LIFECYCLE => match &record.raw {
+                Some(raw) => self.ports.lifecycle.try_send(raw.clone()).is_ok(),
+                None => false,
             },
-            _ => return,
+            _ => false,
         };
-        // Full: the timers of the collector find out later.
-        let _ = self.ports.seen.try_send(seen);
     }
 
     fn own_row(&mut self, row: OwnRow) -> Result<(), StoreError> {
@@ -305,6 +323,7 @@ impl LogThread {
             }
         };
         self.state.own_gaps += u64::from(matches!(row.body, Body::Gap(_)));
+        self.state.drift += u64::from(matches!(&row.body, Body::Other(kind) if &**kind == DRIFT));
         let recv = now();
         let event = Event { row_id: 0, recv, ts: None, market, sid: 0, seq: 0, body: row.body };
         let shown = self.ports.tap.is_open();
@@ -385,10 +404,6 @@ async fn next(ports: &mut Ports, patience: Duration) -> Input {
         Some(batch) = batches.recv() => Input::Batch(batch),
         () = tokio::time::sleep(patience) => Input::Nothing,
     }
-}
-
-fn is_lifecycle(kind: &str) -> bool {
-    matches!(kind, "market_lifecycle_v2" | "event_lifecycle")
 }
 
 /// Our wall clock.

@@ -3,7 +3,8 @@
 //! ```text
 //!  feed ─ Batch ─► log thread ─► redb
 //!   ▲                 │ └ Tap ─► share ─► log/live.sock
-//!   │ Command         ▼ LogState, Seen
+//!   │ Command         ▼ LogState, Seen, lifecycle frames
+//!   ├── scout      which markets: new ones in, settled ones out; audit against REST
 //!   └──────────── session ─► board ─► CollectStatus ─► status line, --json, live.sock
 //!                     ├ disk     space left, log still there
 //!                     ├ retain   Parquet while collecting, old segments out
@@ -15,25 +16,29 @@
 //! one without was killed, and the next session opens with a gap row that says so.
 //! **Invariant:** `log/LOCK` is taken before anything else happens, so that a second collector is refused at once.
 
+mod audit;
 mod board;
 mod disk;
 mod log_thread;
 mod meter;
 mod report;
 mod retain;
+mod scout;
 mod session;
 mod share;
 mod tap;
 
+pub use audit::Audit;
 pub use disk::free_bytes;
 pub use log_thread::QUEUE_BATCHES;
 pub use report::CollectReport;
 pub use retain::{Pruning, Retention, plan};
+pub use scout::Scout;
 pub use share::{NAME as LIVE_SOCKET, VERSION as LIVE_VERSION};
 
 use crate::dataset::DatasetError;
 use crate::event::{Gap, GapCause};
-use crate::feed::{Batch, Command};
+use crate::feed::{Batch, Command, FeedEnd, FeedError};
 use crate::store::StoreError;
 use crate::units::TsNs;
 use crate::view::CollectStatus;
@@ -56,7 +61,7 @@ pub struct CollectSpec {
     pub exchange_env: String,
     /// Remarks that qualify the data.
     pub flags: Vec<String>,
-    /// Markets with their definitions, as the exchange's JSON objects.
+    /// Markets with their definitions, as the exchange's JSON objects, where no [`Scout`] finds them.
     pub markets: Vec<Definition>,
     /// Ends the session after this.
     pub run_for: Option<Duration>,
@@ -92,9 +97,6 @@ pub struct FeedIo {
     /// True: end.
     pub stop: watch::Receiver<bool>,
 }
-
-/// Why a feed gave up.
-pub type FeedFailure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the collector has to say while it runs.
 #[derive(Debug)]
@@ -156,8 +158,8 @@ pub enum CollectError {
         source: std::io::Error,
     },
     /// The exchange could not be reached, or the feed gave up.
-    #[error("the feed gave up")]
-    Feed(#[source] FeedFailure),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     /// The last export did not succeed. The log is complete.
     #[error("the log is complete, but was not exported")]
     Export(#[from] DatasetError),
@@ -177,25 +179,27 @@ pub struct Collected {
 
 /// Collects until told to stop, until the time is over, or until it cannot go on.
 ///
-/// `feed` starts a feed for one session; `stop` turns to the session's end cause (`sigint`, `sigterm`);
+/// `scout` keeps the set of markets right; without one those of `spec` are all. `feed` starts a feed for one
+/// session; `stop` turns to the session's end cause (`sigint`, `sigterm`);
 /// `hear` is told what happens.
 ///
 /// # Errors
 /// None: [`Collected::failure`] stands beside what was collected before.
 pub async fn run<F>(
     spec: &CollectSpec,
+    mut scout: Option<Scout>,
     mut feed: impl FnMut(FeedIo) -> F,
     mut stop: watch::Receiver<Option<&'static str>>,
     hear: &mut dyn FnMut(Notice),
 ) -> Collected
 where
-    F: Future<Output = Result<(), FeedFailure>>,
+    F: Future<Output = Result<FeedEnd, FeedError>>,
 {
     let mut before: Option<CollectReport> = None;
     loop {
         let resumed = before.as_ref().map(|_| GapCause::DiskFull);
         let Collected { report, failure } =
-            session::run(spec, &mut feed, stop.clone(), resumed, hear).await;
+            session::run(spec, scout.as_mut(), &mut feed, stop.clone(), resumed, hear).await;
         let report = match before.take() {
             Some(before) => before.and(report),
             None => report,

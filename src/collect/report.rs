@@ -30,6 +30,8 @@ pub struct CollectReport {
     pub missing: u64,
     /// Frames that came twice.
     pub duplicates: u64,
+    /// Frames that came after their number was given up (kept as bytes).
+    pub late: u64,
     /// Frames that could not be read (kept as bytes).
     pub bad: u64,
     /// Gap rows.
@@ -80,6 +82,8 @@ impl CollectReport {
         self.committed = state.committed;
         self.missing = counters.missing;
         self.duplicates = counters.duplicates;
+        self.late = counters.late;
+        self.drift = state.drift;
         self.bad = counters.bad;
         self.gaps = counters.gaps + state.own_gaps;
         self.open_gaps = counters.open_gaps + state.own_gaps;
@@ -108,6 +112,7 @@ impl CollectReport {
             committed: self.committed + later.committed,
             missing: self.missing + later.missing,
             duplicates: self.duplicates + later.duplicates,
+            late: self.late + later.late,
             bad: self.bad + later.bad,
             gaps: self.gaps + later.gaps,
             open_gaps: self.open_gaps + later.open_gaps,

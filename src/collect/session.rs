@@ -5,15 +5,16 @@ use super::disk::Watch;
 use super::log_thread::{self, Ask, Ended, LogState, OwnRow, Ports, QUEUE_ASKS, QUEUE_SEEN, Seen};
 use super::report::CollectReport;
 use super::retain::{self, Pruning};
+use super::scout::{Scout, ScoutIo};
 use super::share;
 use super::tap::Tap;
 use super::{
-    CollectError, CollectSpec, Collected, FeedFailure, FeedIo, Notice, QUEUE_BATCHES, TICK,
+    CollectError, CollectSpec, Collected, Definition, FeedIo, Notice, QUEUE_BATCHES, TICK,
     gap_of_all,
 };
 use crate::dataset::{DatasetError, ExportSummary};
 use crate::event::{Body, GapCause, SessionId, SessionMeta};
-use crate::feed::{Batch, Command};
+use crate::feed::{Batch, FeedEnd, FeedError};
 use crate::store::{Predecessor, Writer};
 use crate::units::TsNs;
 use crate::view::CollectStatus;
@@ -39,7 +40,7 @@ enum Why {
     /// Asked to, or the time is over.
     Cause(&'static str),
     /// The feed ended.
-    Fed(Result<(), FeedFailure>),
+    Fed(Result<FeedEnd, FeedError>),
     /// It cannot go on.
     Failure(&'static str, CollectError),
     /// The log thread ended by itself; `None`: it died.
@@ -51,22 +52,33 @@ type Upkept = Result<(ExportSummary, Pruning), DatasetError>;
 /// Runs one session; `resumed` says what kept the one before from going on.
 pub(super) async fn run<F>(
     spec: &CollectSpec,
+    mut scout: Option<&mut Scout>,
     feed: &mut impl FnMut(FeedIo) -> F,
     stop: watch::Receiver<Option<&'static str>>,
     resumed: Option<GapCause>,
     hear: &mut dyn FnMut(Notice),
 ) -> Collected
 where
-    F: Future<Output = Result<(), FeedFailure>>,
+    F: Future<Output = Result<FeedEnd, FeedError>>,
 {
-    let (session, io) = match Session::open(spec, resumed) {
+    let markets = match &mut scout {
+        Some(scout) => scout.begin(),
+        None => spec.markets.clone(),
+    };
+    let (session, io, scout_io) = match Session::open(spec, markets, resumed) {
         Ok(opened) => opened,
         Err(failure) => {
             return Collected { report: CollectReport::begin(spec, ""), failure: Some(failure) };
         }
     };
     hear(Notice::Started { session: session.report.session.clone() });
-    session.run(feed(io), stop, hear).await
+    let scout = async {
+        match scout {
+            Some(scout) => scout.run(scout_io).await,
+            None => std::future::pending().await,
+        }
+    };
+    session.run(feed(io), scout, stop, hear).await
 }
 
 struct Session<'a> {
@@ -76,7 +88,6 @@ struct Session<'a> {
     janitor: Arc<crate::store::Janitor>,
     asks: mpsc::Sender<Ask>,
     batches: mpsc::Sender<Batch>,
-    commands: mpsc::Sender<Command>,
     stop_feed: watch::Sender<bool>,
     state: watch::Receiver<LogState>,
     seen: mpsc::Receiver<Seen>,
@@ -94,8 +105,9 @@ impl<'a> Session<'a> {
     /// Takes the log, starts its thread, writes the first rows, opens the socket.
     fn open(
         spec: &'a CollectSpec,
+        markets: Vec<Definition>,
         resumed: Option<GapCause>,
-    ) -> Result<(Session<'a>, FeedIo), CollectError> {
+    ) -> Result<(Session<'a>, FeedIo, ScoutIo), CollectError> {
         let meta = SessionMeta {
             id: SessionId(uuid::Uuid::now_v7().into_bytes()),
             source: spec.source.clone(),
@@ -114,6 +126,7 @@ impl<'a> Session<'a> {
         let (batches, batches_in) = mpsc::channel(QUEUE_BATCHES);
         let (asks, asks_in) = mpsc::channel(QUEUE_ASKS);
         let (seen_out, seen) = mpsc::channel(QUEUE_SEEN);
+        let (lifecycle_out, lifecycle) = mpsc::channel(QUEUE_SEEN);
         let (state_out, state) = watch::channel(LogState::default());
         let (status, status_out) = watch::channel(CollectStatus::default());
         let (end, ending) = watch::channel(String::new());
@@ -124,28 +137,26 @@ impl<'a> Session<'a> {
             batches: batches_in,
             asks: asks_in,
             seen: seen_out,
+            lifecycle: lifecycle_out,
             state: state_out,
             tap,
             sample: spec.sample,
         };
-        let first = opening.into_iter().chain(definitions(spec)).collect();
+        let wanted = markets.iter().map(|m| m.ticker.clone()).collect();
+        let first =
+            opening.into_iter().chain(markets.into_iter().map(OwnRow::definition)).collect();
         let ended = log_thread::start(writer, first, ports, Handle::current())
             .map_err(|_| CollectError::Thread)?;
         let session = meta.id.to_string();
         let from = share::Source { session: session.clone(), status: status_out, shown, onlookers };
-        let io = FeedIo {
-            markets: spec.markets.iter().map(|m| m.ticker.clone()).collect(),
-            out: batches.clone(),
-            commands: commands_in,
-            stop,
-        };
+        let io = FeedIo { markets: wanted, out: batches.clone(), commands: commands_in, stop };
+        let scout = ScoutIo { asks: asks.clone(), commands, lifecycle };
         let session = Session {
             spec,
             started: Instant::now(),
             janitor,
             asks,
             batches,
-            commands,
             stop_feed,
             state,
             seen,
@@ -163,17 +174,18 @@ impl<'a> Session<'a> {
             upkeep: None,
             report: CollectReport::begin(spec, &session),
         };
-        Ok((session, io))
+        Ok((session, io, scout))
     }
 
     async fn run(
         mut self,
-        feed: impl Future<Output = Result<(), FeedFailure>>,
+        feed: impl Future<Output = Result<FeedEnd, FeedError>>,
+        scout: impl Future<Output = ()>,
         mut stop: watch::Receiver<Option<&'static str>>,
         hear: &mut dyn FnMut(Notice),
     ) -> Collected {
-        tokio::pin!(feed);
-        let why = self.attend(feed.as_mut(), &mut stop, hear).await;
+        tokio::pin!(feed, scout);
+        let why = self.attend(feed.as_mut(), scout, &mut stop, hear).await;
         self.stop_feed.send_replace(true);
         if !matches!(why, Why::Fed(_) | Why::Log(_)) {
             // The queue is still being emptied: a feed that waits for it comes through.
@@ -181,14 +193,14 @@ impl<'a> Session<'a> {
         }
         let (cause, failure, ended) = match why {
             Why::Cause(cause) => (cause, None, None),
-            Why::Fed(Ok(())) => ("finished", None, None),
+            Why::Fed(Ok(_)) => ("finished", None, None),
             Why::Fed(Err(e)) => ("feed_failed", Some(CollectError::Feed(e)), None),
             Why::Failure(cause, failure) => (cause, Some(failure), None),
             Why::Log(ended) => ("error", None, Some(ended)),
         };
         if cause == GapCause::DiskFull.word() {
             let gap = gap_of_all(GapCause::DiskFull, log_thread::now());
-            self.write(own(Body::Gap(Box::new(gap)))).await;
+            self.write(OwnRow::of_all(Body::Gap(Box::new(gap)))).await;
         }
         self.finish(cause, failure, ended, hear).await
     }
@@ -196,7 +208,8 @@ impl<'a> Session<'a> {
     /// Everything that happens while frames come in; why that ends.
     async fn attend(
         &mut self,
-        mut feed: Pin<&mut impl Future<Output = Result<(), FeedFailure>>>,
+        mut feed: Pin<&mut impl Future<Output = Result<FeedEnd, FeedError>>>,
+        mut scout: Pin<&mut impl Future<Output = ()>>,
         stop: &mut watch::Receiver<Option<&'static str>>,
         hear: &mut dyn FnMut(Notice),
     ) -> Why {
@@ -211,6 +224,8 @@ impl<'a> Session<'a> {
                     return Why::Cause(cause.unwrap_or("error"));
                 }
                 done = &mut feed => return Why::Fed(done),
+                // Every market is over, and no new ones are looked for.
+                () = &mut scout => return Why::Cause("finished"),
                 () = sleep_until(over.into()) => return Why::Cause("finished"),
                 Some(seen) = self.seen.recv() => self.seen(seen, hear),
                 done = upkept(&mut self.upkeep) => self.upkept(done, hear),
@@ -253,7 +268,6 @@ impl<'a> Session<'a> {
         match seen {
             Seen::Gap(gap) => hear(Notice::Gap(gap)),
             Seen::Healed(gap) => hear(Notice::Healed(gap)),
-            Seen::Lifecycle(_) => {}
         }
     }
 
@@ -391,20 +405,7 @@ fn opening_gap(
     let crashed = before.cause.as_deref() == Some(GapCause::Crash.word());
     let cause = resumed.or(crashed.then_some(GapCause::Crash))?;
     let gap = gap_of_all(cause, before.last_recv.unwrap_or(TsNs(0)));
-    Some(own(Body::Gap(Box::new(gap))))
-}
-
-fn definitions(spec: &CollectSpec) -> impl Iterator<Item = OwnRow> + '_ {
-    spec.markets.iter().map(|market| OwnRow {
-        ticker: market.ticker.clone(),
-        body: Body::Market(market.json.clone()),
-        raw: None,
-    })
-}
-
-/// A row that concerns no market alone.
-fn own(body: Body) -> OwnRow {
-    OwnRow { ticker: String::new(), body, raw: None }
+    Some(OwnRow::of_all(Body::Gap(Box::new(gap))))
 }
 
 /// A beat that skips what it missed: after a suspended minute there is one, not sixty.

@@ -151,9 +151,8 @@ async fn attempt(
 
 async fn reach(host: &str, at: &str) -> Result<TcpStream, ConnectError> {
     let addresses = tokio::net::lookup_host(at).await;
-    let addresses: Vec<_> = addresses
-        .map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?
-        .collect();
+    let addresses: Vec<_> =
+        addresses.map_err(|source| ConnectError::Dns { host: host.to_owned(), source })?.collect();
     let reached = TcpStream::connect(&addresses[..]).await.and_then(|stream| {
         // Commands are small and wanted at once.
         stream.set_nodelay(true)?;

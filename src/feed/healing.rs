@@ -270,6 +270,9 @@ impl Healing {
 
     /// Takes the gaps that are healed, with what healed them; `idle` while no market is wanted.
     pub(super) fn healed(&mut self, idle: bool) -> Vec<OpenGap> {
+        if self.open.is_empty() {
+            return Vec::new();
+        }
         let oldest = self.stale.values().map(|s| s.since).min().unwrap_or(u64::MAX);
         let opened = |channel| self.opened.iter().find(|o| o.0 == channel).map_or(0, |o| o.1);
         let is_healed = |gap: &OpenGap| match gap.scope {
@@ -278,7 +281,8 @@ impl Healing {
             Scope::Channel(channel) => opened(channel) > gap.tick,
             Scope::Connection => {
                 let needed = self.opened.iter().filter(|o| !(idle && o.0.by_market()));
-                oldest > gap.tick && self.connection > gap.connection
+                oldest > gap.tick
+                    && self.connection > gap.connection
                     && needed.clone().all(|o| o.1 > gap.tick)
             }
         };
@@ -302,11 +306,6 @@ impl Healing {
         self.open = open;
         healed
     }
-
-    /// Any gap open: else [`Healing::healed`] need not be asked.
-    pub(super) fn is_open(&self) -> bool {
-        !self.open.is_empty()
-    }
 }
 
 impl Stale {
@@ -314,4 +313,3 @@ impl Stale {
         self.silent >= SILENT_MAX
     }
 }
-

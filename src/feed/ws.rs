@@ -185,7 +185,8 @@ impl Driver {
             let Driver { session, clock, stop, commands, .. } = self;
             let wake_ns = session.wake_ns().unwrap_or(u64::MAX);
             let wake = clock.start.checked_add(Duration::from_nanos(wake_ns));
-            let wake = wake.unwrap_or_else(|| clock.start + Duration::from_secs(u64::from(u32::MAX)));
+            let wake =
+                wake.unwrap_or_else(|| clock.start + Duration::from_secs(u64::from(u32::MAX)));
             // Before deadlines the socket: after a long stop what lies in it shows that the peer lives.
             tokio::select! {
                 biased;
@@ -257,7 +258,9 @@ impl Driver {
                     return None;
                 }
                 // Failing to write shows when we read again.
-                Some(Err(_)) => drop(timeout(FAREWELL, socket.send(Message::Pong("".into()))).await),
+                Some(Err(_)) => {
+                    drop(timeout(FAREWELL, socket.send(Message::Pong("".into()))).await)
+                }
             }
         }
         self.session.lost(self.clock.now(), Lost::QueueFull);
@@ -368,7 +371,9 @@ fn take(
             // RFC 6455 ends a connection with such a frame; its bytes are not given out.
             match &error {
                 WsError::Utf8(_) => session.unreadable(now, None, "text that is not UTF-8"),
-                WsError::Capacity(_) => session.unreadable(now, None, "a frame of more than 16 MiB"),
+                WsError::Capacity(_) => {
+                    session.unreadable(now, None, "a frame of more than 16 MiB")
+                }
                 _ => {}
             }
             return Err(Lost::Broken(error.to_string()));

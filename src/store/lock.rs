@@ -5,6 +5,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
+/// Fails if a process writes the log of `data_dir`; takes nothing.
+///
+/// # Errors
+/// [`StoreError::Locked`]; IO errors.
+pub fn check_free(data_dir: &Path) -> Result<(), StoreError> {
+    let dir = data_dir.join("log");
+    if dir.is_dir() { Lock::take(&dir).map(drop) } else { Ok(()) }
+}
+
 /// The right to write the log; given back when dropped or when the process dies.
 pub(super) struct Lock {
     _file: File,

@@ -56,6 +56,7 @@ mod tests;
 pub use disk::{Disk, Files};
 pub use error::StoreError;
 pub use heals::Heals;
+pub use lock::check_free;
 pub use log::{GapRow, Log, MarketRow};
 pub use prune::{Janitor, Pruned, PrunedSession};
 pub use read::{Filter, Records};

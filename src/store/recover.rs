@@ -129,12 +129,9 @@ pub(super) fn seal(disk: &dyn Disk, live: LiveReader) -> Result<SegmentInfo, Sto
     let half = live_path.with_extension("tmp");
     let sealed = live_path.with_extension("redb");
     // Half a segment is worth nothing, and on a full disk it would keep the disk full.
-    let rows = write_dense(disk, &live, &half).inspect_err(|_| drop(remove(&half)))?;
-    let written = SegmentInfo::read(&half)?;
-    if written.counts.records() != rows {
-        let why = format!("{rows} rows became {} while sealing", written.counts.records());
-        return Err(StoreError::corrupt(&live_path, None, why));
-    }
+    let written = write_dense(disk, &live, &half)
+        .and_then(|rows| read_back(&half, rows))
+        .inspect_err(|_| drop(remove(&half)))?;
     drop(live);
     File::open(&half).and_then(|f| f.sync_all()).map_err(|e| StoreError::io(&half, e))?;
     rename(&half, &sealed)?;
@@ -157,6 +154,19 @@ fn write_dense(disk: &dyn Disk, live: &LiveReader, path: &Path) -> Result<u64, S
     })?;
     dense.compact()?;
     Ok(rows)
+}
+
+/// What was just written, if it can be read. If not, the disk failed while redb closed the file, which redb
+/// does not tell: an error of the disk, and no damage of the live segment.
+fn read_back(half: &Path, rows: u64) -> Result<SegmentInfo, StoreError> {
+    let why = match SegmentInfo::read(half) {
+        Ok(info) if info.counts.records() == rows => return Ok(info),
+        Ok(info) => format!("{rows} rows became {}", info.counts.records()),
+        Err(StoreError::Corrupt { why, .. }) => why,
+        Err(other) => return Err(other),
+    };
+    let why = format!("it cannot be read back after sealing: {why}");
+    Err(StoreError::io(half, std::io::Error::other(why)))
 }
 
 /// The rows in full chunks.

@@ -34,6 +34,8 @@ pub struct CollectStatus {
     pub missing: u64,
     /// Frames that came twice.
     pub duplicates: u64,
+    /// Frames that came after their number was given up (kept as bytes).
+    pub late: u64,
     /// Frames that could not be read (kept as bytes).
     pub bad: u64,
     /// Gap rows.

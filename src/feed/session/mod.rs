@@ -69,9 +69,6 @@ struct Link {
     last_frame: Option<TsNs>,
 }
 
-/// Wall and monotonic clock may drift apart by this much before it is a jump.
-const JUMP_NS: i64 = 2_000_000_000;
-
 impl Session {
     /// A session that has not connected yet.
     pub fn new(spec: &FeedSpec) -> Session {

@@ -1,7 +1,8 @@
 //! `live.sock`: readers of other processes, and what becomes of slow ones.
 
 use super::{PATIENCE, runtime, spec, steady};
-use kalshiflow::collect::{self, FeedFailure, FeedIo, LIVE_SOCKET, Notice};
+use kalshiflow::collect::{self, FeedIo, LIVE_SOCKET, Notice};
+use kalshiflow::feed::{FeedEnd, FeedError};
 use serde_json::Value;
 use std::path::Path;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
@@ -16,7 +17,7 @@ fn beside<F, W>(
     feed: impl FnMut(FeedIo) -> F,
     watching: impl FnOnce(std::path::PathBuf) -> W,
 ) where
-    F: Future<Output = Result<(), FeedFailure>>,
+    F: Future<Output = Result<FeedEnd, FeedError>>,
     W: Future<Output = ()> + Send + 'static,
 {
     let (stop, stopped) = watch::channel(None);
@@ -37,7 +38,7 @@ fn beside<F, W>(
                 });
             }
         };
-        let done = collect::run(&spec, feed, stopped, &mut hear).await;
+        let done = collect::run(&spec, None, feed, stopped, &mut hear).await;
         assert!(done.failure.is_none(), "{:?}", done.failure);
         assert_eq!(done.report.cause, "sigint", "the reader failed or waited in vain");
     });
@@ -89,10 +90,10 @@ fn a_reader_that_does_not_read_is_dropped_alone() {
     let feed = |mut io: FeedIo| async move {
         let mut seq = 0;
         loop {
-            io.out.send(super::batch(seq..seq + 500, |_| super::now())).await?;
+            io.out.send(super::batch(seq..seq + 500, |_| super::now())).await.unwrap();
             seq += 500;
             tokio::select! {
-                _ = io.stop.wait_for(|stop| *stop) => return Ok(()),
+                _ = io.stop.wait_for(|stop| *stop) => return Ok(FeedEnd::default()),
                 () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
             }
         }

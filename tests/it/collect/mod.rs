@@ -3,13 +3,11 @@
 mod growing;
 mod live;
 
-use kalshiflow::collect::{
-    self, CollectError, CollectSpec, Collected, Definition, FeedFailure, FeedIo, Notice,
-};
+use kalshiflow::collect::{self, CollectError, CollectSpec, Collected, Definition, FeedIo, Notice};
 use kalshiflow::event::{
     Body, Delta, Event, Gap, GapCause, MarketId, Record, Snapshot, Tickers, Trade,
 };
-use kalshiflow::feed::{Batch, Counters};
+use kalshiflow::feed::{Batch, ConnectError, Counters, FeedEnd, FeedError};
 use kalshiflow::rng::Rng;
 use kalshiflow::store::{Filter, Log, StoreError};
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
@@ -98,24 +96,24 @@ pub fn batch(seqs: std::ops::Range<u64>, recv: impl Fn(u64) -> TsNs) -> Batch {
 }
 
 /// A feed that sends `rows` rows and then ends.
-pub async fn some(io: FeedIo, rows: u64) -> Result<(), FeedFailure> {
+pub async fn some(io: FeedIo, rows: u64) -> Result<FeedEnd, FeedError> {
     let mut next = 0;
     while next < rows {
         let end = rows.min(next + 1_000);
-        io.out.send(batch(next..end, |_| now())).await?;
+        io.out.send(batch(next..end, |_| now())).await.unwrap();
         next = end;
     }
-    Ok(())
+    Ok(FeedEnd::default())
 }
 
 /// A feed that sends a row every millisecond until it is stopped.
-pub async fn steady(mut io: FeedIo) -> Result<(), FeedFailure> {
+pub async fn steady(mut io: FeedIo) -> Result<FeedEnd, FeedError> {
     let mut seq = 0;
     loop {
-        io.out.send(batch(seq..seq + 1, |_| now())).await?;
+        io.out.send(batch(seq..seq + 1, |_| now())).await.unwrap();
         seq += 1;
         tokio::select! {
-            _ = io.stop.wait_for(|stop| *stop) => return Ok(()),
+            _ = io.stop.wait_for(|stop| *stop) => return Ok(FeedEnd::default()),
             () = tokio::time::sleep(Duration::from_millis(1)) => {}
         }
     }
@@ -128,10 +126,10 @@ pub fn collect<F>(
     hear: &mut dyn FnMut(Notice),
 ) -> Collected
 where
-    F: Future<Output = Result<(), FeedFailure>>,
+    F: Future<Output = Result<FeedEnd, FeedError>>,
 {
     let (_stop, stopped) = watch::channel(None);
-    runtime().block_on(collect::run(spec, feed, stopped, hear))
+    runtime().block_on(collect::run(spec, None, feed, stopped, hear))
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
@@ -205,7 +203,7 @@ fn a_second_collector_is_refused_before_it_connects() {
                 });
             }
         };
-        let first = collect::run(&spec, steady, stopped, &mut hear);
+        let first = collect::run(&spec, None, steady, stopped, &mut hear);
         let first = tokio::time::timeout(PATIENCE, first).await.expect("the second said something");
         assert!(first.failure.is_none());
         assert_eq!(first.report.cause, "sigint");
@@ -297,8 +295,8 @@ fn a_log_that_is_deleted_under_the_collector_is_not_claimed_to_be_saved() {
 fn a_feed_that_gives_up_ends_the_session_and_what_came_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let feed = |io: FeedIo| async move {
-        io.out.send(batch(0..700, |_| now())).await?;
-        Err("the exchange said no".into())
+        io.out.send(batch(0..700, |_| now())).await.unwrap();
+        Err(FeedError::Connect { url: "ws://x".into(), source: ConnectError::Unauthorized })
     };
     let done = collect(&spec(dir.path()), feed, &mut |_| {});
     assert!(matches!(done.failure, Some(CollectError::Feed(_))));

@@ -1,0 +1,340 @@
+//! `kflow collect`: record live order books until told to stop.
+
+mod builtin;
+mod options;
+mod screen;
+mod summary;
+
+pub use options::Args;
+
+use super::exit::{self, Code, Failure, OrFail};
+use super::logging::{self, LogFormat};
+use super::signals::{self, Signal};
+use super::{export, printer};
+use crate::collect::{
+    self, Audit, CollectError, CollectReport, CollectSpec, Collected, Retention, Scout, plan,
+};
+use crate::config::{ExchangeEnv, Markets, Settings};
+use crate::feed::access::Access;
+use crate::feed::discover::{self, MarketFilter};
+use crate::feed::rest::{RestClient, RestTiming};
+use crate::feed::{self, Channel, FeedSpec, Timing};
+use crate::rng::Rng;
+use crate::store::{Log, StoreError};
+use crate::wire::rest::StatusFilter;
+use screen::Screen;
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+/// Frames come in on one thread; timers, readers and requests share the other.
+const WORKER_THREADS: usize = 2;
+/// A start beside an exchange that is just starting.
+const FIRST_CONNECT: Duration = Duration::from_secs(10);
+/// What a second Ctrl-C may count on.
+const GUARANTEE: &str = "rows that were committed are on disk; of the last 100 ms some may be missing, and \
+                         the next session opens with a gap row that says so";
+
+/// Runs the command.
+///
+/// # Errors
+/// 1 disk full or lost, 3 log in use, no credentials or unusable settings, 4 exchange unreachable or refusing,
+/// unknown or closed markets; 130 and 143 after a clean end by a signal.
+pub fn run(args: Args) -> Result<(), Failure> {
+    // Before anything else, and before any network.
+    crate::store::check_free(&args.data).map_err(in_use)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(collect(&args));
+    // Threads that still look up a name or write a file are not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+async fn collect(args: &Args) -> Result<(), Failure> {
+    let mut screen = Screen::new(args.log.log_format);
+    log_above(args, &screen);
+    let settings = Settings::load(args.config.as_deref()).map_err(exit::config)?;
+    let access = Access::resolve(&settings, args.env, args.url.as_deref()).map_err(exit::access)?;
+    let wanted = wanted(args, &settings)?;
+    let stop = signals::listen(GUARANTEE)?;
+    let _builtin = builtin::start_if_needed(args, &access, &screen).await?;
+    let (client, source, objects) = {
+        let found = find(args, &access, &wanted);
+        let mut stop = stop.clone();
+        tokio::select! {
+            found = found => found?,
+            Ok(signal) = stop.wait_for(Option::is_some) => return end(args, None, *signal),
+        }
+    };
+    let spec = spec(args, source);
+    announce(&spec, &access, &objects, &screen)?;
+    if args.dry_run {
+        return dry_run(args, &spec, &objects);
+    }
+    let audit =
+        args.audit_every.map(|period| Audit::every(period, Rng::stream(seed(), "audit", 0)));
+    let scout = Scout::new(client, &objects, wanted.filter(), audit);
+    let feed_spec = FeedSpec {
+        ws_url: access.endpoint.ws.clone(),
+        signer: Some(access.signer.clone()),
+        tls: access.tls.clone(),
+        channels: vec![Channel::OrderbookDelta, Channel::Trade, Channel::MarketLifecycle],
+        use_yes_price: false,
+        timing: Timing { first_connect: FIRST_CONNECT, ..Timing::default() },
+        seed: seed(),
+    };
+    let start = |io: collect::FeedIo| {
+        feed::run(feed_spec.clone(), io.markets, io.out, io.commands, io.stop)
+    };
+    let Collected { report, failure } =
+        collect::run(&spec, Some(scout), start, stop.clone(), &mut |n| screen.show(n)).await;
+    screen.close();
+    if report.log_bytes > 0 {
+        let free = collect::free_bytes(&args.data).unwrap_or(0);
+        printer::say(&screen::disk(free, None));
+    }
+    tell(args, &report)?;
+    match failure {
+        Some(failure) => Err(explain(failure)),
+        None => end(args, Some(&report), *stop.borrow()),
+    }
+}
+
+/// Log lines go above the status line.
+fn log_above(args: &Args, screen: &Screen) {
+    let above = screen.above();
+    let writer = BoxMakeWriter::new(move || LineWriter { above: above.clone(), text: Vec::new() });
+    logging::begin(args.log, writer);
+}
+
+/// Hands whole lines on.
+struct LineWriter<F: Fn(&str)> {
+    above: F,
+    text: Vec<u8>,
+}
+
+impl<F: Fn(&str)> std::io::Write for LineWriter<F> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<F: Fn(&str)> Drop for LineWriter<F> {
+    fn drop(&mut self) {
+        (self.above)(String::from_utf8_lossy(&self.text).trim_end());
+    }
+}
+
+/// Which markets are asked for.
+enum Wanted {
+    Named(Vec<String>),
+    Listed(MarketFilter),
+}
+
+impl Wanted {
+    fn filter(&self) -> Option<MarketFilter> {
+        match self {
+            Wanted::Named(_) => None,
+            Wanted::Listed(filter) => Some(filter.clone()),
+        }
+    }
+}
+
+/// From the command line, else from the settings, else whatever is listed as open.
+fn wanted(args: &Args, settings: &Settings) -> Result<Wanted, Failure> {
+    let mut named = args.markets.clone();
+    if let Some(path) = &args.markets_file {
+        named.extend(tickers_in(path)?);
+    }
+    let listed = args.discover || args.series.is_some();
+    if listed && !named.is_empty() {
+        return Err(Failure::msg(Code::Usage, "name markets, or let them be found: not both")
+            .hint("leave out --discover and --series, or --market and --markets-file"));
+    }
+    if named.is_empty()
+        && !listed
+        && let Some(Markets::Named(tickers)) = settings.markets().map_err(exit::config)?
+    {
+        named = tickers;
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    named.retain(|ticker| seen.insert(ticker.clone()));
+    if !named.is_empty() {
+        return Ok(Wanted::Named(named));
+    }
+    Ok(Wanted::Listed(MarketFilter {
+        series: args.series.clone(),
+        status: Some(StatusFilter::Open),
+        limit: args.limit as usize,
+        ..MarketFilter::default()
+    }))
+}
+
+fn tickers_in(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path).or_fail(Code::Config).map_err(|f| {
+        f.context(format!("cannot read {}", path.display())).hint("one ticker per line")
+    })?;
+    let lines = text.lines().map(|l| l.split('#').next().unwrap_or_default().trim());
+    let tickers: Vec<String> = lines.filter(|l| !l.is_empty()).map(str::to_owned).collect();
+    if tickers.is_empty() {
+        let text = format!("{} names no market", path.display());
+        return Err(Failure::msg(Code::Config, text).hint("one ticker per line"));
+    }
+    Ok(tickers)
+}
+
+/// Asks the exchange who it is, and for the wanted markets.
+async fn find(
+    args: &Args,
+    access: &Access,
+    wanted: &Wanted,
+) -> Result<(RestClient, String, Vec<Value>), Failure> {
+    let connected = RestClient::connect(access, RestTiming::default(), seed()).await;
+    let mut client = connected.map_err(exit::rest)?;
+    let status = client.exchange_status().await.map_err(exit::rest)?;
+    // An exchange that says that it is synthetic is believed under any name; ours is synthetic anyway.
+    let source = status.kflow_source.unwrap_or_else(|| match args.env {
+        ExchangeEnv::Sim => "sim:unknown".to_owned(),
+        ExchangeEnv::Demo | ExchangeEnv::Prod => "live".to_owned(),
+    });
+    let objects = match wanted {
+        Wanted::Named(tickers) => discover::named(&mut client, tickers).await,
+        Wanted::Listed(filter) => discover::sweep(&mut client, filter).await,
+    };
+    Ok((client, source, objects.map_err(exit::discover)?))
+}
+
+fn spec(args: &Args, source: String) -> CollectSpec {
+    let mut flags = vec!["use_yes_price=false".to_owned()];
+    flags.push(match args.sample {
+        1 => "sequence=complete".to_owned(),
+        n => format!("sample={n}"),
+    });
+    CollectSpec {
+        data_dir: args.data.clone(),
+        source,
+        exchange_env: args.env.word().to_owned(),
+        flags,
+        markets: Vec::new(),
+        run_for: args.run_for,
+        min_free_bytes: args.min_free,
+        wait_for_space: args.wait_for_space,
+        sample: args.sample,
+        export_every: args.export_every,
+        retention: args.retain_days.map(|days| Retention { days, archive: args.archive.clone() }),
+    }
+}
+
+/// Says where everything goes, and what will be collected.
+fn announce(
+    spec: &CollectSpec,
+    access: &Access,
+    objects: &[Value],
+    screen: &Screen,
+) -> Result<(), Failure> {
+    std::fs::create_dir_all(&spec.data_dir).or_fail(Code::Runtime)?;
+    let data_dir = std::fs::canonicalize(&spec.data_dir)?;
+    let free = collect::free_bytes(&data_dir)?;
+    let badge = if spec.source.starts_with("sim:") { "[SIM] " } else { "" };
+    screen.say(&format!(
+        "{badge}exchange {} at {} (source {})",
+        spec.exchange_env, access.endpoint.ws, spec.source
+    ));
+    let mut tickers: Vec<&str> = objects.iter().filter_map(|o| o["ticker"].as_str()).collect();
+    tickers.sort_unstable();
+    screen.say(&format!("{} markets: {}", tickers.len(), tickers.join(" ")));
+    screen.say(&format!("log {}", data_dir.join("log").display()));
+    if spec.export_every.is_some() {
+        screen.say(&format!("export {}", data_dir.join("v1").display()));
+    }
+    screen.say(&screen::disk(free, None));
+    Ok(())
+}
+
+fn dry_run(args: &Args, spec: &CollectSpec, objects: &[Value]) -> Result<(), Failure> {
+    let prune = match (&spec.retention, Log::open(&args.data)) {
+        (Some(retention), Ok(log)) => {
+            let segments = plan(&log, &args.data, retention, SystemTime::now());
+            Some(collect::Pruning::of(&segments.map_err(export::failure)?))
+        }
+        (_, Ok(_) | Err(StoreError::NoLog { .. })) => None,
+        (_, Err(e)) => return Err(exit::store(e)),
+    };
+    let markets: Vec<&str> = objects.iter().filter_map(|o| o["ticker"].as_str()).collect();
+    let data = serde_json::json!({"dry_run": true, "markets": markets, "prune": prune});
+    if args.json { printer::json("collect", &data) } else { printer::fields(&data) }
+}
+
+fn tell(args: &Args, report: &CollectReport) -> Result<(), Failure> {
+    if let Some(path) = &args.summary_json {
+        let text = serde_json::to_string_pretty(report)?;
+        std::fs::write(path, text + "\n")
+            .or_fail(Code::Runtime)
+            .map_err(|f| f.context(format!("cannot write {}", path.display())))?;
+    }
+    if args.json {
+        return printer::json("collect", report);
+    }
+    let text = summary::table(report);
+    match args.log.log_format {
+        LogFormat::Text => printer::line(&text),
+        LogFormat::Json => Ok(()),
+    }
+}
+
+/// Ends well, or with the code of the signal that ended it.
+fn end(
+    args: &Args,
+    report: Option<&CollectReport>,
+    signal: Option<&'static str>,
+) -> Result<(), Failure> {
+    let Some(signal) = signal.and_then(Signal::of_word) else { return Ok(()) };
+    if report.is_none() && args.json {
+        printer::json(
+            "collect",
+            &serde_json::json!({"cause": signal.word(), "received": 0, "committed": 0}),
+        )?;
+    }
+    Err(Failure::msg(signal.code(), format!("ended by {}", signal.word())))
+}
+
+fn in_use(error: StoreError) -> Failure {
+    let failure = exit::store(error);
+    match failure.code {
+        Code::Config => failure.hint(
+            "one collector per log: `kflow data follow` shows the running one; or use another --data directory",
+        ),
+        _ => failure,
+    }
+}
+
+/// The exit code and hint of a session that ended early.
+fn explain(error: CollectError) -> Failure {
+    let hint = match error {
+        CollectError::Store(e) => return in_use(e),
+        CollectError::Feed(e) => return exit::feed(e),
+        CollectError::Export(e) => return export::failure(e),
+        CollectError::DiskFull { .. } => {
+            "free some space and start again (--wait-for-space does so by itself); everything before is on disk"
+        }
+        CollectError::LogLost { .. } => {
+            "the log's folder was removed or locked while it was written; start again"
+        }
+        CollectError::Thread => "this is a bug: please report what stands above",
+    };
+    Failure::new(Code::Runtime, error).hint(hint)
+}
+
+/// Jitter needs no memory: the time is as good a seed as any.
+fn seed() -> u64 {
+    super::now().map_or(0, |now| now.0 as u64)
+}
