@@ -4,13 +4,14 @@ use super::clock::Clock;
 use super::floor::Ask;
 use super::link::Link;
 use super::tap::Control;
-use crate::sim::keys::{Credentials, Keys};
+use crate::sim::keys::Keyring;
+use crate::sim::rest::unauthorized;
 use crate::sim::ws::Out;
-use crate::wire::auth::{KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WS_PATH};
+use crate::wire::auth::WS_PATH;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, StatusCode, header};
@@ -22,7 +23,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 #[derive(Clone)]
 pub(super) struct Door {
     pub(super) floor: mpsc::Sender<Ask>,
-    pub(super) keys: Keys,
+    pub(super) keys: Keyring,
     pub(super) clock: Clock,
     pub(super) heartbeat: Duration,
 }
@@ -62,12 +63,9 @@ async fn upgrade(
     mut request: Request,
 ) -> Response {
     let now_ms = door.clock.now().ms();
-    let credentials = credentials(request.headers());
-    let account = match door.keys.check(&credentials, "GET", WS_PATH, now_ms) {
+    let account = match door.keys.check(request.headers(), "GET", WS_PATH, now_ms) {
         Ok(account) => account.0,
-        Err(why) => {
-            return json(StatusCode::UNAUTHORIZED, &serde_json::json!({"error": why.problem()}));
-        }
+        Err(why) => return unauthorized(why).into_response(),
     };
     let Some(key) = websocket_key(request.headers()) else {
         return answer(StatusCode::BAD_REQUEST, "not a websocket upgrade");
@@ -109,21 +107,8 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
     (upgrade && version).then(|| key.to_owned())
 }
 
-fn credentials(headers: &HeaderMap) -> Credentials {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    Credentials {
-        key_id: text(KEY_HEADER),
-        timestamp: text(TIMESTAMP_HEADER),
-        signature: text(SIGNATURE_HEADER),
-    }
-}
-
 fn answer(status: StatusCode, code: &str) -> Response {
-    let message = status.canonical_reason();
-    json(status, &serde_json::json!({"error": {"code": code, "message": message}}))
-}
-
-fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    let body = serde_json::json!({"error": {"code": code, "message": status.canonical_reason()}});
     let response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "application/json")

@@ -40,13 +40,14 @@ pub(super) enum Ask {
 pub(super) struct Floor {
     pub(super) venue: Venue,
     pub(super) replay: Option<Replay>,
+    /// The REST side, where the script disturbs it.
+    pub(super) rest: Option<RestControl>,
     pub(super) ws: WsSpec,
     pub(super) script: Script,
     pub(super) truth: Truth,
     pub(super) clock: Clock,
     /// True while new TCP connections are turned away.
     pub(super) down: watch::Sender<bool>,
-    rest: RestControl,
     encoder: Encoder,
     sessions: Vec<Option<(Session, mpsc::Sender<Vec<Out>>)>>,
     /// Upgrades that will be refused, and how.
@@ -71,17 +72,16 @@ impl Floor {
         truth: Truth,
         clock: Clock,
         down: watch::Sender<bool>,
-        rest: RestControl,
     ) -> Floor {
         Floor {
             venue,
             replay: None,
+            rest: None,
             ws,
             script,
             truth,
             clock,
             down,
-            rest,
             encoder: Encoder::default(),
             sessions: Vec::new(),
             refuse: (0, 0),
@@ -155,7 +155,7 @@ impl Floor {
         for step in self.script.due(self.clock.elapsed_ms()) {
             let fault = format!("{:?} on {}", step.fault, step.channel.name());
             self.truth.enter(Line::Fault { at_us: now.0, fault });
-            if step.fault.is_of_exchange() {
+            if step.fault.strikes_everybody() {
                 self.struck.push(step.fault);
                 continue;
             }
@@ -175,7 +175,11 @@ impl Floor {
         match *fault {
             Fault::Pause(ms) => self.venue.pause(until(ms)),
             Fault::Refuse { n, status } => self.refuse = (n, status),
-            Fault::Rest { n, status, ref path } => self.rest.fail_now(path, n, status),
+            Fault::Rest(ref fault) => {
+                if let Some(rest) = &self.rest {
+                    rest.fail_now(fault.clone());
+                }
+            }
             Fault::Restart(ms) => {
                 self.down_until = until(ms);
                 self.down.send_replace(true);

@@ -16,10 +16,11 @@ mod link;
 mod tap;
 
 pub use clock::Clock;
+#[cfg(test)]
+pub(in crate::sim) use handle::Call;
 pub use handle::{Stopped, VenueHandle};
 
-use super::exchange::AccountId;
-use super::keys::Keys;
+use super::keys::Keyring;
 use super::replay::Replay;
 use super::rest::{self, RestSpec};
 use super::script::Script;
@@ -28,7 +29,6 @@ use super::venue::{Venue, VenueSpec};
 use super::ws::WsSpec;
 use crate::event::Snapshot;
 use crate::units::Money;
-use crate::wire::auth::Signer;
 use door::Door;
 use floor::Floor;
 use hyper::Request;
@@ -60,10 +60,12 @@ pub struct SimSpec {
     pub ws: WsSpec,
     /// Time between two pings.
     pub heartbeat: Duration,
-    /// The REST side, and who may come in.
+    /// Who may come in.
+    pub keys: Keyring,
+    /// The REST side.
     pub rest: RestSpec,
-    /// Cash of the accounts that are opened at the start; the keys speak of them by place.
-    pub accounts: Vec<Money>,
+    /// Cash of every account at the start.
+    pub cash: Money,
     /// Faults.
     pub script: Script,
     /// Where it is kept what was issued.
@@ -74,14 +76,13 @@ pub struct SimSpec {
 
 impl Default for SimSpec {
     fn default() -> Self {
-        let mut keys = Keys::new(Keys::TOLERANCE_MS);
-        keys.add(&Signer::simulator(), AccountId(0));
         SimSpec {
             venue: VenueSpec::default(),
             ws: WsSpec::default(),
             heartbeat: Duration::from_secs(10),
-            rest: RestSpec::basic(keys),
-            accounts: vec![Money::dollars(10_000)],
+            keys: Keyring::default(),
+            rest: RestSpec::default(),
+            cash: Money::dollars(10_000),
             script: Script::default(),
             truth: Truth::counting(),
             replay: None,
@@ -131,17 +132,18 @@ pub async fn run(
         Some(replay) => replay.list(&mut venue),
         None => venue = Venue::new(venue_spec),
     }
-    for cash in spec.accounts {
-        venue.open_account(cash);
+    for _ in 0..spec.keys.accounts() {
+        venue.open_account(spec.cash);
     }
-    let door =
-        Door { floor: ask_to, keys: spec.rest.keys.clone(), clock, heartbeat: spec.heartbeat };
-    let (rest, trouble) = rest::routes(VenueHandle::new(call_to), spec.rest);
-    let mut floor = Floor::new(venue, spec.ws, spec.script, spec.truth, clock, down, trouble);
+    let venue_handle = VenueHandle::new(call_to);
+    let (routes, trouble) = rest::routes(venue_handle, spec.keys.clone(), clock, spec.rest);
+    let mut floor = Floor::new(venue, spec.ws, spec.script, spec.truth, clock, down);
     floor.replay = replay;
+    floor.rest = Some(trouble);
     let (close, closed) = watch::channel(false);
     let floor = tokio::spawn(floor.run(calls, asks, closed));
-    let app = TowerToHyperService::new(door::router(door).merge(rest));
+    let door = Door { floor: ask_to, keys: spec.keys, clock, heartbeat: spec.heartbeat };
+    let app = TowerToHyperService::new(door::router(door).merge(routes));
     let mut connections = JoinSet::new();
     let accepted = loop {
         tokio::select! {
