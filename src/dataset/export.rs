@@ -96,14 +96,14 @@ struct Part {
 }
 
 impl Exporter {
-    /// Begins from what `data_dir` holds, and removes what a crashed export left behind.
+    /// Begins from what `data_dir` holds, after completing or removing what a crashed export left behind.
     ///
     /// # Errors
     /// When the directory or its manifest cannot be read.
     pub fn open(data_dir: &Path, options: ExportOptions) -> Result<Exporter, DatasetError> {
         let lock = disk::lock(data_dir)?;
-        disk::remove_temporary(data_dir)?;
         let before = Manifest::read(data_dir)?.unwrap_or_default();
+        disk::settle(data_dir, &before.files)?;
         let now = before.clone();
         Ok(Exporter {
             data_dir: data_dir.to_owned(),
@@ -245,7 +245,7 @@ impl Exporter {
             let number = part.numbers.entry(table).or_default();
             *number += 1;
             let file = NewFile::of_session(table, table.name(), *number, input.meta, &batch);
-            self.now.files.push(file.publish(&self.data_dir)?);
+            self.now.files.push(file.stage(&self.data_dir)?);
         }
         Ok(())
     }
@@ -253,7 +253,7 @@ impl Exporter {
     /// Writes one of the small tables that describe the others.
     fn reference(&mut self, table: Table, batch: &RecordBatch) -> Result<(), DatasetError> {
         let sessions = self.now.sessions.iter().map(|s| &s.meta).collect();
-        let entry = NewFile::reference(table, sessions, batch).publish(&self.data_dir)?;
+        let entry = NewFile::reference(table, sessions, batch).stage(&self.data_dir)?;
         self.now.files.retain(|f| f.path != entry.path);
         self.now.files.push(entry);
         Ok(())

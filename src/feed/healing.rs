@@ -124,9 +124,9 @@ impl Healing {
         self.open.len() as u64
     }
 
-    /// Subscribed markets without a known book.
+    /// Wanted markets without a known book.
     pub(super) fn stale(&self) -> u64 {
-        self.stale.values().filter(|s| s.due_ns != NEVER).count() as u64
+        self.stale.len() as u64
     }
 
     /// A connection stands: nothing is subscribed on it yet.

@@ -166,7 +166,8 @@ pub struct Counters {
     pub reconnects: u64,
     /// Markets subscribed.
     pub markets: u64,
-    /// Of these, markets without a valid book.
+    /// Wanted markets without a valid book, subscribed or not; markets that the exchange refused are not
+    /// waited for.
     pub stale: u64,
     /// True while subscribed.
     pub connected: bool,

@@ -85,6 +85,14 @@ impl RestControl {
     pub async fn fail(&self, fault: RestFault) -> Result<(), Stopped> {
         self.0.send(Job::Fail(fault)).await.map_err(|_| Stopped)
     }
+
+    /// The next `times` requests whose path begins with `path` are answered with `status`. Never waits: the
+    /// task that owns the venue must not, since the gate waits for it; with a full inbox nothing happens.
+    pub(super) fn fail_now(&self, path: &str, times: u32, status: u16) {
+        let trouble = RestTrouble::Before(gate::Failure::Status(status));
+        let fault = RestFault { method: String::new(), path: path.to_owned(), times, trouble };
+        let _ = self.0.try_send(Job::Fail(fault));
+    }
 }
 
 /// The routes, and the way to disturb them. The task behind them ends when both are dropped.

@@ -64,8 +64,25 @@ pub enum Fault {
         /// HTTP status.
         status: u16,
     },
+    /// The next `n` REST requests are answered with this status instead of being carried out.
+    Rest {
+        /// Requests.
+        n: u32,
+        /// HTTP status.
+        status: u16,
+        /// Beginning of the path after `/trade-api/v2/`; empty for all.
+        path: String,
+    },
     /// All connections are cut, and new ones for `ms` milliseconds.
     Restart(u32),
+}
+
+impl Fault {
+    /// True if it is not one connection that it strikes.
+    pub fn is_of_exchange(&self) -> bool {
+        use Fault::{Pause, Refuse, Rest, Restart};
+        matches!(self, Pause(_) | Refuse { .. } | Rest { .. } | Restart(_))
+    }
 }
 
 /// Kinds of unreadable frames.
@@ -134,6 +151,7 @@ struct Line {
     kind: Option<Garbage>,
     bytes: Option<u32>,
     in_place: Option<bool>,
+    path: Option<String>,
 }
 
 impl Line {
@@ -171,6 +189,11 @@ impl Line {
                 u16::try_from(need(self.code, "code")?).map_err(|_| "`code` is too large")?,
             ),
             "pause" => Fault::Pause(need(self.ms, "ms")?),
+            "rest" => Fault::Rest {
+                n,
+                status: self.status.ok_or("needs `status`")?,
+                path: self.path.clone().unwrap_or_default(),
+            },
             "refuse" => Fault::Refuse { n, status: self.status.ok_or("needs `status`")? },
             "restart" => Fault::Restart(need(self.ms, "ms")?),
             other => return Err(format!("nothing is called `{other}`")),

@@ -36,7 +36,7 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("clap", &["cli"]),
     ("rsa", &["wire/auth"]),
     ("ring", &["wire/auth"]),
-    ("tokio_tungstenite", &["feed"]),
+    ("tokio_tungstenite", &["feed", "sim/server"]),
     ("reqwest", &["feed"]),
     ("rustls", &["feed/tls.rs"]),
     ("axum", &["sim"]),

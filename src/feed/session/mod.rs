@@ -166,15 +166,11 @@ impl Session {
         if self.use_yes_price {
             to_own_axis(&mut record, bytes);
         }
-        let Event { sid, seq, .. } = record.event;
-        if seq == 1 && self.over.remove(&sid) {
-            self.accountant.close(sid);
-        }
-        match self.accountant.verdict(&record.event, bytes) {
-            Verdict::Next => self.accept(now, record),
+        match self.verdict(&record.event, bytes) {
+            Verdict::Next => self.accept(now, record, bytes),
             Verdict::Hole { from, to, since } => {
                 self.hole(now, &record.event, (from, to), since);
-                self.accept(now, record);
+                self.accept(now, record, bytes);
             }
             Verdict::Duplicate => {
                 self.counters.duplicates += 1;
@@ -187,9 +183,9 @@ impl Session {
                 self.records.push(record);
             }
             Verdict::Restart => {
+                self.doomed = Some(Lost::Rewind(record.event.sid));
                 set_aside(&mut record, "rewind", bytes);
                 self.records.push(record);
-                self.doomed = Some(Lost::Rewind(sid));
             }
         }
         self.conclude(now);
@@ -295,8 +291,35 @@ impl Session {
         true
     }
 
+    /// What the frame's number says; the number of a subscription that is over may be given out again, and
+    /// then counts from 1.
+    fn verdict(&mut self, event: &Event, bytes: &[u8]) -> Verdict {
+        let verdict = self.accountant.verdict(event, bytes);
+        let again = verdict == Verdict::Restart && event.seq == 1;
+        if again && self.subscriptions.is_opening() && self.over.remove(&event.sid) {
+            self.accountant.close(event.sid);
+            return self.accountant.verdict(event, bytes);
+        }
+        verdict
+    }
+
+    /// True for a book that stands beside what is subscribed: of a subscription that is over, or an answer
+    /// for a market that was left meanwhile. Nothing would keep it up to date.
+    fn is_stray(&self, event: &Event) -> bool {
+        match event.body {
+            Body::Delta(_) => !self.over.is_empty() && self.over.contains(&event.sid),
+            Body::Snapshot(_) => {
+                self.over.contains(&event.sid) || !self.subscriptions.follows(event.market)
+            }
+            _ => false,
+        }
+    }
+
     /// A frame in its place: applied, recorded, heeded.
-    fn accept(&mut self, now: Now, record: Record) {
+    fn accept(&mut self, now: Now, mut record: Record, bytes: &[u8]) {
+        if self.is_stray(&record.event) {
+            set_aside(&mut record, "stray", bytes);
+        }
         let (_, after) = self.accountant.fold(&record.event);
         match &record.event.body {
             Body::Delta(_) | Body::Trade(_) if after.is_none() => self.records.push(record),

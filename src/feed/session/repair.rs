@@ -61,8 +61,9 @@ impl Session {
         let have = self.subscriptions.markets(Channel::OrderbookDelta);
         let is_hit = |m: &MarketId| have.contains(m) || self.accountant.sid(*m) == near.sid;
         let hit: Vec<MarketId> = self.wanted.iter().copied().filter(is_hit).collect();
-        self.gap(now, near, gap, Scope::Books, &hit);
+        // Whether the last hole is still being healed has to be asked before this one is entered.
         let step = self.healing.broken();
+        self.gap(now, near, gap, Scope::Books, &hit);
         self.step(now, step);
     }
 
@@ -196,7 +197,10 @@ impl Session {
             Some(Step::Ask(markets)) => {
                 self.command(|subscriptions, to| subscriptions.ask(now.mono_ns, &markets, to));
             }
-            Some(Step::Resubscribe) => self.subscriptions.replace(Channel::OrderbookDelta),
+            Some(Step::Resubscribe) => {
+                self.subscriptions.replace(Channel::OrderbookDelta);
+                self.sync(now);
+            }
             Some(Step::Reconnect) => self.doomed = Some(Lost::Unhealed),
         }
     }

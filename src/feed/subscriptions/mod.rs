@@ -154,6 +154,20 @@ impl Subscriptions {
         self.lines.iter().find(|l| l.channel == channel).map_or(&NONE, |l| &l.have)
     }
 
+    /// True if the book channel has the market, or is about to: snapshots may overtake the answer.
+    pub(super) fn follows(&self, market: MarketId) -> bool {
+        let comes = |c: &Sent| {
+            matches!(c.ask, Ask::Subscribe | Ask::Add) && c.markets.contains(&market)
+        };
+        self.markets(Channel::OrderbookDelta).contains(&market)
+            || self.commands.values().any(|c| comes(c))
+    }
+
+    /// True while some channel waits to be opened.
+    pub(super) fn is_opening(&self) -> bool {
+        self.lines.iter().any(|l| l.sid.is_none())
+    }
+
     /// The channel that `sid` belongs to, if it has been said.
     pub(super) fn channel_of(&self, sid: u32) -> Option<Channel> {
         self.lines.iter().find(|l| l.sid == Some(sid)).map(|l| l.channel)

@@ -32,8 +32,10 @@ pub fn at(mono_ns: u64) -> Now {
 pub struct Reader {
     books: BTreeMap<MarketId, (Book, u32)>,
     connection: u64,
-    /// Numbers accounted for, by connection and subscription; false where a gap row names them.
-    numbers: BTreeMap<(u64, u32), BTreeMap<u64, bool>>,
+    /// Numbers accounted for, by connection, subscription and how many of that name ended before; false
+    /// where a gap row names them.
+    numbers: BTreeMap<(u64, u32, u64), BTreeMap<u64, bool>>,
+    ended: BTreeMap<(u64, u32), u64>,
     pub gaps: u64,
     pub healed: u64,
     pub notes: Vec<(String, String)>,
@@ -61,6 +63,8 @@ impl Reader {
                 }
                 if gap.cause == GapCause::SeqGap {
                     (gap.from..=gap.to).for_each(|seq| self.count(event.sid, seq, false));
+                } else if gap.cause == GapCause::Reconnect && event.sid != 0 {
+                    *self.ended.entry((self.connection, event.sid)).or_default() += 1;
                 }
                 return;
             }
@@ -81,7 +85,8 @@ impl Reader {
     }
 
     fn count(&mut self, sid: u32, seq: u64, received: bool) {
-        let numbers = self.numbers.entry((self.connection, sid)).or_default();
+        let ended = self.ended.get(&(self.connection, sid)).copied().unwrap_or(0);
+        let numbers = self.numbers.entry((self.connection, sid, ended)).or_default();
         assert!(numbers.insert(seq, received).is_none(), "sid {sid}: number {seq} stands twice");
     }
 

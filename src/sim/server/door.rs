@@ -2,12 +2,11 @@
 
 use super::clock::Clock;
 use super::floor::Ask;
-use super::handle::VenueHandle;
-use super::keys::Keyring;
 use super::link::Link;
 use super::tap::Control;
+use crate::sim::keys::{Credentials, Keys};
 use crate::sim::ws::Out;
-use crate::wire::auth::WS_PATH;
+use crate::wire::auth::{KEY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, WS_PATH};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
@@ -23,7 +22,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 #[derive(Clone)]
 pub(super) struct Door {
     pub(super) floor: mpsc::Sender<Ask>,
-    pub(super) keys: Keyring,
+    pub(super) keys: Keys,
     pub(super) clock: Clock,
     pub(super) heartbeat: Duration,
 }
@@ -51,8 +50,8 @@ impl Passed {
     }
 }
 
-/// All routes of the exchange.
-pub(super) fn router(door: Door, _venue: VenueHandle) -> Router {
+/// The route of the WebSocket.
+pub(super) fn router(door: Door) -> Router {
     Router::new().route(WS_PATH, get(upgrade)).with_state(door)
 }
 
@@ -63,8 +62,12 @@ async fn upgrade(
     mut request: Request,
 ) -> Response {
     let now_ms = door.clock.now().ms();
-    let Some(account) = door.keys.account(request.headers(), "GET", WS_PATH, now_ms) else {
-        return answer(StatusCode::UNAUTHORIZED, "unauthorized");
+    let credentials = credentials(request.headers());
+    let account = match door.keys.check(&credentials, "GET", WS_PATH, now_ms) {
+        Ok(account) => account.0,
+        Err(why) => {
+            return json(StatusCode::UNAUTHORIZED, &serde_json::json!({"error": why.problem()}));
+        }
     };
     let Some(key) = websocket_key(request.headers()) else {
         return answer(StatusCode::BAD_REQUEST, "not a websocket upgrade");
@@ -106,8 +109,21 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
     (upgrade && version).then(|| key.to_owned())
 }
 
+fn credentials(headers: &HeaderMap) -> Credentials {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    Credentials {
+        key_id: text(KEY_HEADER),
+        timestamp: text(TIMESTAMP_HEADER),
+        signature: text(SIGNATURE_HEADER),
+    }
+}
+
 fn answer(status: StatusCode, code: &str) -> Response {
-    let body = serde_json::json!({"error": {"code": code, "message": status.canonical_reason()}});
+    let message = status.canonical_reason();
+    json(status, &serde_json::json!({"error": {"code": code, "message": message}}))
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Response {
     let response = Response::builder()
         .status(status)
         .header(header::CONTENT_TYPE, "application/json")

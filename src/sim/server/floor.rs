@@ -5,6 +5,7 @@ use super::handle::Call;
 use crate::event::Snapshot;
 use crate::sim::encode::Encoder;
 use crate::sim::replay::Replay;
+use crate::sim::rest::RestControl;
 use crate::sim::script::{Fault, Script};
 use crate::sim::truth::{Line, Truth};
 use crate::sim::venue::{Told, Venue, What};
@@ -45,6 +46,7 @@ pub(super) struct Floor {
     pub(super) clock: Clock,
     /// True while new TCP connections are turned away.
     pub(super) down: watch::Sender<bool>,
+    rest: RestControl,
     encoder: Encoder,
     sessions: Vec<Option<(Session, mpsc::Sender<Vec<Out>>)>>,
     /// Upgrades that will be refused, and how.
@@ -69,6 +71,7 @@ impl Floor {
         truth: Truth,
         clock: Clock,
         down: watch::Sender<bool>,
+        rest: RestControl,
     ) -> Floor {
         Floor {
             venue,
@@ -78,6 +81,7 @@ impl Floor {
             truth,
             clock,
             down,
+            rest,
             encoder: Encoder::default(),
             sessions: Vec::new(),
             refuse: (0, 0),
@@ -151,7 +155,7 @@ impl Floor {
         for step in self.script.due(self.clock.elapsed_ms()) {
             let fault = format!("{:?} on {}", step.fault, step.channel.name());
             self.truth.enter(Line::Fault { at_us: now.0, fault });
-            if matches!(step.fault, Fault::Pause(_) | Fault::Refuse { .. } | Fault::Restart(_)) {
+            if step.fault.is_of_exchange() {
                 self.struck.push(step.fault);
                 continue;
             }
@@ -171,6 +175,7 @@ impl Floor {
         match *fault {
             Fault::Pause(ms) => self.venue.pause(until(ms)),
             Fault::Refuse { n, status } => self.refuse = (n, status),
+            Fault::Rest { n, status, ref path } => self.rest.fail_now(path, n, status),
             Fault::Restart(ms) => {
                 self.down_until = until(ms);
                 self.down.send_replace(true);

@@ -12,20 +12,23 @@ mod clock;
 mod door;
 mod floor;
 mod handle;
-mod keys;
 mod link;
 mod tap;
 
 pub use clock::Clock;
 pub use handle::{Stopped, VenueHandle};
-pub use keys::Keyring;
 
+use super::exchange::AccountId;
+use super::keys::Keys;
 use super::replay::Replay;
+use super::rest::{self, RestSpec};
 use super::script::Script;
 use super::truth::Truth;
 use super::venue::{Venue, VenueSpec};
 use super::ws::WsSpec;
 use crate::event::Snapshot;
+use crate::units::Money;
+use crate::wire::auth::Signer;
 use door::Door;
 use floor::Floor;
 use hyper::Request;
@@ -57,8 +60,10 @@ pub struct SimSpec {
     pub ws: WsSpec,
     /// Time between two pings.
     pub heartbeat: Duration,
-    /// Who may come in.
-    pub keys: Keyring,
+    /// The REST side, and who may come in.
+    pub rest: RestSpec,
+    /// Cash of the accounts that are opened at the start; the keys speak of them by place.
+    pub accounts: Vec<Money>,
     /// Faults.
     pub script: Script,
     /// Where it is kept what was issued.
@@ -69,11 +74,14 @@ pub struct SimSpec {
 
 impl Default for SimSpec {
     fn default() -> Self {
+        let mut keys = Keys::new(Keys::TOLERANCE_MS);
+        keys.add(&Signer::simulator(), AccountId(0));
         SimSpec {
             venue: VenueSpec::default(),
             ws: WsSpec::default(),
             heartbeat: Duration::from_secs(10),
-            keys: Keyring::default(),
+            rest: RestSpec::basic(keys),
+            accounts: vec![Money::dollars(10_000)],
             script: Script::default(),
             truth: Truth::counting(),
             replay: None,
@@ -123,12 +131,17 @@ pub async fn run(
         Some(replay) => replay.list(&mut venue),
         None => venue = Venue::new(venue_spec),
     }
-    let mut floor = Floor::new(venue, spec.ws, spec.script, spec.truth, clock, down);
+    for cash in spec.accounts {
+        venue.open_account(cash);
+    }
+    let door =
+        Door { floor: ask_to, keys: spec.rest.keys.clone(), clock, heartbeat: spec.heartbeat };
+    let (rest, trouble) = rest::routes(VenueHandle::new(call_to), spec.rest);
+    let mut floor = Floor::new(venue, spec.ws, spec.script, spec.truth, clock, down, trouble);
     floor.replay = replay;
     let (close, closed) = watch::channel(false);
     let floor = tokio::spawn(floor.run(calls, asks, closed));
-    let door = Door { floor: ask_to, keys: spec.keys, clock, heartbeat: spec.heartbeat };
-    let app = TowerToHyperService::new(door::router(door, VenueHandle::new(call_to)));
+    let app = TowerToHyperService::new(door::router(door).merge(rest));
     let mut connections = JoinSet::new();
     let accepted = loop {
         tokio::select! {
