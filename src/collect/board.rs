@@ -1,7 +1,7 @@
 //! The one place where the status is put together.
 
 use super::disk::Space;
-use super::log_thread::{LogState, QUEUE_BATCHES};
+use super::ports::{LogState, QUEUE_BATCHES};
 use crate::event::SessionMeta;
 use crate::view::{CollectStatus, Link};
 use std::collections::VecDeque;

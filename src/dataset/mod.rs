@@ -28,6 +28,7 @@ mod export;
 mod features;
 mod fold;
 mod gather;
+mod input;
 mod load;
 pub mod manifest;
 mod publish;
@@ -40,10 +41,12 @@ pub mod tape;
 
 pub use crate::store::Filter;
 pub use card::{card, write_card};
-pub use export::{ExportOptions, ExportSummary, Exporter, SessionInput, export, needed_from};
+pub use export::{Exporter, export};
 pub use features::{FeatureRows, FeatureSet, FeatureWriter, read_features};
+pub use input::{ExportOptions, ExportSummary, SessionInput};
 pub use manifest::Manifest;
 pub use read::{MarketEvents, read_events, read_markets, read_table, read_tape, wants_session};
+pub use resume::needed_from;
 
 use std::path::PathBuf;
 

@@ -66,6 +66,12 @@ pub async fn run(
     driver.run().await
 }
 
+/// Waits until the feed is told to stop, or until nobody can tell it any more.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // The value is not held on to: it would tie the feed to one thread.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 /// Both clocks.
 #[derive(Clone, Copy)]
 struct Clock {
@@ -165,7 +171,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 // An error says that whoever could stop us is gone.
-                _ = self.stop.wait_for(|stop| *stop) => return None,
+                () = told(&mut self.stop) => return None,
                 Some(command) = self.commands.recv() => obey(&mut self.session, &self.clock, command),
                 value = &mut future => return Some(value),
             }
@@ -190,7 +196,7 @@ impl Driver {
             // Before deadlines the socket: after a long stop what lies in it shows that the peer lives.
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => {
+                () = told(stop) => {
                     let _ = timeout(FAREWELL, socket.close(None)).await;
                     return End::Stop;
                 }
