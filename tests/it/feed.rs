@@ -4,7 +4,8 @@ use crate::shared::shared;
 use futures_util::{SinkExt, StreamExt};
 use kalshiflow::event::{Body, GapCause, Record};
 use kalshiflow::feed::{
-    self, Batch, Channel, Command, ConnectError, Counters, FeedEnd, FeedError, FeedSpec, Timing, tls,
+    self, Batch, Channel, Command, ConnectError, Counters, FeedEnd, FeedError, FeedSpec, Timing,
+    tls,
 };
 use kalshiflow::wire::auth::{KEY_HEADER, SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER, WS_PATH};
 use serde_json::{Value, json};
@@ -78,7 +79,8 @@ impl Feed {
 
     async fn end(mut self) -> (FeedEnd, Vec<Record>) {
         self.stop.send_replace(true);
-        while let Some(batch) = timeout(PATIENCE, self.batches.recv()).await.expect("the feed ends") {
+        while let Some(batch) = timeout(PATIENCE, self.batches.recv()).await.expect("the feed ends")
+        {
             self.records.extend(batch.records);
         }
         (self.task.await.unwrap().expect("a feed that was stopped has no error"), self.records)
@@ -114,7 +116,8 @@ struct Desk {
 
 impl Desk {
     async fn accept(listener: &TcpListener) -> Desk {
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.expect("a connection").unwrap();
+        let (stream, _) =
+            timeout(PATIENCE, listener.accept()).await.expect("a connection").unwrap();
         Desk { socket: accept_async(stream).await.unwrap() }
     }
 
@@ -135,14 +138,14 @@ impl Desk {
     async fn snapshot(&mut self, sid: u32, seq: u64, market: &str) {
         self.say(json!({"type": "orderbook_snapshot", "sid": sid, "seq": seq, "msg": {
             "market_ticker": market, "yes_dollars_fp": [["0.4000", "10.00"]]}}))
-        .await;
+            .await;
     }
 
     async fn delta(&mut self, sid: u32, seq: u64, market: &str) {
         self.say(json!({"type": "orderbook_delta", "sid": sid, "seq": seq, "msg": {
             "market_ticker": market, "price_dollars": "0.4000", "delta_fp": "1.00", "side": "yes",
             "ts_ms": 1_700_000_000_000i64}}))
-        .await;
+            .await;
     }
 
     /// Takes the subscribe of the book channel and answers it with a book per market.
@@ -178,18 +181,18 @@ async fn collects_through_answers_out_of_order_and_a_merged_second_subscribe() {
     let mut feed = start(FeedSpec { channels, ..spec(url) }, &["A", "B"], 64);
     let mut desk = Desk::accept(&listener).await;
     let mut ids = Vec::new();
-    for (channel, markets) in
-        [("orderbook_delta", json!(["A", "B"])), ("trade", json!(["A", "B"])), ("market_lifecycle_v2", Value::Null)]
-    {
+    for (channel, markets) in [
+        ("orderbook_delta", json!(["A", "B"])),
+        ("trade", json!(["A", "B"])),
+        ("market_lifecycle_v2", Value::Null),
+    ] {
         let command = desk.command().await;
         assert_eq!(command["params"]["channels"], json!([channel]));
         assert_eq!(command["params"]["market_tickers"], markets);
         ids.push(command["id"].clone());
     }
     // Last asked, first answered; snapshots overtake the answer that announces them.
-    let said = |id: &Value, channel: &str, sid: u32| {
-        json!({"type": "subscribed", "id": id, "msg": {"channel": channel, "sid": sid}})
-    };
+    let said = |id: &Value, channel: &str, sid: u32| json!({"type": "subscribed", "id": id, "msg": {"channel": channel, "sid": sid}});
     desk.say(said(&ids[2], "market_lifecycle_v2", 3)).await;
     desk.snapshot(1, 1, "B").await;
     desk.say(said(&ids[0], "orderbook_delta", 1)).await;
@@ -206,7 +209,8 @@ async fn collects_through_answers_out_of_order_and_a_merged_second_subscribe() {
         let sid = command["params"]["sids"][0].as_u64().unwrap() as u32;
         let seq = if sid == 1 { 4 } else { 1 };
         let msg = json!({"market_tickers": ["A", "B", "C"]});
-        desk.say(json!({"type": "ok", "id": command["id"], "sid": sid, "seq": seq, "msg": msg})).await;
+        desk.say(json!({"type": "ok", "id": command["id"], "sid": sid, "seq": seq, "msg": msg}))
+            .await;
     }
     desk.snapshot(1, 5, "C").await;
     feed.until("a third market", |f| f.counters.markets == 3 && f.counters.stale == 0).await;
@@ -254,11 +258,12 @@ async fn the_upgrade_is_signed_as_the_exchange_wants_it() {
 /// R7: however a connection ends, it is made again, and the hole is one row that says so.
 #[tokio::test]
 async fn every_kind_of_ending_is_one_gap_that_the_next_connection_heals() {
-    let mut endings: Vec<Option<u16>> = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011]
-        .into_iter()
-        .chain(1012..=1015)
-        .map(Some)
-        .collect();
+    let mut endings: Vec<Option<u16>> =
+        [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011]
+            .into_iter()
+            .chain(1012..=1015)
+            .map(Some)
+            .collect();
     endings.push(None); // RST
     let one = |ending: Option<u16>| async move {
         let (listener, url) = listen().await;
@@ -338,10 +343,12 @@ async fn garbage_is_kept_and_the_good_frames_after_it_are_read() {
     // Text that is no UTF-8, then a frame that announces 64 MiB.
     desk.raw(&[0x81, 2, 0xff, 0xfe]).await;
     let mut desk = Desk::serve_books(&listener).await;
-    feed.until("a second connection", |f| f.counters.reconnects == 1 && f.counters.open_gaps == 0).await;
+    feed.until("a second connection", |f| f.counters.reconnects == 1 && f.counters.open_gaps == 0)
+        .await;
     desk.raw(&[0x81, 127, 0, 0, 0, 0, 4, 0, 0, 0]).await;
     let desk = Desk::serve_books(&listener).await;
-    feed.until("a third connection", |f| f.counters.reconnects == 2 && f.counters.open_gaps == 0).await;
+    feed.until("a third connection", |f| f.counters.reconnects == 2 && f.counters.open_gaps == 0)
+        .await;
     assert_eq!(feed.counters.bad, 6);
     feed.end().await;
     drop(desk);
@@ -371,7 +378,10 @@ async fn the_exchanges_errors_are_answered_over_the_wire() {
     feed.until("both books", |f| f.counters.markets == 2 && f.counters.stale == 0).await;
     for (code, sid) in [(10, 1), (25, 2)] {
         let seq = if sid == 1 { 4 } else { 3 };
-        desk.say(json!({"type": "error", "sid": sid, "seq": seq, "msg": {"code": code, "msg": "over"}})).await;
+        desk.say(
+            json!({"type": "error", "sid": sid, "seq": seq, "msg": {"code": code, "msg": "over"}}),
+        )
+        .await;
         let anew = desk.command().await;
         assert_eq!(anew["params"]["market_tickers"], json!(["A", "B"]));
         let msg = json!({"channel": "orderbook_delta", "sid": sid + 1});
@@ -396,7 +406,9 @@ async fn answering(text: &'static str) -> (String, JoinHandle<u32>) {
     let (listener, url) = listen().await;
     let task = tokio::spawn(async move {
         let mut attempts = 0;
-        while let Ok(Ok((mut stream, _))) = timeout(Duration::from_millis(700), listener.accept()).await {
+        while let Ok(Ok((mut stream, _))) =
+            timeout(Duration::from_millis(700), listener.accept()).await
+        {
             attempts += 1;
             let mut request = [0; 2_048];
             let _ = stream.read(&mut request).await;
@@ -411,11 +423,21 @@ async fn answering(text: &'static str) -> (String, JoinHandle<u32>) {
 async fn a_first_connection_that_cannot_stand_says_why_after_one_attempt() {
     type Kind = fn(&ConnectError) -> bool;
     let cases: [(&str, Kind); 7] = [
-        ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", |e| matches!(e, ConnectError::Unauthorized)),
-        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", |e| matches!(e, ConnectError::Forbidden)),
-        ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", |e| matches!(e, ConnectError::TooManyRequests)),
-        ("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n", |e| matches!(e, ConnectError::Unavailable(503))),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhtml", |e| matches!(e, ConnectError::Status(200))),
+        ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", |e| {
+            matches!(e, ConnectError::Unauthorized)
+        }),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", |e| {
+            matches!(e, ConnectError::Forbidden)
+        }),
+        ("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n", |e| {
+            matches!(e, ConnectError::TooManyRequests)
+        }),
+        ("HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n", |e| {
+            matches!(e, ConnectError::Unavailable(503))
+        }),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhtml", |e| {
+            matches!(e, ConnectError::Status(200))
+        }),
         ("220 mail.example.org ESMTP\r\n", |e| matches!(e, ConnectError::Protocol(_))),
         ("", |e| matches!(e, ConnectError::Protocol(_) | ConnectError::Broken(_))),
     ];
@@ -479,7 +501,8 @@ async fn a_server_that_accepts_and_closes_is_not_hammered() {
 #[tokio::test]
 async fn a_full_queue_gives_the_connection_up_and_says_so() {
     let (listener, url) = listen().await;
-    let timing = Timing { queue_patience: Duration::from_millis(300), ..spec(String::new()).timing };
+    let timing =
+        Timing { queue_patience: Duration::from_millis(300), ..spec(String::new()).timing };
     let mut feed = start(FeedSpec { timing, ..spec(url) }, &["A"], 1);
     let mut desk = Desk::serve_books(&listener).await;
     let flood = async {
@@ -507,7 +530,10 @@ async fn a_full_queue_gives_the_connection_up_and_says_so() {
         .filter(|r| r.event.sid == 1)
         .map(|r| r.event.seq)
         .collect();
-    assert!(first.iter().copied().eq(1..=first.len() as u64), "nothing is dropped inside a connection");
+    assert!(
+        first.iter().copied().eq(1..=first.len() as u64),
+        "nothing is dropped inside a connection"
+    );
     assert_eq!(feed.counters.missing, 0);
     feed.end().await;
     drop(next);
@@ -524,7 +550,8 @@ async fn a_stop_ends_a_feed_in_every_state() {
     drop(stream);
 
     let (listener, url) = listen().await;
-    let timing = Timing { queue_patience: Duration::from_millis(200), ..spec(String::new()).timing };
+    let timing =
+        Timing { queue_patience: Duration::from_millis(200), ..spec(String::new()).timing };
     let gone = start(FeedSpec { timing, ..spec(url) }, &["A"], 64);
     drop(gone.batches);
     let desk = Desk::accept(&listener).await;

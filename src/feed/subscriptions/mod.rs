@@ -156,9 +156,8 @@ impl Subscriptions {
 
     /// True if the book channel has the market, or is about to: snapshots may overtake the answer.
     pub(super) fn follows(&self, market: MarketId) -> bool {
-        let comes = |c: &Sent| {
-            matches!(c.ask, Ask::Subscribe | Ask::Add) && c.markets.contains(&market)
-        };
+        let comes =
+            |c: &Sent| matches!(c.ask, Ask::Subscribe | Ask::Add) && c.markets.contains(&market);
         self.markets(Channel::OrderbookDelta).contains(&market)
             || self.commands.values().any(|c| comes(c))
     }
