@@ -61,7 +61,6 @@ pub fn of_seconds(seconds: u64) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests stop")]
 mod tests {
     use super::*;
 

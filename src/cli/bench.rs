@@ -2,6 +2,7 @@
 
 mod ingest;
 mod load;
+mod reopen;
 mod replay;
 #[cfg(feature = "learn")]
 mod train;
@@ -24,6 +25,8 @@ enum What {
     Ingest(ingest::Args),
     /// An exchange that only talks, to measure collectors against.
     Load(load::Args),
+    /// Starting to record after a kill: how long a full live segment keeps the next session waiting.
+    Reopen(reopen::Args),
     /// The learner: PPO and A2C at SB3's settings, one update, one decision.
     #[cfg(feature = "learn")]
     Train(train::Args),
@@ -36,6 +39,7 @@ enum What {
 pub fn run(args: Args) -> Result<(), Failure> {
     match args.what {
         What::Replay(args) => replay::run(args),
+        What::Reopen(args) => reopen::run(args),
         What::Ingest(args) => ingest::run(args),
         What::Load(args) => load::run(args),
         #[cfg(feature = "learn")]

@@ -1,6 +1,7 @@
 //! `kflow collect`: record live order books until told to stop.
 
 mod builtin;
+mod markets;
 mod options;
 mod screen;
 mod summary;
@@ -14,17 +15,16 @@ use super::{export, printer};
 use crate::collect::{
     self, Audit, CollectError, CollectReport, CollectSpec, Collected, Retention, Scout, plan,
 };
-use crate::config::{ExchangeEnv, Markets, Settings};
+use crate::config::{ExchangeEnv, Settings};
 use crate::feed::access::Access;
-use crate::feed::discover::{self, MarketFilter};
+use crate::feed::discover;
 use crate::feed::rest::{RestClient, RestTiming};
 use crate::feed::{self, Channel, FeedSpec, Timing};
 use crate::rng::Rng;
 use crate::store::{Log, StoreError};
-use crate::wire::rest::StatusFilter;
+use markets::Wanted;
 use screen::Screen;
 use serde_json::Value;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -59,7 +59,7 @@ async fn collect(args: &Args) -> Result<(), Failure> {
     log_above(args, &screen);
     let settings = Settings::load(args.config.as_deref()).map_err(exit::config)?;
     let access = Access::resolve(&settings, args.env, args.url.as_deref()).map_err(exit::access)?;
-    let wanted = wanted(args, &settings)?;
+    let wanted = markets::wanted(args, &settings)?;
     let stop = signals::listen(GUARANTEE)?;
     let _builtin = builtin::start_if_needed(args, &access, &screen).await?;
     let (client, source, objects) = {
@@ -93,10 +93,7 @@ async fn collect(args: &Args) -> Result<(), Failure> {
     let Collected { report, failure } =
         collect::run(&spec, Some(scout), start, stop.clone(), &mut |n| screen.show(n)).await;
     screen.close();
-    if report.log_bytes > 0 {
-        let free = collect::free_bytes(&args.data).unwrap_or(0);
-        printer::say(&screen::disk(free, None));
-    }
+    screen.say(screen.disk());
     tell(args, &report)?;
     match failure {
         Some(failure) => Err(explain(failure)),
@@ -132,64 +129,6 @@ impl<F: Fn(&str)> Drop for LineWriter<F> {
     fn drop(&mut self) {
         (self.above)(String::from_utf8_lossy(&self.text).trim_end());
     }
-}
-
-/// Which markets are asked for.
-enum Wanted {
-    Named(Vec<String>),
-    Listed(MarketFilter),
-}
-
-impl Wanted {
-    fn filter(&self) -> Option<MarketFilter> {
-        match self {
-            Wanted::Named(_) => None,
-            Wanted::Listed(filter) => Some(filter.clone()),
-        }
-    }
-}
-
-/// From the command line, else from the settings, else whatever is listed as open.
-fn wanted(args: &Args, settings: &Settings) -> Result<Wanted, Failure> {
-    let mut named = args.markets.clone();
-    if let Some(path) = &args.markets_file {
-        named.extend(tickers_in(path)?);
-    }
-    let listed = args.discover || args.series.is_some();
-    if listed && !named.is_empty() {
-        return Err(Failure::msg(Code::Usage, "name markets, or let them be found: not both")
-            .hint("leave out --discover and --series, or --market and --markets-file"));
-    }
-    if named.is_empty()
-        && !listed
-        && let Some(Markets::Named(tickers)) = settings.markets().map_err(exit::config)?
-    {
-        named = tickers;
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    named.retain(|ticker| seen.insert(ticker.clone()));
-    if !named.is_empty() {
-        return Ok(Wanted::Named(named));
-    }
-    Ok(Wanted::Listed(MarketFilter {
-        series: args.series.clone(),
-        status: Some(StatusFilter::Open),
-        limit: args.limit as usize,
-        ..MarketFilter::default()
-    }))
-}
-
-fn tickers_in(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path).or_fail(Code::Config).map_err(|f| {
-        f.context(format!("cannot read {}", path.display())).hint("one ticker per line")
-    })?;
-    let lines = text.lines().map(|l| l.split('#').next().unwrap_or_default().trim());
-    let tickers: Vec<String> = lines.filter(|l| !l.is_empty()).map(str::to_owned).collect();
-    if tickers.is_empty() {
-        let text = format!("{} names no market", path.display());
-        return Err(Failure::msg(Code::Config, text).hint("one ticker per line"));
-    }
-    Ok(tickers)
 }
 
 /// Asks the exchange who it is, and for the wanted markets.

@@ -126,7 +126,9 @@ pub fn config(error: ConfigError) -> Failure {
         }
         ConfigError::NoFile(_) => "give `--config` a file that exists, or leave it out".to_owned(),
         ConfigError::Read { .. } => "check the path and its permissions".to_owned(),
-        ConfigError::Syntax { .. } => "the README lists every key of the file".to_owned(),
+        ConfigError::Syntax { .. } => {
+            "correct that line or remove it; every key is optional".to_owned()
+        }
         ConfigError::Url { .. } => "give the address as shown".to_owned(),
         ConfigError::KeyFileText(_) => {
             "the file must hold the private key as it was downloaded".to_owned()

@@ -28,7 +28,8 @@ pub struct LogArgs {
 /// Begins to log to `out`. `RUST_LOG` narrows or widens it; without it warnings are shown, with `-v` more.
 pub fn begin(args: LogArgs, out: BoxMakeWriter) {
     let level = match args.verbose {
-        0 => "warn",
+        // What the program tells people anyway.
+        0 => "warn,kflow=info",
         1 => "info",
         2 => "debug",
         _ => "trace",

@@ -1,6 +1,6 @@
 //! The audit: now and then a live book is compared with the one that the exchange gives by REST.
 
-use super::log_thread::OwnRow;
+use super::ports::OwnRow;
 use crate::event::{Body, Snapshot};
 use crate::feed::Command;
 use crate::feed::rest::RestClient;

@@ -1,7 +1,7 @@
 //! The one place where the status is put together.
 
 use super::disk::Space;
-use super::log_thread::{LogState, QUEUE_BATCHES};
+use super::ports::{LogState, QUEUE_BATCHES};
 use crate::event::SessionMeta;
 use crate::view::{CollectStatus, Link};
 use std::collections::VecDeque;
@@ -139,6 +139,7 @@ mod tests {
         board.disk(Err("the log is gone".into()));
         assert_eq!(board.stopped().problem, "the log is gone");
         board.disk(Ok(Space { free_bytes: 5, ..Space::default() }));
-        assert_eq!((board.stopped().problem.as_str(), board.status.disk_free_bytes), ("", 5));
+        assert_eq!(board.stopped().problem, "");
+        assert_eq!(board.status.disk_free_bytes, 5);
     }
 }

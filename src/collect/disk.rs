@@ -104,7 +104,6 @@ fn size_of(dir: &Path) -> std::io::Result<u64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests stop")]
 mod tests {
     use super::*;
 

@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_last_seconds_and_the_whole_are_told_apart() {
         let mut meter = Meter::default();
-        let mut take = |meter: &mut Meter, ms| {
+        let take = |meter: &mut Meter, ms| {
             meter.record(TsNs(0), TsNs::from_ms(ms));
             meter.turn();
         };

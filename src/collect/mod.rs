@@ -21,6 +21,8 @@ mod board;
 mod disk;
 mod log_thread;
 mod meter;
+mod opening;
+mod ports;
 mod report;
 mod retain;
 mod scout;
@@ -30,7 +32,7 @@ mod tap;
 
 pub use audit::Audit;
 pub use disk::free_bytes;
-pub use log_thread::QUEUE_BATCHES;
+pub use ports::QUEUE_BATCHES;
 pub use report::CollectReport;
 pub use retain::{Pruning, Retention, plan};
 pub use scout::Scout;
@@ -42,9 +44,10 @@ use crate::feed::{Batch, Command, FeedEnd, FeedError};
 use crate::store::StoreError;
 use crate::units::TsNs;
 use crate::view::CollectStatus;
+use session::Terms;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 /// How often the disk is looked at and the status told.
@@ -193,13 +196,15 @@ pub async fn run<F>(
     hear: &mut dyn FnMut(Notice),
 ) -> Collected
 where
-    F: Future<Output = Result<FeedEnd, FeedError>>,
+    F: Future<Output = Result<FeedEnd, FeedError>> + Send + 'static,
 {
+    let ends = spec.run_for.map(|time| Instant::now() + time);
     let mut before: Option<CollectReport> = None;
     loop {
         let resumed = before.as_ref().map(|_| GapCause::DiskFull);
+        let terms = Terms { stop: stop.clone(), ends, resumed };
         let Collected { report, failure } =
-            session::run(spec, scout.as_mut(), &mut feed, stop.clone(), resumed, hear).await;
+            session::run(spec, scout.as_mut(), &mut feed, terms, hear).await;
         let report = match before.take() {
             Some(before) => before.and(report),
             None => report,
@@ -208,26 +213,29 @@ where
             failure,
             Some(CollectError::DiskFull { .. } | CollectError::Store(StoreError::Full { .. }))
         );
-        if !(full && spec.wait_for_space) || !wait_for_space(spec, &mut stop, hear).await {
+        if !(full && spec.wait_for_space) || !wait_for_space(spec, &mut stop, ends, hear).await {
             return Collected { report, failure };
         }
         before = Some(report);
     }
 }
 
-/// Waits until the disk has space again; false if told to stop before.
+/// Waits until the disk has space again; false if told to stop before, or if the time is over.
 async fn wait_for_space(
     spec: &CollectSpec,
     stop: &mut watch::Receiver<Option<&'static str>>,
+    ends: Option<Instant>,
     hear: &mut dyn FnMut(Notice),
 ) -> bool {
     hear(Notice::Warning("waiting for space on the disk".to_owned()));
     loop {
         // Some more than the least, so that it does not end again at once.
         let enough = spec.min_free_bytes.saturating_add(spec.min_free_bytes / 8);
-        match disk::free_bytes(&spec.data_dir) {
-            Ok(free) if free >= enough => return true,
-            _ => {}
+        if disk::free_bytes(&spec.data_dir).is_ok_and(|free| free >= enough) {
+            return true;
+        }
+        if ends.is_some_and(|ends| Instant::now() >= ends) {
+            return false;
         }
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}

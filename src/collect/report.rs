@@ -1,8 +1,8 @@
 //! What a run came to: counted from the rows on disk where they tell it, else from the feed's counters.
 
 use super::CollectSpec;
-use super::log_thread::LogState;
 use super::meter::Meter;
+use super::ports::LogState;
 use crate::store::{Counts, SessionSummary};
 use crate::view::Quantiles;
 use serde::Serialize;

@@ -4,7 +4,7 @@
 //! What to do when is [`Rotation`]'s to say; this asks the exchange and tells feed and log.
 
 use super::audit::Audit;
-use super::log_thread::{Ask, OwnRow};
+use super::ports::{Ask, OwnRow};
 use super::{Definition, log_thread};
 use crate::feed::Command;
 use crate::feed::discover::{self, DiscoverError, MarketFilter};
@@ -71,6 +71,9 @@ impl Scout {
     /// The markets followed now, with their definitions, as a new session begins with them.
     pub(super) fn begin(&mut self) -> Vec<Definition> {
         self.written.clear();
+        // The feed begins with these.
+        self.plan.add.clear();
+        self.plan.drop.clear();
         let followed = self.rotation.followed();
         followed.iter().filter_map(|ticker| self.definition(ticker)).collect()
     }

@@ -2,34 +2,27 @@
 
 use super::board::Board;
 use super::disk::Watch;
-use super::log_thread::{self, Ask, Ended, LogState, OwnRow, Ports, QUEUE_ASKS, QUEUE_SEEN, Seen};
+use super::log_thread::{self, Ended};
+use super::ports::{Ask, LogState, OwnRow, Seen};
 use super::report::CollectReport;
 use super::retain::{self, Pruning};
-use super::scout::{Scout, ScoutIo};
+use super::scout::Scout;
 use super::share;
-use super::tap::Tap;
-use super::{
-    CollectError, CollectSpec, Collected, Definition, FeedIo, Notice, QUEUE_BATCHES, TICK,
-    gap_of_all,
-};
+use super::{CollectError, CollectSpec, Collected, FeedIo, Notice, TICK, gap_of_all};
 use crate::dataset::{DatasetError, ExportSummary};
-use crate::event::{Body, GapCause, SessionId, SessionMeta};
+use crate::event::{Body, GapCause};
 use crate::feed::{Batch, FeedEnd, FeedError};
-use crate::store::{Predecessor, Writer};
-use crate::units::TsNs;
+use crate::store::Janitor;
 use crate::view::CollectStatus;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep_until};
 
-/// Commands that wait for the feed.
-const QUEUE_COMMANDS: usize = 16;
 /// When there is no end: tokio's own idea of far away.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3_600);
 /// How long the feed may take to say goodbye to the exchange.
@@ -40,7 +33,7 @@ enum Why {
     /// Asked to, or the time is over.
     Cause(&'static str),
     /// The feed ended.
-    Fed(Result<FeedEnd, FeedError>),
+    Fed(Fed),
     /// It cannot go on.
     Failure(&'static str, CollectError),
     /// The log thread ended by itself; `None`: it died.
@@ -49,23 +42,35 @@ enum Why {
 
 type Upkept = Result<(ExportSummary, Pruning), DatasetError>;
 
-/// Runs one session; `resumed` says what kept the one before from going on.
+/// How the feed ended.
+type Fed = Result<FeedEnd, FeedError>;
+
+/// What ends a session, and what stood before it.
+pub(super) struct Terms {
+    /// Turns to the end's cause.
+    pub(super) stop: watch::Receiver<Option<&'static str>>,
+    /// When it is over.
+    pub(super) ends: Option<Instant>,
+    /// What kept the session before from going on.
+    pub(super) resumed: Option<GapCause>,
+}
+
+/// Runs one session.
 pub(super) async fn run<F>(
     spec: &CollectSpec,
     mut scout: Option<&mut Scout>,
     feed: &mut impl FnMut(FeedIo) -> F,
-    stop: watch::Receiver<Option<&'static str>>,
-    resumed: Option<GapCause>,
+    terms: Terms,
     hear: &mut dyn FnMut(Notice),
 ) -> Collected
 where
-    F: Future<Output = Result<FeedEnd, FeedError>>,
+    F: Future<Output = Fed> + Send + 'static,
 {
     let markets = match &mut scout {
         Some(scout) => scout.begin(),
         None => spec.markets.clone(),
     };
-    let (session, io, scout_io) = match Session::open(spec, markets, resumed) {
+    let (session, io, scout_io) = match Session::open(spec, markets, terms.resumed) {
         Ok(opened) => opened,
         Err(failure) => {
             return Collected { report: CollectReport::begin(spec, ""), failure: Some(failure) };
@@ -78,118 +83,45 @@ where
             None => std::future::pending().await,
         }
     };
-    session.run(feed(io), scout, stop, hear).await
+    // On a thread of its own: the frames wait for nothing that happens here.
+    session.run(tokio::spawn(feed(io)), scout, terms, hear).await
 }
 
-struct Session<'a> {
-    spec: &'a CollectSpec,
-    started: Instant,
-    log_dir: PathBuf,
-    janitor: Arc<crate::store::Janitor>,
-    asks: mpsc::Sender<Ask>,
-    batches: mpsc::Sender<Batch>,
-    stop_feed: watch::Sender<bool>,
-    state: watch::Receiver<LogState>,
-    seen: mpsc::Receiver<Seen>,
-    ended: oneshot::Receiver<Ended>,
-    status: watch::Sender<CollectStatus>,
-    end: watch::Sender<String>,
-    sharing: Option<JoinHandle<()>>,
-    board: Board,
-    disk: Watch,
-    upkeep: Option<JoinHandle<Upkept>>,
-    report: CollectReport,
+/// A session that runs.
+pub(super) struct Session<'a> {
+    pub(super) spec: &'a CollectSpec,
+    pub(super) started: Instant,
+    pub(super) log_dir: PathBuf,
+    pub(super) janitor: Arc<Janitor>,
+    pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) batches: mpsc::Sender<Batch>,
+    pub(super) stop_feed: watch::Sender<bool>,
+    pub(super) state: watch::Receiver<LogState>,
+    pub(super) seen: mpsc::Receiver<Seen>,
+    pub(super) ended: oneshot::Receiver<Ended>,
+    pub(super) status: watch::Sender<CollectStatus>,
+    pub(super) end: watch::Sender<String>,
+    pub(super) sharing: Option<JoinHandle<()>>,
+    pub(super) board: Board,
+    pub(super) disk: Watch,
+    pub(super) upkeep: Option<JoinHandle<Upkept>>,
+    pub(super) report: CollectReport,
 }
 
-impl<'a> Session<'a> {
-    /// Takes the log, starts its thread, writes the first rows, opens the socket.
-    fn open(
-        spec: &'a CollectSpec,
-        markets: Vec<Definition>,
-        resumed: Option<GapCause>,
-    ) -> Result<(Session<'a>, FeedIo, ScoutIo), CollectError> {
-        let meta = SessionMeta {
-            id: SessionId(uuid::Uuid::now_v7().into_bytes()),
-            source: spec.source.clone(),
-            exchange_env: spec.exchange_env.clone(),
-            started: log_thread::now(),
-            flags: spec.flags.clone(),
-            inputs: Vec::new(),
-        };
-        let writer = Writer::open(&spec.data_dir, meta.clone())?;
-        let log_dir = spec.data_dir.join("log");
-        let lost = |source| CollectError::LogLost { dir: log_dir.clone(), source };
-        let disk = Watch::begin(&log_dir).map_err(lost)?;
-        let opening = opening_gap(writer.predecessor(), &meta, resumed);
-        let (onlookers, looking) = watch::channel(0);
-        let (tap, shown) = Tap::new(looking);
-        let (batches, batches_in) = mpsc::channel(QUEUE_BATCHES);
-        let (asks, asks_in) = mpsc::channel(QUEUE_ASKS);
-        let (seen_out, seen) = mpsc::channel(QUEUE_SEEN);
-        let (lifecycle_out, lifecycle) = mpsc::channel(QUEUE_SEEN);
-        let (state_out, state) = watch::channel(LogState::default());
-        let (status, status_out) = watch::channel(CollectStatus::default());
-        let (end, ending) = watch::channel(String::new());
-        let (commands, commands_in) = mpsc::channel(QUEUE_COMMANDS);
-        let (stop_feed, stop) = watch::channel(false);
-        let janitor = Arc::new(writer.janitor());
-        let ports = Ports {
-            batches: batches_in,
-            asks: asks_in,
-            seen: seen_out,
-            lifecycle: lifecycle_out,
-            state: state_out,
-            tap,
-            sample: spec.sample,
-        };
-        let wanted = markets.iter().map(|m| m.ticker.clone()).collect();
-        let first =
-            opening.into_iter().chain(markets.into_iter().map(OwnRow::definition)).collect();
-        let ended = log_thread::start(writer, first, ports, Handle::current())
-            .map_err(|_| CollectError::Thread)?;
-        let session = meta.id.to_string();
-        let from = share::Source { session: session.clone(), status: status_out, shown, onlookers };
-        let io = FeedIo { markets: wanted, out: batches.clone(), commands: commands_in, stop };
-        let scout = ScoutIo { asks: asks.clone(), commands, lifecycle };
-        let session = Session {
-            spec,
-            started: Instant::now(),
-            janitor,
-            asks,
-            batches,
-            stop_feed,
-            state,
-            seen,
-            ended,
-            status,
-            end,
-            // Without a socket the collector still collects.
-            sharing: share::bind(&log_dir)
-                .inspect_err(|e| tracing::warn!(error = %e, "no live.sock"))
-                .ok()
-                .map(|listener| tokio::spawn(share::serve(listener, from, ending))),
-            log_dir,
-            board: Board::new(&meta, Instant::now()),
-            disk,
-            upkeep: None,
-            report: CollectReport::begin(spec, &session),
-        };
-        Ok((session, io, scout))
-    }
-
+impl Session<'_> {
     async fn run(
         mut self,
-        feed: impl Future<Output = Result<FeedEnd, FeedError>>,
+        mut feed: JoinHandle<Fed>,
         scout: impl Future<Output = ()>,
-        mut stop: watch::Receiver<Option<&'static str>>,
+        mut terms: Terms,
         hear: &mut dyn FnMut(Notice),
     ) -> Collected {
-        tokio::pin!(feed, scout);
-        let why = self.attend(feed.as_mut(), scout, &mut stop, hear).await;
+        tokio::pin!(scout);
+        let why = self.attend(&mut feed, scout, &mut terms, hear).await;
         self.stop_feed.send_replace(true);
-        if !matches!(why, Why::Fed(_) | Why::Log(_)) {
-            // The queue is still being emptied: a feed that waits for it comes through.
-            let _ = tokio::time::timeout(GOODBYE, feed).await;
+        // The queue is still being emptied: a feed that waits for it comes through.
+        if !matches!(why, Why::Fed(_)) && tokio::time::timeout(GOODBYE, &mut feed).await.is_err() {
+            feed.abort();
         }
         let (cause, failure, ended) = match why {
             Why::Cause(cause) => (cause, None, None),
@@ -208,22 +140,25 @@ impl<'a> Session<'a> {
     /// Everything that happens while frames come in; why that ends.
     async fn attend(
         &mut self,
-        mut feed: Pin<&mut impl Future<Output = Result<FeedEnd, FeedError>>>,
+        feed: &mut JoinHandle<Fed>,
         mut scout: Pin<&mut impl Future<Output = ()>>,
-        stop: &mut watch::Receiver<Option<&'static str>>,
+        terms: &mut Terms,
         hear: &mut dyn FnMut(Notice),
     ) -> Why {
         let mut tick = every(TICK);
         let mut export = every(self.spec.export_every.unwrap_or(FAR));
-        let over = self.started + self.spec.run_for.unwrap_or(FAR);
+        let over = terms.ends.unwrap_or(self.started + FAR);
         loop {
             tokio::select! {
                 biased;
                 ended = &mut self.ended => return Why::Log(ended.ok()),
-                Ok(cause) = stop.wait_for(Option::is_some) => {
+                Ok(cause) = terms.stop.wait_for(Option::is_some) => {
                     return Why::Cause(cause.unwrap_or("error"));
                 }
-                done = &mut feed => return Why::Fed(done),
+                done = &mut *feed => return match done {
+                    Ok(done) => Why::Fed(done),
+                    Err(_) => Why::Failure("error", CollectError::Thread),
+                },
                 // Every market is over, and no new ones are looked for.
                 () = &mut scout => return Why::Cause("finished"),
                 () = sleep_until(over.into()) => return Why::Cause("finished"),
@@ -390,22 +325,6 @@ impl<'a> Session<'a> {
             }
         }
     }
-}
-
-/// The gap row that a session opens with: after a crash of the one before, or after a `resumed` one.
-fn opening_gap(
-    before: Option<&Predecessor>,
-    meta: &SessionMeta,
-    resumed: Option<GapCause>,
-) -> Option<OwnRow> {
-    let before = before.filter(|p| {
-        // A hole in an import is none of the collector's, nor one at another exchange.
-        p.session.exchange_env == meta.exchange_env && p.session.inputs.is_empty()
-    })?;
-    let crashed = before.cause.as_deref() == Some(GapCause::Crash.word());
-    let cause = resumed.or(crashed.then_some(GapCause::Crash))?;
-    let gap = gap_of_all(cause, before.last_recv.unwrap_or(TsNs(0)));
-    Some(OwnRow::of_all(Body::Gap(Box::new(gap))))
 }
 
 /// A beat that skips what it missed: after a suspended minute there is one, not sixty.

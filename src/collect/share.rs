@@ -145,9 +145,10 @@ impl Readers {
 
     /// Lets every reader take what is queued, within reason.
     async fn farewell(self) {
+        let until = tokio::time::Instant::now() + LAST_WORD;
         for (_, reader) in self.all {
             drop(reader.queue);
-            let _ = tokio::time::timeout(LAST_WORD, reader.task).await;
+            let _ = tokio::time::timeout_at(until, reader.task).await;
         }
     }
 }

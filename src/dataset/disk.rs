@@ -1,7 +1,8 @@
 //! Files on disk: complete under their names or not there, with their checksums.
 
+use super::manifest::FileEntry;
 use super::{DatasetError, VERSION_DIR};
-use crate::digest::hex;
+use crate::digest::{hex, sha256_of};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::Write;
@@ -34,8 +35,9 @@ pub(super) fn lock(data_dir: &Path) -> Result<File, DatasetError> {
     Ok(file)
 }
 
-/// Removes what a crashed export left behind: temporary files below the version directory.
-pub(super) fn remove_temporary(data_dir: &Path) -> Result<(), DatasetError> {
+/// Completes what a crashed export had published, and removes what it had not: staged files below the version
+/// directory that `files` names with their very bytes get their names, others go.
+pub(super) fn settle(data_dir: &Path, files: &[FileEntry]) -> Result<(), DatasetError> {
     let mut folders = vec![data_dir.join(VERSION_DIR)];
     while let Some(folder) = folders.pop() {
         let entries = match fs::read_dir(&folder) {
@@ -45,15 +47,35 @@ pub(super) fn remove_temporary(data_dir: &Path) -> Result<(), DatasetError> {
         };
         for entry in entries {
             let entry = entry.map_err(DatasetError::io("list", &folder))?;
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(".parquet.tmp") {
-                fs::remove_file(&path).map_err(DatasetError::io("remove", &path))?;
+            let staged = entry.path();
+            if staged.is_dir() {
+                folders.push(staged);
+            } else if staged.to_string_lossy().ends_with(".parquet.tmp") {
+                let path = staged.with_extension("");
+                match files.iter().find(|f| data_dir.join(&f.path) == path) {
+                    Some(file) if is_staged(&path, file)? => unstage(&path)?,
+                    _ => fs::remove_file(&staged).map_err(DatasetError::io("remove", &staged))?,
+                }
             }
         }
     }
     Ok(())
+}
+
+/// True if the bytes of `file`, whose place is `path`, still stand beside that place.
+pub(super) fn is_staged(path: &Path, file: &FileEntry) -> Result<bool, DatasetError> {
+    let staged = tmp_path(path);
+    match File::open(&staged).and_then(sha256_of) {
+        Ok(found) => Ok(found == file.sha256),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(DatasetError::io("read", staged)(e)),
+    }
+}
+
+/// Gives a staged file its name, if it is still staged.
+pub(super) fn unstage(path: &Path) -> Result<(), DatasetError> {
+    let staged = tmp_path(path);
+    if staged.exists() { rename(&staged, path) } else { Ok(()) }
 }
 
 /// Removes a file that is no longer part of the dataset; one that is gone already is fine.

@@ -1,6 +1,7 @@
 //! From the log to files: one fold per session, one file per table, UTC day and roll.
 
 use super::fold::Fold;
+use super::input::{ExportOptions, ExportSummary, SessionInput};
 use super::manifest::{FileEntry, Manifest, SessionEntry};
 use super::publish::NewFile;
 use super::reference::{market_batch, session_batch};
@@ -8,78 +9,14 @@ use super::resume::Resume;
 use super::rows::{Rows, day_number};
 use super::schema::Table;
 use super::{DatasetError, card, disk, read};
-use crate::event::{Record, SessionId, SessionMeta, Tickers};
+use crate::event::{Record, SessionId};
 use crate::market::MarketInfo;
-use crate::store::{Filter, Heals, Log, SessionSummary};
-use crate::units::TsNs;
+use crate::store::{Filter, Heals, Log};
 use crate::wire::market::market_info;
 use arrow::record_batch::RecordBatch;
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
-/// How to export.
-#[derive(Clone, Copy, Debug)]
-pub struct ExportOptions {
-    /// Rows of one table after which a session goes on in the next file; bounds the memory.
-    pub rows_per_file: usize,
-}
-
-impl Default for ExportOptions {
-    /// 2 097 152 rows: 14 MB of deltas on disk, about 200 MB while they are gathered.
-    fn default() -> ExportOptions {
-        ExportOptions { rows_per_file: 1 << 21 }
-    }
-}
-
-/// What the data directory holds after an export.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ExportSummary {
-    /// Published files, features included.
-    pub files: u64,
-    /// Rows per table.
-    pub rows: BTreeMap<String, u64>,
-    /// Size of all files.
-    pub bytes: u64,
-    /// Bytes of the deltas table over its rows; 0 without deltas.
-    pub bytes_per_delta: f64,
-    /// Sessions that this export wrote; the others had not changed.
-    pub sessions_written: u64,
-    /// Market definitions that could not be read, with the reason; those markets have empty columns.
-    pub unread_markets: Vec<String>,
-}
-
-/// One session to be exported.
-#[derive(Clone, Copy)]
-pub struct SessionInput<'a> {
-    /// What was known at its start.
-    pub meta: &'a SessionMeta,
-    /// Our wall clock at its end; `None` while it runs.
-    pub ended: Option<TsNs>,
-    /// Why it ended; empty while it runs.
-    pub end_cause: &'a str,
-    /// Records in the log, of every kind.
-    pub records: u64,
-    /// Dictionary of the records' markets.
-    pub tickers: &'a Tickers,
-    /// What healed its gaps, those of rows that follow the exported ones included.
-    pub heals: &'a Heals,
-}
-
-impl<'a> SessionInput<'a> {
-    /// A session of a log, whose dictionary is `tickers`.
-    fn of(session: &'a SessionSummary, tickers: &'a Tickers, heals: &'a Heals) -> SessionInput<'a> {
-        SessionInput {
-            meta: &session.meta,
-            ended: session.cause.as_ref().and(session.recv).map(|r| r.1),
-            end_cause: session.cause.as_deref().unwrap_or_default(),
-            records: session.records(),
-            tickers,
-            heals,
-        }
-    }
-}
 
 /// Exports everything in `log`; `on_records` hears how many records were read since it heard last.
 ///
@@ -127,26 +64,6 @@ pub fn export(
     Ok(ExportSummary { unread_markets: unread, ..exporter.finish(markets)? })
 }
 
-/// The first row that the log of `data_dir` must keep, by session: those before stand in files that will not
-/// be written again.
-///
-/// # Errors
-/// When the manifest cannot be read.
-pub fn needed_from(log: &Log, data_dir: &Path) -> Result<Vec<(SessionId, u64)>, DatasetError> {
-    let exporter = Exporter::open(data_dir, ExportOptions::default())?;
-    let (heals, none) = (log.heals()?, Heals::default());
-    let needed = |session: &SessionSummary| {
-        let heals = heals.get(&session.id()).unwrap_or(&none);
-        let input = SessionInput::of(session, log.tickers(), heals);
-        if session.cause.is_some() && exporter.is_current(&input) {
-            return Ok((session.id(), u64::MAX));
-        }
-        let resume = exporter.resume(&input, session.pruned > 0)?;
-        Ok((session.id(), resume.map_or(0, |r| r.row_id)))
-    };
-    log.sessions().iter().map(needed).collect()
-}
-
 fn definition(json: &str) -> Result<MarketInfo, String> {
     let value = serde_json::from_str(json).map_err(|e| e.to_string())?;
     market_info(&value).map_err(|e| e.to_string())
@@ -154,9 +71,10 @@ fn definition(json: &str) -> Result<MarketInfo, String> {
 
 /// An export in progress: sessions one by one, then [`Exporter::finish`].
 pub struct Exporter {
-    data_dir: PathBuf,
-    options: ExportOptions,
-    before: Manifest,
+    pub(super) data_dir: PathBuf,
+    pub(super) options: ExportOptions,
+    /// What was published when it began.
+    pub(super) before: Manifest,
     now: Manifest,
     written: u64,
     /// Markets of the sessions given, whether defined or not.
@@ -178,14 +96,14 @@ struct Part {
 }
 
 impl Exporter {
-    /// Begins from what `data_dir` holds, and removes what a crashed export left behind.
+    /// Begins from what `data_dir` holds, after completing or removing what a crashed export left behind.
     ///
     /// # Errors
     /// When the directory or its manifest cannot be read.
     pub fn open(data_dir: &Path, options: ExportOptions) -> Result<Exporter, DatasetError> {
         let lock = disk::lock(data_dir)?;
-        disk::remove_temporary(data_dir)?;
         let before = Manifest::read(data_dir)?.unwrap_or_default();
+        disk::settle(data_dir, &before.files)?;
         let now = before.clone();
         Ok(Exporter {
             data_dir: data_dir.to_owned(),
@@ -210,7 +128,7 @@ impl Exporter {
         self.before.sessions.iter().any(same) && files.all(|f| self.is_on_disk(f))
     }
 
-    fn is_on_disk(&self, file: &FileEntry) -> bool {
+    pub(super) fn is_on_disk(&self, file: &FileEntry) -> bool {
         let found = std::fs::metadata(self.data_dir.join(&file.path));
         found.is_ok_and(|m| m.len() == file.bytes)
     }
@@ -238,25 +156,6 @@ impl Exporter {
         records: impl Iterator<Item = Result<Record, DatasetError>>,
     ) -> Result<(), DatasetError> {
         self.rows(input, None, records)
-    }
-
-    /// Where the export of a session goes on that was exported while it ran; `None` for its beginning. A gap
-    /// in a final file that was healed since is a reason to begin again, unless the log is `pruned`.
-    fn resume(
-        &self,
-        input: &SessionInput<'_>,
-        pruned: bool,
-    ) -> Result<Option<Resume>, DatasetError> {
-        let resume = Resume::read(&self.data_dir, input.meta.id)?;
-        let id = input.meta.id.to_string();
-        let usable = |r: &Resume| {
-            let files = || self.before.files.iter().filter(|f| r.is_before(f, &id));
-            r.rows_per_file == self.options.rows_per_file
-                && r.numbers.values().map(|n| *n as usize).sum::<usize>() == files().count()
-                && files().all(|f| self.is_on_disk(f))
-                && (pruned || !r.is_outdated(input.heals, input.tickers))
-        };
-        Ok(resume.filter(usable))
     }
 
     /// [`Exporter::session`] from where `resume` says.
@@ -346,7 +245,7 @@ impl Exporter {
             let number = part.numbers.entry(table).or_default();
             *number += 1;
             let file = NewFile::of_session(table, table.name(), *number, input.meta, &batch);
-            self.now.files.push(file.publish(&self.data_dir)?);
+            self.now.files.push(file.stage(&self.data_dir)?);
         }
         Ok(())
     }
@@ -354,7 +253,7 @@ impl Exporter {
     /// Writes one of the small tables that describe the others.
     fn reference(&mut self, table: Table, batch: &RecordBatch) -> Result<(), DatasetError> {
         let sessions = self.now.sessions.iter().map(|s| &s.meta).collect();
-        let entry = NewFile::reference(table, sessions, batch).publish(&self.data_dir)?;
+        let entry = NewFile::reference(table, sessions, batch).stage(&self.data_dir)?;
         self.now.files.retain(|f| f.path != entry.path);
         self.now.files.push(entry);
         Ok(())

@@ -65,8 +65,8 @@ impl<'a> FeatureWriter<'a> {
     pub fn open(data_dir: &Path, set: FeatureSet<'a>) -> Result<FeatureWriter<'a>, DatasetError> {
         Manifest::existing(data_dir)?;
         let lock = disk::lock(data_dir)?;
-        disk::remove_temporary(data_dir)?;
         let mut manifest = Manifest::existing(data_dir)?;
+        disk::settle(data_dir, &manifest.files)?;
         let origin = FeatureOrigin {
             layout: set.layout.to_owned(),
             layout_hash: set.layout_hash.to_owned(),
@@ -133,7 +133,7 @@ impl<'a> FeatureWriter<'a> {
             ("kflow.layout_hash", self.origin.layout_hash.clone()),
             ("kflow.events", self.origin.events.clone()),
         ];
-        let entry = file.publish(&self.data_dir)?;
+        let entry = file.stage(&self.data_dir)?;
         self.manifest.files.push(FileEntry { features: Some(self.origin.clone()), ..entry });
         Ok(())
     }

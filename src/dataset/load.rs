@@ -2,7 +2,7 @@
 
 use super::manifest::FileEntry;
 use super::schema::Table;
-use super::{DatasetError, SCHEMA_VERSION};
+use super::{DatasetError, SCHEMA_VERSION, disk};
 use crate::digest::sha256_of;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -16,7 +16,11 @@ pub(super) fn read(
     entry: &FileEntry,
     table: Table,
 ) -> Result<Vec<RecordBatch>, DatasetError> {
-    let path = data_dir.join(&entry.path);
+    let mut path = data_dir.join(&entry.path);
+    // An export that was killed between its manifest and the renames.
+    if disk::is_staged(&path, entry)? {
+        path = disk::tmp_path(&path);
+    }
     let broken = |source| DatasetError::Parquet { path: path.clone(), source };
     let open = || File::open(&path).map_err(DatasetError::io("open", &path));
     let reader = ParquetRecordBatchReaderBuilder::try_new(open()?).map_err(broken)?;

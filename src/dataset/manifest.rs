@@ -1,7 +1,7 @@
 //! The manifest: what is published, and how to check it with `sha256sum`.
 //!
-//! **Invariant:** written after every file that it names, by rename; a file that it does not name is
-//! not part of the dataset. It holds no clock value: the same log gives the same manifest.
+//! **Invariant:** written after every file that it names is on disk, by rename; a file that it does not name
+//! is not part of the dataset. It holds no clock value: the same log gives the same manifest.
 
 use super::{DatasetError, SCHEMA_VERSION, disk, publish};
 use crate::digest::sha256_hex;
@@ -145,7 +145,7 @@ impl Manifest {
         Manifest::read(data_dir)?.ok_or_else(absent)
     }
 
-    /// Publishes the manifest, sorted, by rename.
+    /// Publishes the manifest, sorted, by rename; then the staged files that it names get their names.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -157,7 +157,8 @@ impl Manifest {
         let mut text = serde_json::to_string_pretty(self)
             .map_err(|e| DatasetError::Manifest { path: path.clone(), why: e.to_string() })?;
         text.push('\n');
-        disk::write_text(&path, &text)
+        disk::write_text(&path, &text)?;
+        self.files.iter().try_for_each(|file| disk::unstage(&data_dir.join(&file.path)))
     }
 
     /// Files of `table`, in the order of their paths.

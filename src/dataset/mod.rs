@@ -13,8 +13,9 @@
 //! A column set is frozen per version directory; [`schema`] describes every column. Rows of a file
 //! are sorted by `(market_ticker, row_id)`; `row_id` alone restores the order over everything recorded.
 //!
-//! **Invariant:** a file appears under its name complete (temporary file, fsync, rename) and the
-//! manifest names it only afterwards; the same log gives the same bytes.
+//! **Invariant:** an export counts from the moment at which its manifest appears. Every file that a manifest
+//! names is complete and on disk by then: with `.tmp` behind its name until the renames that follow are
+//! done, which a reader knows and the next export makes up for. The same log gives the same bytes.
 //! **Invariant:** what the exchange said about a market (book, trades, gaps) comes back from the files
 //! as the same events ([`read_events`] inverts [`export`]).
 //! **Invariant:** `arrow` and `parquet` are named nowhere else; polars only meets them in `bridge`.
@@ -27,6 +28,7 @@ mod export;
 mod features;
 mod fold;
 mod gather;
+mod input;
 mod load;
 pub mod manifest;
 mod publish;
@@ -39,10 +41,12 @@ pub mod tape;
 
 pub use crate::store::Filter;
 pub use card::{card, write_card};
-pub use export::{ExportOptions, ExportSummary, Exporter, SessionInput, export, needed_from};
+pub use export::{Exporter, export};
 pub use features::{FeatureRows, FeatureSet, FeatureWriter, read_features};
+pub use input::{ExportOptions, ExportSummary, SessionInput};
 pub use manifest::Manifest;
 pub use read::{MarketEvents, read_events, read_markets, read_table, read_tape, wants_session};
+pub use resume::needed_from;
 
 use std::path::PathBuf;
 

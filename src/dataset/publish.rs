@@ -1,6 +1,6 @@
-//! One Parquet file written: whole, flushed, and published by rename.
+//! One Parquet file written: whole and flushed, and staged beside its place until the manifest names it.
 
-use super::disk::{Hashing, rename, tmp_path};
+use super::disk::{Hashing, tmp_path};
 use super::manifest::FileEntry;
 use super::rows::{day, instant};
 use super::schema::{Table, VALUE_ENCODING};
@@ -83,8 +83,8 @@ impl<'a> NewFile<'a> {
         NewFile { table, path, sessions, extent: None, more: Vec::new(), batch }
     }
 
-    /// Writes the file beside its place, flushes it to disk and renames it into place.
-    pub(super) fn publish(&self, data_dir: &Path) -> Result<FileEntry, DatasetError> {
+    /// Writes the file beside its place and flushes it to disk. [`super::Manifest::write`] gives it its name.
+    pub(super) fn stage(&self, data_dir: &Path) -> Result<FileEntry, DatasetError> {
         let path = data_dir.join(&self.path);
         let parent = path.parent().unwrap_or(data_dir);
         fs::create_dir_all(parent).map_err(DatasetError::io("create", parent))?;
@@ -98,7 +98,6 @@ impl<'a> NewFile<'a> {
             },
             source => DatasetError::Parquet { path: tmp.clone(), source },
         });
-        let written = written.and_then(|w| rename(&tmp, &path).map(|()| w));
         if written.is_err() {
             // Best effort: the next export removes what stays behind.
             let _ = fs::remove_file(&tmp);

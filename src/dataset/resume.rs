@@ -7,15 +7,16 @@
 //! **Invariant:** written after the manifest that lists the final files. An older place makes more work, and
 //! the same bytes.
 
-use super::export::is_event_file_of;
+use super::export::{Exporter, is_event_file_of};
 use super::fold::{Fold, Market, OpenGap};
+use super::input::{ExportOptions, SessionInput};
 use super::manifest::{Counts, FileEntry};
 use super::schema::Table;
 use super::{DatasetError, VERSION_DIR, disk};
 use crate::book::Book;
 use crate::digest::sha256_hex;
 use crate::event::{Event, Gap, MarketId, SessionId, Snapshot, Tickers};
-use crate::store::Heals;
+use crate::store::{Heals, Log, SessionSummary};
 use crate::units::{Price, Qty, Side};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,6 +164,47 @@ impl Resume {
         }
         Ok(())
     }
+}
+
+impl Exporter {
+    /// Where the export of a session goes on that was exported while it ran; `None` for its beginning. A gap
+    /// in a final file that was healed since is a reason to begin again, unless the log is `pruned`.
+    pub(super) fn resume(
+        &self,
+        input: &SessionInput<'_>,
+        pruned: bool,
+    ) -> Result<Option<Resume>, DatasetError> {
+        let resume = Resume::read(&self.data_dir, input.meta.id)?;
+        let id = input.meta.id.to_string();
+        let usable = |r: &Resume| {
+            let files = || self.before.files.iter().filter(|f| r.is_before(f, &id));
+            r.rows_per_file == self.options.rows_per_file
+                && r.numbers.values().map(|n| *n as usize).sum::<usize>() == files().count()
+                && files().all(|f| self.is_on_disk(f))
+                && (pruned || !r.is_outdated(input.heals, input.tickers))
+        };
+        Ok(resume.filter(usable))
+    }
+}
+
+/// The first row that the log of `data_dir` must keep, by session: those before stand in files that will not
+/// be written again.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub fn needed_from(log: &Log, data_dir: &Path) -> Result<Vec<(SessionId, u64)>, DatasetError> {
+    let exporter = Exporter::open(data_dir, ExportOptions::default())?;
+    let (heals, none) = (log.heals()?, Heals::default());
+    let needed = |session: &SessionSummary| {
+        let heals = heals.get(&session.id()).unwrap_or(&none);
+        let input = SessionInput::of(session, log.tickers(), heals);
+        if session.cause.is_some() && exporter.is_current(&input) {
+            return Ok((session.id(), u64::MAX));
+        }
+        let resume = exporter.resume(&input, session.pruned > 0)?;
+        Ok((session.id(), resume.map_or(0, |r| r.row_id)))
+    };
+    log.sessions().iter().map(needed).collect()
 }
 
 fn folder(data_dir: &Path) -> PathBuf {

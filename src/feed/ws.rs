@@ -309,6 +309,7 @@ impl Driver {
 
 /// Until told to stop, or whoever could tell us is gone.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The value is not held on to: it would tie the feed to one thread.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

@@ -1,36 +1,19 @@
 //! Who may come in: API keys and the accounts that they belong to (protocol notes 3).
 //!
-//! REST and WebSocket check the same three headers; a timestamp may be off by [`Keys::TOLERANCE_MS`] unless
-//! told otherwise (the exchange's own tolerance is unknown).
+//! REST and WebSocket check the same three headers.
 
 use super::exchange::AccountId;
-use crate::wire::auth::{Signer, Verifier};
+use crate::wire::auth::{KEY_HEADER, SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER, Verifier};
 use crate::wire::orders::Problem;
+use axum::http::HeaderMap;
 use std::collections::HashMap;
 
 /// The keys of the simulated exchange.
 #[derive(Clone, Debug)]
-pub struct Keys {
-    by_id: HashMap<String, (Verifier, AccountId)>,
-    tolerance_ms: i64,
-}
-
-/// The three headers of a signed request, as far as they are there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// Key id.
-    pub key_id: Option<String>,
-    /// Milliseconds since the epoch, in decimal.
-    pub timestamp: Option<String>,
-    /// Base64.
-    pub signature: Option<String>,
-}
-
-impl Credentials {
-    /// True when the request does not even try.
-    pub fn is_empty(&self) -> bool {
-        *self == Credentials::default()
-    }
+pub struct Keyring {
+    keys: HashMap<String, (Verifier, AccountId)>,
+    /// A timestamp may be off by so much, milliseconds. The exchange's own tolerance is not published.
+    pub tolerance_ms: i64,
 }
 
 /// Why a request is not let in.
@@ -67,42 +50,55 @@ impl Unauthorized {
     }
 }
 
-impl Keys {
-    /// Default for how far a timestamp may be off.
-    pub const TOLERANCE_MS: i64 = 5_000;
+impl Default for Keyring {
+    /// The simulator's own well-known key, account 0.
+    fn default() -> Keyring {
+        let signer = Signer::simulator();
+        let mut ring = Keyring { keys: HashMap::new(), tolerance_ms: 5_000 };
+        ring.add(signer.key_id(), signer.verifier(), AccountId(0));
+        ring
+    }
+}
 
-    /// No keys; timestamps may be off by `tolerance_ms`.
-    pub fn new(tolerance_ms: i64) -> Keys {
-        Keys { by_id: HashMap::new(), tolerance_ms }
+impl Keyring {
+    /// Enters a key that belongs to `account`.
+    pub fn add(&mut self, key_id: &str, key: Verifier, account: AccountId) {
+        self.keys.insert(key_id.to_owned(), (key, account));
     }
 
-    /// Gives an account a key.
-    pub fn add(&mut self, signer: &Signer, account: AccountId) {
-        self.by_id.insert(signer.key_id().to_owned(), (signer.verifier(), account));
+    /// Number of accounts that the keys open: one more than the highest.
+    pub fn accounts(&self) -> u32 {
+        self.keys.values().map(|key| key.1.0 + 1).max().unwrap_or(0)
     }
 
-    /// The account that signed `method` and `path` at about `now_ms`.
+    /// True when a request has none of the headers: it does not even try.
+    pub fn is_unsigned(headers: &HeaderMap) -> bool {
+        [KEY_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER].iter().all(|h| !headers.contains_key(*h))
+    }
+
+    /// The account whose key signed `method` and `path` at about `now_ms`.
     ///
     /// # Errors
     /// [`Unauthorized`].
     pub fn check(
         &self,
-        credentials: &Credentials,
+        headers: &HeaderMap,
         method: &str,
         path: &str,
         now_ms: i64,
     ) -> Result<AccountId, Unauthorized> {
-        let Credentials { key_id: Some(key), timestamp: Some(time), signature: Some(signature) } =
-            credentials
-        else {
-            return Err(Unauthorized::Missing);
+        let text = |name: &str| {
+            let value = headers.get(name).ok_or(Unauthorized::Missing)?;
+            value.to_str().map_err(|_| Unauthorized::Signature)
         };
-        let (verifier, account) = self.by_id.get(key).ok_or(Unauthorized::UnknownKey)?;
-        let off_ms = time.parse::<i64>().map(|t| now_ms.abs_diff(t));
+        let (key, at, signature) =
+            (text(KEY_HEADER)?, text(TIMESTAMP_HEADER)?, text(SIGNATURE_HEADER)?);
+        let (verifier, account) = self.keys.get(key).ok_or(Unauthorized::UnknownKey)?;
+        let off_ms = at.parse::<i64>().map(|at_ms| now_ms.abs_diff(at_ms));
         if !off_ms.is_ok_and(|off| off <= self.tolerance_ms.unsigned_abs()) {
             return Err(Unauthorized::Expired);
         }
-        match verifier.accepts(time, method, path, signature) {
+        match verifier.accepts(at, method, path, signature) {
             true => Ok(*account),
             false => Err(Unauthorized::Signature),
         }

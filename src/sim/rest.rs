@@ -12,13 +12,14 @@ mod gate;
 mod market;
 mod message;
 
-pub use gate::{Bucket, RestFault, RestTrouble};
+pub use gate::{Bucket, Failure, RestFault, RestTrouble};
+pub(in crate::sim) use message::unauthorized;
 pub use message::{Asked, Reply};
 
-use super::keys::{Credentials, Keys};
-use super::server::{Stopped, VenueHandle};
+use super::keys::Keyring;
+use super::server::{Clock, Stopped, VenueHandle};
 use super::venue::Venue;
-use crate::wire::auth::{KEY_HEADER, REST_PREFIX, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use crate::wire::auth::REST_PREFIX;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -28,7 +29,7 @@ use axum::routing::any;
 use gate::{Admission, Gate};
 use message::{problem, route};
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait for the gate; beyond that connections wait. A client has a handful in flight.
@@ -37,8 +38,6 @@ const WAITING_REQUESTS: usize = 256;
 /// How the REST side behaves.
 #[derive(Clone, Debug)]
 pub struct RestSpec {
-    /// Who may come in.
-    pub keys: Keys,
     /// Tokens for reads, per account.
     pub read: Bucket,
     /// Tokens for writes, per account.
@@ -47,15 +46,11 @@ pub struct RestSpec {
     pub stale_ms: i64,
 }
 
-impl RestSpec {
+impl Default for RestSpec {
     /// The tier `Basic` as it was read in August 2026, and copies of up to 15 seconds.
-    pub fn basic(keys: Keys) -> RestSpec {
-        RestSpec {
-            keys,
-            read: Bucket::new(200, 600),
-            write: Bucket::new(100, 100),
-            stale_ms: 15_000,
-        }
+    fn default() -> RestSpec {
+        let (read, write) = (Bucket::new(200, 600), Bucket::new(100, 100));
+        RestSpec { read, write, stale_ms: 15_000 }
     }
 }
 
@@ -85,18 +80,35 @@ impl RestControl {
     pub async fn fail(&self, fault: RestFault) -> Result<(), Stopped> {
         self.0.send(Job::Fail(fault)).await.map_err(|_| Stopped)
     }
+
+    /// The same without waiting; a gate that is that busy misses the fault, and the log says so.
+    pub fn fail_now(&self, fault: RestFault) {
+        if let Err(error) = self.0.try_send(Job::Fail(fault)) {
+            tracing::warn!(%error, "a fault of the REST side is lost");
+        }
+    }
 }
 
 /// The routes, and the way to disturb them. The task behind them ends when both are dropped.
-pub fn routes(venue: VenueHandle, spec: RestSpec) -> (Router, RestControl) {
+pub fn routes(
+    venue: VenueHandle,
+    keys: Keyring,
+    clock: Clock,
+    spec: RestSpec,
+) -> (Router, RestControl) {
     let (jobs, inbox) = mpsc::channel(WAITING_REQUESTS);
-    tokio::spawn(keep_gate(Gate::new(spec), venue, inbox));
+    tokio::spawn(keep_gate(Gate::new(keys, spec), venue, clock, inbox));
     let path = format!("{REST_PREFIX}/{{*path}}");
     let router = Router::new().route(&path, any(receive)).with_state(jobs.clone());
     (router, RestControl(jobs))
 }
 
-async fn keep_gate(mut gate: Gate, venue: VenueHandle, mut inbox: mpsc::Receiver<Job>) {
+async fn keep_gate(
+    mut gate: Gate,
+    venue: VenueHandle,
+    clock: Clock,
+    mut inbox: mpsc::Receiver<Job>,
+) {
     while let Some(job) = inbox.recv().await {
         let (asked, to) = match job {
             Job::Ask(asked, to) => (asked, to),
@@ -105,7 +117,7 @@ async fn keep_gate(mut gate: Gate, venue: VenueHandle, mut inbox: mpsc::Receiver
                 continue;
             }
         };
-        let now_ms = now_ms();
+        let now_ms = clock.now().ms();
         let (account, trouble) = match gate.admit(&asked, now_ms) {
             Admission::Answer(reply) => {
                 // Whoever asked may be gone by now; so too below.
@@ -152,17 +164,12 @@ async fn receive(
     let Ok(Query(query)) = Query::<HashMap<String, String>>::try_from_uri(&uri) else {
         return problem(400, "invalid_parameters", "invalid query", None).into_response();
     };
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let asked = Asked {
         method: method.as_str().to_owned(),
         signed_path: uri.path().to_owned(),
         path,
         query,
-        credentials: Credentials {
-            key_id: text(KEY_HEADER),
-            timestamp: text(TIMESTAMP_HEADER),
-            signature: text(SIGNATURE_HEADER),
-        },
+        headers,
         body: body.to_vec(),
     };
     let (to, answer) = oneshot::channel();
@@ -185,7 +192,5 @@ impl IntoResponse for Reply {
     }
 }
 
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
-}
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! ```text
 //! {"after_frames":1000,"sid":"orderbook_delta","do":"drop","n":5}
 //! {"at_ms":2500,"do":"cut"}
+//! {"at_ms":2500,"do":"rest","method":"POST","path":"portfolio/","n":3,"status":500,"carried_out":true}
 //! ```
 //!
 //! `after_frames` counts the frames issued on a channel over all connections of the run and strikes the
@@ -11,6 +12,7 @@
 
 mod random;
 
+use super::rest::{Failure, RestFault, RestTrouble};
 use super::ws::Channel;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +68,15 @@ pub enum Fault {
     },
     /// All connections are cut, and new ones for `ms` milliseconds.
     Restart(u32),
+    /// The next `n` REST requests of a path go wrong.
+    Rest(RestFault),
+}
+
+impl Fault {
+    /// True for what strikes the whole exchange and no single connection.
+    pub fn strikes_everybody(&self) -> bool {
+        matches!(self, Fault::Pause(_) | Fault::Refuse { .. } | Fault::Restart(_) | Fault::Rest(_))
+    }
 }
 
 /// Kinds of unreadable frames.
@@ -134,6 +145,9 @@ struct Line {
     kind: Option<Garbage>,
     bytes: Option<u32>,
     in_place: Option<bool>,
+    method: Option<String>,
+    path: Option<String>,
+    carried_out: Option<bool>,
 }
 
 impl Line {
@@ -173,8 +187,26 @@ impl Line {
             "pause" => Fault::Pause(need(self.ms, "ms")?),
             "refuse" => Fault::Refuse { n, status: self.status.ok_or("needs `status`")? },
             "restart" => Fault::Restart(need(self.ms, "ms")?),
+            "rest" => Fault::Rest(self.rest_fault(n)?),
             other => return Err(format!("nothing is called `{other}`")),
         })
+    }
+}
+
+impl Line {
+    /// With `status` an error, with `ms` silence; `carried_out` asks for the request to be done first.
+    fn rest_fault(&self, times: u32) -> Result<RestFault, String> {
+        let failure = match (self.status, self.ms) {
+            (Some(status), None) => Failure::Status(status),
+            (None, Some(ms)) => Failure::Silence(u64::from(ms)),
+            _ => return Err("needs `status` or `ms`, and not both".into()),
+        };
+        let trouble = match self.carried_out {
+            Some(true) => RestTrouble::After(failure),
+            _ => RestTrouble::Before(failure),
+        };
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        Ok(RestFault { method: text(&self.method), path: text(&self.path), times, trouble })
     }
 }
 
@@ -292,6 +324,7 @@ mod tests {
             ("{\"do\":\"cut\"}", "after_frames"),
             ("{\"at_ms\":1,\"do\":\"fly\"}", "fly"),
             ("{\"at_ms\":1,\"do\":\"error\"}", "code"),
+            ("{\"at_ms\":1,\"do\":\"rest\"}", "status"),
             ("{\"at_ms\":1,\"do\":\"cut\",\"sid\":\"x\"}", "no channel `x`"),
             ("{\"at_ms\":1,\"do\":\"cut\",\"colour\":1}", "colour"),
             ("nonsense", "expected"),

@@ -4,6 +4,7 @@ use super::StoreError;
 use super::chunk::{Builder, Head, KINDS};
 use super::codec;
 use super::column::{Effort, Packer};
+use super::guard::{Guarded, guarded};
 use super::reader::{LiveReader, Reader};
 use super::segment::{LocalMarket, SegmentEnd, SegmentHead};
 use super::unpack::unpack;
@@ -12,7 +13,7 @@ use crate::units::TsNs;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use serde::{Serialize, de::DeserializeOwned};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Markets that the rows of a fuzzed chunk may name.
 const MARKETS: u32 = 256;
@@ -98,12 +99,12 @@ pub fn segment(bytes: &[u8]) -> Result<u64, StoreError> {
     Ok(rows)
 }
 
-fn open(path: &std::path::Path, bytes: &[u8]) -> Result<LiveReader, StoreError> {
+fn open(path: &Path, bytes: &[u8]) -> Result<LiveReader, StoreError> {
     let memory = InMemoryBackend::new();
     let fill = memory.set_len(bytes.len() as u64).and_then(|()| memory.write(0, bytes));
     fill.map_err(|e| StoreError::io(path, e))?;
-    let db = super::guard::guarded(path, || {
+    let db = guarded(path, || {
         redb::Builder::new().create_with_backend(memory).map_err(|e| StoreError::redb(path, e))
     })?;
-    Reader::new(path.to_owned(), db)
+    Reader::new(path.to_owned(), Guarded::new(db))
 }

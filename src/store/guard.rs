@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::path::Path;
 use std::sync::Once;
@@ -23,6 +24,40 @@ pub(super) fn guarded<T>(
     result.unwrap_or_else(|_| {
         Err(StoreError::corrupt(path, None, "its inner pages are damaged (redb gave up)"))
     })
+}
+
+/// A value of redb. Its end is guarded too: closing a damaged file can panic as much as reading it.
+pub(super) struct Guarded<T>(Option<T>);
+
+impl<T> Guarded<T> {
+    pub(super) fn new(value: T) -> Guarded<T> {
+        Guarded(Some(value))
+    }
+}
+
+impl<T> Deref for Guarded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("only the end takes it out")
+    }
+}
+
+impl<T> DerefMut for Guarded<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("only the end takes it out")
+    }
+}
+
+impl<T> Drop for Guarded<T> {
+    fn drop(&mut self) {
+        silence_guarded_panics();
+        let outer = GUARDED.replace(true);
+        let value = self.0.take();
+        // Nobody can be told; what was not written is found by who reads it back.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+        GUARDED.set(outer);
+    }
 }
 
 fn silence_guarded_panics() {

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::chunk::Head;
 use super::codec::{self, Malformed};
 use super::error::file_name;
-use super::guard::guarded;
+use super::guard::{Guarded, guarded};
 use super::segment::{
     CACHE_BYTES, CHUNK, END, FORMAT, HEAD, Key, LocalMarket, MARKET, PART, PARTS_MAX, SegmentEnd,
     SegmentHead, TABLE,
@@ -25,8 +25,8 @@ pub(super) type SealedReader = Reader<ReadOnlyDatabase>;
 pub(super) struct Reader<D> {
     path: PathBuf,
     // Before `db`: redb wants its readers gone first.
-    table: ReadOnlyTable<Key, &'static [u8]>,
-    _db: D,
+    table: Guarded<ReadOnlyTable<Key, &'static [u8]>>,
+    _db: Guarded<D>,
 }
 
 impl SealedReader {
@@ -38,18 +38,18 @@ impl SealedReader {
                 .open_read_only(path)
                 .map_err(|e| StoreError::redb(path, e))
         })?;
-        Reader::new(path.to_owned(), db)
+        Reader::new(path.to_owned(), Guarded::new(db))
     }
 }
 
 impl<D: ReadableDatabase> Reader<D> {
     /// Reads what `db`, the opened file `path`, holds by now.
-    pub(super) fn new(path: PathBuf, db: D) -> Result<Self, StoreError> {
+    pub(super) fn new(path: PathBuf, db: Guarded<D>) -> Result<Self, StoreError> {
         let table = guarded(&path, || {
             let txn = db.begin_read().map_err(|e| StoreError::redb(&path, e))?;
             txn.open_table(TABLE).map_err(|e| StoreError::redb(&path, e))
         })?;
-        let reader = Reader { path, table, _db: db };
+        let reader = Reader { path, table: Guarded::new(table), _db: db };
         let found = reader.row::<u32>((HEAD, 0))?.unwrap_or(0);
         if found == FORMAT {
             Ok(reader)

@@ -9,7 +9,7 @@ use super::chunk::{Builder, Head, ROWS_MAX};
 use super::column::{Effort, Packer};
 use super::disk::{Disk, Files};
 use super::lock::Lock;
-use super::reader::LiveReader;
+use super::reader::{LiveReader, SealedReader};
 use super::segment::{Group, Segment, SegmentEnd, rename};
 use super::summary::SegmentInfo;
 use crate::event::MarketId;
@@ -89,6 +89,12 @@ pub(super) fn recover_locked(disk: &dyn Disk, dir: &Path) -> Result<(), StoreErr
 /// Removes what is worth nothing, and opens the live segments that a crash left, in order.
 pub(super) fn reopen(disk: &dyn Disk, dir: &Path) -> Result<Vec<LiveReader>, StoreError> {
     let listing = Listing::of(dir)?;
+    // A log that a later program wrote is left alone.
+    if let Some(Err(e @ StoreError::Format { .. })) =
+        listing.sealed.last().map(|l| SealedReader::open(l))
+    {
+        return Err(e);
+    }
     for half in &listing.half {
         remove(half)?;
     }

@@ -11,7 +11,7 @@ use super::StoreError;
 use super::chunk::Head;
 use super::codec;
 use super::disk::Disk;
-use super::guard::guarded;
+use super::guard::{Guarded, guarded};
 use super::reader::{LiveReader, Reader};
 use crate::event::SessionMeta;
 use redb::{Builder, Database, TableDefinition};
@@ -82,7 +82,7 @@ pub(super) struct Segment {
     path: PathBuf,
     /// Which file it is, whatever its name.
     inode: Inode,
-    db: Database,
+    db: Guarded<Database>,
 }
 
 /// Device and number of a file.
@@ -113,7 +113,7 @@ impl Segment {
         let inode = inode(&file.metadata().map_err(fail)?);
         guarded(path, || {
             let db = disk.database(&builder(), path, file);
-            let db = db.map_err(|e| StoreError::redb(path, e))?;
+            let db = Guarded::new(db.map_err(|e| StoreError::redb(path, e))?);
             let segment = Segment { path: path.to_owned(), inode, db };
             segment.insert([((HEAD, 0), codec::seal(&FORMAT)), ((HEAD, 1), codec::seal(head))])?;
             Ok(segment)
@@ -140,7 +140,7 @@ impl Segment {
                     tries -= 1;
                     std::thread::sleep(LET_GO_PAUSE);
                 }
-                db => return Reader::new(path.to_owned(), db?),
+                db => return Reader::new(path.to_owned(), Guarded::new(db?)),
             }
         }
     }

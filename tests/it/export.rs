@@ -170,7 +170,7 @@ fn gap(rng: &mut Rng) -> Gap {
     let healed_by = ["", "snapshot", "a word of another version"][rng.below(3) as usize].into();
     let cause = causes[rng.below(6) as usize];
     let (from, to) = (rng.below(100), rng.next_u64() >> 1);
-    let (since, until) = (TsNs(rng.below(3) as i64), TsNs(rng.below(1_000) as i64));
+    let (since, until) = (TsNs(from as i64 % 3), TsNs(from as i64));
     Gap { cause, from, to, since, until, healed_by }
 }
 

@@ -26,8 +26,11 @@ mod fuzz;
 mod house;
 mod import;
 mod log;
+mod orders;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
 mod rows;
 mod shared;
+mod simulator;
+mod simulator_rest;
 mod wire;

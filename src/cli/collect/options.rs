@@ -74,6 +74,7 @@ pub struct Args {
     /// Write the same object into a file
     #[arg(long, value_name = "FILE")]
     pub summary_json: Option<PathBuf>,
+    /// What is logged, and how
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -18,6 +18,8 @@ pub(super) struct Screen {
     line: Option<ProgressBar>,
     format: LogFormat,
     said: Option<Instant>,
+    /// The disk as it was seen last.
+    disk: String,
 }
 
 impl Screen {
@@ -26,7 +28,7 @@ impl Screen {
         let live = std::io::stderr().is_terminal() && format == LogFormat::Text;
         let line = live
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4)));
-        Screen { line, format, said: None }
+        Screen { line, format, said: None, disk: String::new() }
     }
 
     /// What log lines have to go through, so that they do not tear the status line.
@@ -54,7 +56,7 @@ impl Screen {
     pub(super) fn say(&self, text: &str) {
         match self.format {
             LogFormat::Text => self.above()(text),
-            LogFormat::Json => tracing::warn!(target: "kflow", "{text}"),
+            LogFormat::Json => tracing::info!(target: "kflow", "{text}"),
         }
     }
 
@@ -65,7 +67,13 @@ impl Screen {
         }
     }
 
+    /// Space left, and for how long; empty before the first status.
+    pub(super) fn disk(&self) -> &str {
+        &self.disk
+    }
+
     fn status(&mut self, status: &CollectStatus) {
+        self.disk = disk(status.disk_free_bytes, status.disk_days);
         if let Some(line) = &self.line {
             let colour = if status.link == Link::Live { "green" } else { "yellow" };
             // The word says the same as the colour.

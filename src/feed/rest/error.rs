@@ -9,6 +9,9 @@ use reqwest::Url;
 /// Text of a server is quoted up to this many characters.
 const QUOTE_CHARS_MAX: usize = 200;
 
+/// hyper's words for a server that speaks before it is asked, as SSH and SMTP do; it has no predicate for it.
+const SPOKE_FIRST: &str = "received unexpected message from connection";
+
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
@@ -192,7 +195,8 @@ impl RestError {
         let host = host(url);
         let chain = chain(error);
         let why = quote(chain.last().map_or("", String::as_str));
-        let parse = chain_find(error, |e: &hyper::Error| e.is_parse());
+        let other_protocol = chain_find(error, |e: &hyper::Error| e.is_parse())
+            || chain.iter().any(|text| text == SPOKE_FIRST);
         if let Some(why) = tls::objection(error) {
             RestError::Tls { host, why }
         } else if error.is_timeout() {
@@ -201,7 +205,7 @@ impl RestError {
             RestError::Dns { host: url.host_str().unwrap_or_default().to_owned(), why }
         } else if error.is_connect() {
             RestError::Connect { host, why }
-        } else if parse {
+        } else if other_protocol {
             RestError::NotKalshi { url: url.to_string(), why: "it does not speak HTTP".to_owned() }
         } else {
             RestError::Lost { host, why }

@@ -11,17 +11,18 @@
 //! **Invariant:** pure and integer: same spec and stream, same orders, on every machine.
 //! **Invariant:** the fair value is a martingale, and nobody knows what comes.
 
+mod schedule;
 mod tables;
 mod tempo;
 #[cfg(test)]
 mod tests;
 
 use super::draw;
-use super::exchange::{Exchange, Fact, OrderId, Rest};
+use super::exchange::{Exchange, Fact, Rest};
 use super::flow::{Fair, ONE_E9};
 use crate::rng::Rng;
 use crate::units::{Price, Qty, Side};
-use std::collections::BTreeMap;
+use schedule::{Kind, Own, Place, Schedule, Task};
 use tables::{
     FOLLOW_US, LAYER_E2, LAYER_TICKS, LAYER_US, LAYERS, MACHINE_US, PICKED_OFF_E3, PROBE_E2,
     QUOTE_E2, QUOTE_TICKS, QUOTE_US, REACTION_US, REQUOTE_E3, TAKE_E2,
@@ -63,41 +64,6 @@ impl Default for CrowdSpec {
     }
 }
 
-/// How the owner of an order behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Comes, re-quotes some times, and leaves.
-    Quote,
-    /// Stays, and only moves.
-    Layer,
-}
-
-/// A maker's order. It has no id while the market has no price for it.
-#[derive(Clone, Copy, Debug)]
-struct Own {
-    id: Option<OrderId>,
-    side: Side,
-    kind: Kind,
-}
-
-/// Something that will happen.
-#[derive(Clone, Copy, Debug)]
-enum Task {
-    /// A maker comes.
-    Come,
-    /// A taker comes.
-    Take,
-    /// The pace changes.
-    Change,
-    /// An owner thinks again about an order.
-    Think(Own),
-    /// Somebody notices that the best bids and the fair value do not fit.
-    React,
-}
-
-/// Place in the schedule: microsecond, then number, so that what falls together keeps its order.
-type Place = (i64, u64);
-
 /// The order flow of one market.
 #[derive(Clone, Debug)]
 pub struct Crowd {
@@ -105,9 +71,7 @@ pub struct Crowd {
     rng: Rng,
     fair: Fair,
     tempo: Tempo,
-    now_us: i64,
-    schedule: BTreeMap<Place, Task>,
-    scheduled: u64,
+    schedule: Schedule,
     /// Where the next maker stands in the schedule.
     coming: Place,
     /// True while a reaction is scheduled.
@@ -124,9 +88,7 @@ impl Crowd {
             fair: Fair::new(spec.start_e9, spec.spread_e6, acts.min(i64::from(u32::MAX)) as u32),
             tempo: Tempo::new(rate_e3, &mut rng),
             rng,
-            now_us: 0,
-            schedule: BTreeMap::new(),
-            scheduled: 0,
+            schedule: Schedule::default(),
             coming: (0, 0),
             reacting: false,
         }
@@ -146,26 +108,24 @@ impl Crowd {
                 self.come(side, Kind::Layer, exchange, facts);
             }
         }
-        self.plan(0, Task::Change);
-        self.plan(0, Task::Take);
+        self.schedule.plan(0, Task::Change);
+        self.schedule.plan(0, Task::Take);
     }
 
     /// Microseconds until the crowd acts again, at its own pace. Asking changes nothing.
     pub fn next_wait_us(&mut self) -> u64 {
-        let next_us = self.schedule.first_key_value().map_or(self.now_us, |(place, _)| place.0);
-        next_us.saturating_sub(self.now_us).max(0) as u64
+        self.schedule.next_wait_us()
     }
 
     /// Does the next thing; `facts` receives what happens, all of it in this moment. Often nothing
     /// does: an order that its owner thinks about may be filled by then.
     pub fn act(&mut self, exchange: &mut Exchange, facts: &mut Vec<Fact>) {
-        let Some(((at_us, _), task)) = self.schedule.pop_first() else { return };
-        self.now_us = at_us;
+        let Some(task) = self.schedule.pop() else { return };
         self.fair.step(&mut self.rng);
         match task {
             Task::Come => {
                 let wait_us = self.tempo.next_maker_us(&mut self.rng);
-                self.coming = self.plan(wait_us, Task::Come);
+                self.coming = self.schedule.plan(wait_us, Task::Come);
                 let side = self.either_side();
                 if self.schedule.len() < SCHEDULE_MAX {
                     self.come(side, Kind::Quote, exchange, facts);
@@ -173,29 +133,22 @@ impl Crowd {
             }
             Task::Take => {
                 let wait_us = self.tempo.taker_us(&mut self.rng);
-                self.plan(wait_us, Task::Take);
+                self.schedule.plan(wait_us, Task::Take);
                 let side = self.either_side();
                 self.take(side, exchange, facts);
             }
             Task::Change => {
                 let wait_us = self.tempo.change(&mut self.rng);
-                self.plan(wait_us, Task::Change);
+                self.schedule.plan(wait_us, Task::Change);
                 // A wait without memory may be drawn anew, at the new pace.
-                self.schedule.remove(&self.coming);
+                self.schedule.remove(self.coming);
                 let wait_us = self.tempo.burst_us(&mut self.rng);
-                self.coming = self.plan(wait_us, Task::Come);
+                self.coming = self.schedule.plan(wait_us, Task::Come);
             }
             Task::Think(own) => self.think(own, exchange, facts),
             Task::React => self.react(exchange, facts),
         }
         self.watch(exchange);
-    }
-
-    fn plan(&mut self, wait_us: i64, task: Task) -> Place {
-        self.scheduled += 1;
-        let place = (self.now_us.saturating_add(wait_us), self.scheduled);
-        self.schedule.insert(place, task);
-        place
     }
 
     fn either_side(&mut self) -> Side {
@@ -239,7 +192,7 @@ impl Crowd {
             }
         };
         if id.is_some() || kind == Kind::Layer {
-            self.plan(stand_us, Task::Think(Own { id, side, kind }));
+            self.schedule.plan(stand_us, Task::Think(Own { id, side, kind }));
         }
     }
 
@@ -284,11 +237,11 @@ impl Crowd {
         })
     }
 
-    /// A side that is worth a better price than its best bid, and that price.
-    fn behind(&self, exchange: &Exchange) -> Option<(Side, Price)> {
-        [Side::Yes, Side::No].into_iter().find_map(|side| {
-            let price = Price::new(self.best(side, exchange)? * self.tick_e4)?;
-            best_bid(exchange, side).is_none_or(|bid| bid < price).then_some((side, price))
+    /// A side that is worth a better price than its best bid.
+    fn behind(&self, exchange: &Exchange) -> Option<Side> {
+        [Side::Yes, Side::No].into_iter().find(|side| {
+            let bid_e4 = best_bid(exchange, *side).map_or(0, Price::e4);
+            self.best(*side, exchange).is_some_and(|ticks| bid_e4 < ticks * self.tick_e4)
         })
     }
 
@@ -305,7 +258,7 @@ impl Crowd {
             return;
         };
         self.reacting = true;
-        self.plan(wait_us, Task::React);
+        self.schedule.plan(wait_us, Task::React);
     }
 
     /// A stale bid is moved by its owner, or taken; else a quote moves up to a better price.
@@ -314,28 +267,21 @@ impl Crowd {
         if let Some((side, price)) = self.stale(exchange) {
             let picked_off = draw::chance(&mut self.rng, PICKED_OFF_E3);
             let stands = |id| exchange.order(id).is_some_and(|o| o.price == price);
-            match self.find(|own| own.side == side && own.id.is_some_and(stands)) {
-                Some(place) if !picked_off => self.lead(place, exchange, facts),
-                _ => self.take(side.other(), exchange, facts),
+            let owns = |own: &Own| own.side == side && own.id.is_some_and(stands);
+            match (!picked_off).then(|| self.schedule.take_owner(owns)).flatten() {
+                Some(own) => self.lead(own, exchange, facts),
+                None => self.take(side.other(), exchange, facts),
             }
-        } else if let Some((side, _)) = self.behind(exchange)
-            && let Some(place) = self.find(|own| own.side == side && own.kind == Kind::Quote)
-        {
-            self.lead(place, exchange, facts);
+        } else if let Some(side) = self.behind(exchange) {
+            let quotes = |own: &Own| own.side == side && own.kind == Kind::Quote;
+            if let Some(own) = self.schedule.take_owner(quotes) {
+                self.lead(own, exchange, facts);
+            }
         }
     }
 
-    /// The first to think again among the owners whom `wanted` wants.
-    fn find(&self, wanted: impl Fn(&Own) -> bool) -> Option<Place> {
-        self.schedule.iter().find_map(|(place, task)| match task {
-            Task::Think(own) if wanted(own) => Some(*place),
-            _ => None,
-        })
-    }
-
     /// An owner moves an order to the best price that its side is worth.
-    fn lead(&mut self, place: Place, exchange: &mut Exchange, facts: &mut Vec<Fact>) {
-        let Some(Task::Think(own)) = self.schedule.remove(&place) else { return };
+    fn lead(&mut self, own: Own, exchange: &mut Exchange, facts: &mut Vec<Fact>) {
         let left = own.id.map_or(Qty::ZERO, |id| exchange.cancel(id, facts));
         let best = self.best(own.side, exchange);
         let price = best.and_then(|ticks| Price::new(ticks * self.tick_e4));

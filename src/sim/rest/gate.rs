@@ -5,6 +5,7 @@
 use super::RestSpec;
 use super::message::{Asked, Limits, Reply, Scope, cost, problem, unauthorized};
 use crate::sim::exchange::AccountId;
+use crate::sim::keys::{Keyring, Unauthorized};
 use crate::wire::auth::REST_PREFIX;
 use axum::http::StatusCode;
 use std::collections::{HashMap, VecDeque};
@@ -102,7 +103,7 @@ impl Failure {
     /// What the client gets.
     pub fn reply(self) -> Reply {
         match self {
-            Failure::Status(401) => unauthorized(crate::sim::keys::Unauthorized::Signature),
+            Failure::Status(401) => unauthorized(Unauthorized::Signature),
             Failure::Status(429) => Reply::too_many(),
             Failure::Status(503) => problem(503, "service_unavailable", "maintenance", None),
             Failure::Status(code) => problem(code, "internal_error", "internal error", None),
@@ -144,6 +145,7 @@ struct Copy {
 /// The state in front of the venue.
 #[derive(Debug)]
 pub struct Gate {
+    keys: Keyring,
     spec: RestSpec,
     buckets: HashMap<AccountId, [Bucket; 2]>,
     faults: VecDeque<RestFault>,
@@ -152,9 +154,9 @@ pub struct Gate {
 
 impl Gate {
     /// Nobody came yet.
-    pub fn new(spec: RestSpec) -> Gate {
+    pub fn new(keys: Keyring, spec: RestSpec) -> Gate {
         let (buckets, faults, copies) = Default::default();
-        Gate { spec, buckets, faults, copies }
+        Gate { keys, spec, buckets, faults, copies }
     }
 
     /// Adds a fault.
@@ -173,15 +175,14 @@ impl Gate {
         if let Some(RestTrouble::Before(_)) = trouble {
             return Admission::Enter { account: None, trouble };
         }
-        let scope = asked.scope();
-        if asked.credentials.is_empty() && scope == Scope::Public {
+        if Keyring::is_unsigned(&asked.headers) && asked.scope() == Scope::Public {
             return match self.copy(asked, now_ms) {
                 Some(reply) => Admission::Answer(reply),
                 None => Admission::Enter { account: None, trouble },
             };
         }
         let path = &asked.signed_path;
-        let account = match self.spec.keys.check(&asked.credentials, &asked.method, path, now_ms) {
+        let account = match self.keys.check(&asked.headers, &asked.method, path, now_ms) {
             Ok(account) => account,
             Err(why) => return Admission::Answer(unauthorized(why)),
         };

@@ -4,10 +4,10 @@ use super::gate::Bucket;
 use super::{account, market};
 use crate::sim::desk::OrderError;
 use crate::sim::exchange::AccountId;
-use crate::sim::keys::{Credentials, Unauthorized};
+use crate::sim::keys::Unauthorized;
 use crate::sim::venue::Venue;
 use crate::wire::orders::Problem;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -30,8 +30,8 @@ pub struct Asked {
     pub path: String,
     /// Query, decoded.
     pub query: HashMap<String, String>,
-    /// The three headers.
-    pub credentials: Credentials,
+    /// Headers: who signed it.
+    pub headers: HeaderMap,
     /// Body.
     pub body: Vec<u8>,
 }
@@ -135,7 +135,8 @@ pub(super) fn problem(status: u16, code: &str, message: &str, details: Option<&s
     wrapped(status, &Problem { code: code.into(), message: message.into(), details })
 }
 
-pub(super) fn unauthorized(why: Unauthorized) -> Reply {
+/// The 401 of a request that was not let in.
+pub fn unauthorized(why: Unauthorized) -> Reply {
     wrapped(401, &why.problem())
 }
 

@@ -58,7 +58,8 @@ impl RandomFaults {
             83..90 => Fault::Close(1_000 + rng.below(16) as u16),
             90..94 => Fault::Pause(up_to(rng, 500)),
             94..98 => {
-                let status = [403, 429, 500, 503][rng.below(4) as usize];
+                // Not 401 or 403: a client rightly stays away from those for half a minute.
+                let status = [429, 500, 503][rng.below(3) as usize];
                 Fault::Refuse { n: up_to(rng, 2), status }
             }
             _ => Fault::Restart(up_to(rng, 400)),

@@ -2,16 +2,16 @@
 
 use super::clock::Clock;
 use super::floor::Ask;
-use super::handle::VenueHandle;
-use super::keys::Keyring;
 use super::link::Link;
 use super::tap::Control;
+use crate::sim::keys::Keyring;
+use crate::sim::rest::unauthorized;
 use crate::sim::ws::Out;
 use crate::wire::auth::WS_PATH;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, StatusCode, header};
@@ -51,8 +51,8 @@ impl Passed {
     }
 }
 
-/// All routes of the exchange.
-pub(super) fn router(door: Door, _venue: VenueHandle) -> Router {
+/// The route of the WebSocket.
+pub(super) fn router(door: Door) -> Router {
     Router::new().route(WS_PATH, get(upgrade)).with_state(door)
 }
 
@@ -63,8 +63,9 @@ async fn upgrade(
     mut request: Request,
 ) -> Response {
     let now_ms = door.clock.now().ms();
-    let Some(account) = door.keys.account(request.headers(), "GET", WS_PATH, now_ms) else {
-        return answer(StatusCode::UNAUTHORIZED, "unauthorized");
+    let account = match door.keys.check(request.headers(), "GET", WS_PATH, now_ms) {
+        Ok(account) => account.0,
+        Err(why) => return unauthorized(why).into_response(),
     };
     let Some(key) = websocket_key(request.headers()) else {
         return answer(StatusCode::BAD_REQUEST, "not a websocket upgrade");

@@ -5,6 +5,7 @@ use super::handle::Call;
 use crate::event::Snapshot;
 use crate::sim::encode::Encoder;
 use crate::sim::replay::Replay;
+use crate::sim::rest::RestControl;
 use crate::sim::script::{Fault, Script};
 use crate::sim::truth::{Line, Truth};
 use crate::sim::venue::{Told, Venue, What};
@@ -39,6 +40,8 @@ pub(super) enum Ask {
 pub(super) struct Floor {
     pub(super) venue: Venue,
     pub(super) replay: Option<Replay>,
+    /// The REST side, where the script disturbs it.
+    pub(super) rest: Option<RestControl>,
     pub(super) ws: WsSpec,
     pub(super) script: Script,
     pub(super) truth: Truth,
@@ -73,6 +76,7 @@ impl Floor {
         Floor {
             venue,
             replay: None,
+            rest: None,
             ws,
             script,
             truth,
@@ -151,7 +155,7 @@ impl Floor {
         for step in self.script.due(self.clock.elapsed_ms()) {
             let fault = format!("{:?} on {}", step.fault, step.channel.name());
             self.truth.enter(Line::Fault { at_us: now.0, fault });
-            if matches!(step.fault, Fault::Pause(_) | Fault::Refuse { .. } | Fault::Restart(_)) {
+            if step.fault.strikes_everybody() {
                 self.struck.push(step.fault);
                 continue;
             }
@@ -171,6 +175,11 @@ impl Floor {
         match *fault {
             Fault::Pause(ms) => self.venue.pause(until(ms)),
             Fault::Refuse { n, status } => self.refuse = (n, status),
+            Fault::Rest(ref fault) => {
+                if let Some(rest) = &self.rest {
+                    rest.fail_now(fault.clone());
+                }
+            }
             Fault::Restart(ms) => {
                 self.down_until = until(ms);
                 self.down.send_replace(true);

@@ -4,7 +4,7 @@ use crate::sim::venue::Venue;
 use tokio::sync::{mpsc, oneshot};
 
 /// Something to be done on the task that owns the venue.
-pub(super) type Call = Box<dyn FnOnce(&mut Venue) + Send>;
+pub(in crate::sim) type Call = Box<dyn FnOnce(&mut Venue) + Send>;
 
 /// The exchange has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct VenueHandle {
 
 impl VenueHandle {
     /// A handle whose calls arrive at the receiver's other end.
-    pub(super) fn new(calls: mpsc::Sender<Call>) -> VenueHandle {
+    pub(in crate::sim) fn new(calls: mpsc::Sender<Call>) -> VenueHandle {
         VenueHandle { calls }
     }
 

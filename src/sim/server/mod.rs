@@ -12,20 +12,23 @@ mod clock;
 mod door;
 mod floor;
 mod handle;
-mod keys;
 mod link;
 mod tap;
 
 pub use clock::Clock;
+#[cfg(test)]
+pub(in crate::sim) use handle::Call;
 pub use handle::{Stopped, VenueHandle};
-pub use keys::Keyring;
 
+use super::keys::Keyring;
 use super::replay::Replay;
+use super::rest::{self, RestSpec};
 use super::script::Script;
 use super::truth::Truth;
 use super::venue::{Venue, VenueSpec};
 use super::ws::WsSpec;
 use crate::event::Snapshot;
+use crate::units::Money;
 use door::Door;
 use floor::Floor;
 use hyper::Request;
@@ -59,6 +62,10 @@ pub struct SimSpec {
     pub heartbeat: Duration,
     /// Who may come in.
     pub keys: Keyring,
+    /// The REST side.
+    pub rest: RestSpec,
+    /// Cash of every account at the start.
+    pub cash: Money,
     /// Faults.
     pub script: Script,
     /// Where it is kept what was issued.
@@ -74,6 +81,8 @@ impl Default for SimSpec {
             ws: WsSpec::default(),
             heartbeat: Duration::from_secs(10),
             keys: Keyring::default(),
+            rest: RestSpec::default(),
+            cash: Money::dollars(10_000),
             script: Script::default(),
             truth: Truth::counting(),
             replay: None,
@@ -123,12 +132,18 @@ pub async fn run(
         Some(replay) => replay.list(&mut venue),
         None => venue = Venue::new(venue_spec),
     }
+    for _ in 0..spec.keys.accounts() {
+        venue.open_account(spec.cash);
+    }
+    let venue_handle = VenueHandle::new(call_to);
+    let (routes, trouble) = rest::routes(venue_handle, spec.keys.clone(), clock, spec.rest);
     let mut floor = Floor::new(venue, spec.ws, spec.script, spec.truth, clock, down);
     floor.replay = replay;
+    floor.rest = Some(trouble);
     let (close, closed) = watch::channel(false);
     let floor = tokio::spawn(floor.run(calls, asks, closed));
     let door = Door { floor: ask_to, keys: spec.keys, clock, heartbeat: spec.heartbeat };
-    let app = TowerToHyperService::new(door::router(door, VenueHandle::new(call_to)));
+    let app = TowerToHyperService::new(door::router(door).merge(routes));
     let mut connections = JoinSet::new();
     let accepted = loop {
         tokio::select! {

@@ -20,7 +20,7 @@ impl Session {
             Fault::Garbage { kind, n, bytes, in_place: false } => {
                 self.add_garbage(kind, n, bytes, scene);
             }
-            Fault::Pause(_) | Fault::Refuse { .. } | Fault::Restart(_) => {
+            Fault::Pause(_) | Fault::Refuse { .. } | Fault::Restart(_) | Fault::Rest(_) => {
                 scene.struck.push(fault.clone());
             }
             _ => self.strike_frames(channel, fault, scene),

@@ -16,7 +16,7 @@ use kalshiflow::wire::auth::{KEY_HEADER, SIGNATURE_HEADER, Signer, TIMESTAMP_HEA
 use serde_json::json;
 use server::{Answer, Server};
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, sink};
 use tokio::net::TcpListener;
 
 /// Quick enough for a test, and otherwise as in life.
@@ -152,18 +152,26 @@ async fn a_server_that_is_not_kalshi_is_told_so_at_once() {
     }
 }
 
+/// Some such servers speak first, some wait for a word.
 #[tokio::test]
 async fn a_server_that_does_not_speak_http_is_not_kalshi() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = tokio::spawn(async move {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        socket.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n").await.unwrap();
-        let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
-    });
-    let error = status_error(&url).await;
-    assert!(matches!(error, RestError::NotKalshi { .. }), "{error:?}");
-    server.abort();
+    for waits in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                if waits {
+                    let _ = socket.read(&mut [0; 16]).await;
+                }
+                socket.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n").await.unwrap();
+                tokio::spawn(async move { tokio::io::copy(&mut socket, &mut sink()).await });
+            }
+        });
+        let error = status_error(&url).await;
+        assert!(matches!(error, RestError::NotKalshi { .. }), "{error:?}");
+        server.abort();
+    }
 }
 
 #[tokio::test]

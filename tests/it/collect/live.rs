@@ -17,7 +17,7 @@ fn beside<F, W>(
     feed: impl FnMut(FeedIo) -> F,
     watching: impl FnOnce(std::path::PathBuf) -> W,
 ) where
-    F: Future<Output = Result<FeedEnd, FeedError>>,
+    F: Future<Output = Result<FeedEnd, FeedError>> + Send + 'static,
     W: Future<Output = ()> + Send + 'static,
 {
     let (stop, stopped) = watch::channel(None);

@@ -1,5 +1,6 @@
 //! The collector: what it received is on disk or is a gap row, whatever happens to it.
 
+mod command;
 mod growing;
 mod live;
 
@@ -126,7 +127,7 @@ pub fn collect<F>(
     hear: &mut dyn FnMut(Notice),
 ) -> Collected
 where
-    F: Future<Output = Result<FeedEnd, FeedError>>,
+    F: Future<Output = Result<FeedEnd, FeedError>> + Send + 'static,
 {
     let (_stop, stopped) = watch::channel(None);
     runtime().block_on(collect::run(spec, None, feed, stopped, hear))
@@ -272,6 +273,42 @@ fn too_little_space_ends_the_session_with_a_gap_row_before_the_disk_is_full() {
     assert_eq!(log.sessions()[0].cause.as_deref(), Some("disk_full"));
     assert_eq!(gaps(&rows, GapCause::DiskFull).len(), 1);
     assert!(matches!(rows.last().unwrap().event.body, Body::Gap(_)));
+}
+
+/// A full disk ends the session; when there is space again the collector goes on in another one, which says
+/// since when something is missing.
+#[test]
+fn a_collector_that_waits_for_space_goes_on_by_itself() {
+    let Some(disk) = crate::faults::SmallDisk::mount(64 << 20) else {
+        return;
+    };
+    let data_dir = disk.path();
+    let waits = CollectSpec { min_free_bytes: 32 << 20, wait_for_space: true, ..spec(data_dir) };
+    let ballast = data_dir.join("ballast");
+    let (stop, stopped) = watch::channel(None);
+    let mut sessions = 0;
+    let mut hear = |notice| match notice {
+        Notice::Started { .. } => sessions += 1,
+        Notice::Status(status) if sessions == 1 && status.committed > 50 && !ballast.exists() => {
+            std::fs::write(&ballast, vec![1; 40 << 20]).unwrap();
+        }
+        Notice::Warning(_) => std::fs::remove_file(&ballast).unwrap(),
+        Notice::Status(status) if sessions == 2 && status.committed > 50 => {
+            stop.send_replace(Some("sigint"));
+        }
+        _ => {}
+    };
+    let run = collect::run(&waits, None, steady, stopped, &mut hear);
+    let done = runtime().block_on(async { tokio::time::timeout(PATIENCE, run).await }).unwrap();
+    assert!(done.failure.is_none(), "{:?}", done.failure);
+    assert_eq!((done.report.sessions, done.report.cause.as_str()), (2, "sigint"));
+    let (log, rows) = rows(data_dir);
+    assert_eq!(rows.len() as u64, done.report.committed);
+    let causes: Vec<_> = log.sessions().into_iter().map(|s| s.cause.unwrap()).collect();
+    assert_eq!(causes, ["disk_full", "sigint"]);
+    let holes = gaps(&rows, GapCause::DiskFull);
+    assert_eq!(holes.len(), 2, "one closes the first session, one opens the second");
+    assert_eq!(holes[1].since, log.sessions()[0].recv.unwrap().1);
 }
 
 #[test]

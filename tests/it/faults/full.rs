@@ -11,6 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 const DISK_BYTES: u64 = 256 << 20;
+/// Of it, what a round may use: the rest is taken once for all.
+const ROOM_BYTES: u64 = 32 << 20;
 
 /// A small disk in memory; gone when dropped.
 pub struct SmallDisk(tempfile::TempDir);
@@ -48,10 +50,9 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Fills the disk but for `leave` bytes.
-fn ballast(disk: &Path, leave: u64) {
-    let path = disk.join("ballast");
-    let mut file = File::create(&path).unwrap();
+/// Fills the disk with the file `name`, but for `leave` bytes.
+fn ballast(disk: &Path, name: &str, leave: u64) {
+    let mut file = File::create(disk.join(name)).unwrap();
     let chunk = vec![1u8; 1 << 20];
     while file.write_all(&chunk).is_ok() {}
     let full = file.metadata().unwrap().len();
@@ -102,14 +103,14 @@ fn export(data_dir: &Path) -> Result<bool, String> {
 fn round(disk: &Path, rng: &mut Rng, stops: &mut [u64; 2]) -> Result<(), String> {
     let data = disk.join("data");
     // Anything from "no file can be created" to "all but the export fits".
-    ballast(disk, spread(rng, 0, 24 << 20));
+    ballast(disk, "ballast", spread(rng, 0, ROOM_BYTES));
     let (committed, error) = record_until_full(&data, 1);
     let free = || std::fs::remove_file(disk.join("ballast")).unwrap();
     stops[0] += u64::from(error.is_some());
     match error {
         None => {
             free();
-            ballast(disk, spread(rng, 0, 1 << 20));
+            ballast(disk, "ballast", spread(rng, 0, 1 << 20));
             stops[1] += u64::from(export(&data)?);
             free();
         }
@@ -139,7 +140,8 @@ fn round(disk: &Path, rng: &mut Rng, stops: &mut [u64; 2]) -> Result<(), String>
 #[test]
 fn a_disk_that_fills_up_stops_the_writer_and_costs_no_committed_row() {
     let Some(disk) = SmallDisk::mount(DISK_BYTES) else { return };
-    let (n, mut good, mut lost, mut stops) = (times(60, 200), 0, 0, [0; 2]);
+    ballast(disk.path(), "rest", ROOM_BYTES);
+    let (n, mut good, mut lost, mut stops) = (times(200, 1_000), 0, 0, [0; 2]);
     for i in 0..n {
         match round(disk.path(), &mut Rng::stream(4, "full", i), &mut stops) {
             Ok(()) => good += 1,

@@ -29,14 +29,14 @@ impl Drop for Mounted<'_> {
     }
 }
 
-/// `None`, after saying so, where this process may not mount.
-fn mount<'a>(args: &[&str], at: &'a Path) -> Option<Mounted<'a>> {
+/// False, after saying so, where this process may not mount.
+fn mount(args: &[&str], at: &Path) -> bool {
     let done = Command::new("mount").args(args).arg(at).output();
-    if done.is_ok_and(|o| o.status.success()) {
-        return Some(Mounted(at));
+    let done = done.is_ok_and(|o| o.status.success());
+    if !done {
+        say("SKIPPED: a hidden or read-only folder needs the right to mount (root)");
     }
-    say("SKIPPED: a hidden or read-only folder needs the right to mount (root)");
-    None
+    done
 }
 
 /// Writes, loses the folder at a random moment, and goes on; `None` if the loss cannot be brought about here.
@@ -63,7 +63,10 @@ fn round(loss: Loss, rng: &mut Rng) -> Option<Result<(), String>> {
             std::fs::rename(&log, &aside).unwrap();
             std::fs::create_dir(&log).map(|()| None).unwrap()
         }
-        _ => Some(mount(&["-t", "tmpfs", "-o", "ro,size=64k", "tmpfs"], &log)?),
+        _ => match mount(&["-t", "tmpfs", "-o", "ro,size=64k", "tmpfs"], &log) {
+            true => Some(Mounted(&log)),
+            false => return None,
+        },
     };
     for row_id in committed + 1..=committed + 1 + rng.below(3_000) {
         if writer.append(&tickers, record(row_id)).is_err() {
@@ -101,9 +104,13 @@ fn read_only(dir: &Path, log: &Path) -> Option<Result<(), String>> {
     crashed.append(&tickers(), record(200)).unwrap();
     crashed.commit().unwrap();
     drop(crashed);
-    let path = log.to_str()?;
-    let _bound = mount(&["--bind", path], log)?;
-    let _bound = mount(&["-o", "remount,bind,ro"], log)?;
+    if !mount(&["--bind", log.to_str()?], log) {
+        return None;
+    }
+    let _bound = Mounted(log);
+    if !mount(&["-o", "remount,bind,ro"], log) {
+        return None;
+    }
     if let Ok(_) | Err(StoreError::Corrupt { .. }) = Writer::open(dir, session(3)) {
         return Some(Err("a writer starts, or speaks of damage".into()));
     }

@@ -264,7 +264,7 @@ fn a_power_cut_leaves_a_log_that_opens_with_every_committed_row() {
         let writing = scope.spawn(|| script(dir.path(), recorder, &appended));
         for image in images {
             let after = lay_down(&image);
-            if tally.images.is_multiple_of(times(48, 8)) {
+            if tally.images.is_multiple_of(times(48, 64)) {
                 cut_again(after.path(), image.committed, &mut tally);
             }
             let outcome =
