@@ -5,11 +5,12 @@
 //! the end of the recording). Nothing else may stand there, and the book that the rows add up to must be the
 //! exchange's own, row by row.
 
-use crate::book::{Book, Change};
-use crate::event::{Body, Event, GapCause, MarketId, Record, Tickers};
+mod part;
+
+use crate::event::{Body, Event, GapCause, Record, Tickers};
 use crate::sim::truth::{Connection, Fate, Truth, event_print};
-use crate::sim::venue::book_print;
 use crate::wire::frame_value;
+use part::{BookRow, Books, Part, Row, RowKind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -82,41 +83,6 @@ pub struct Comparer<'a> {
     part: Part,
     /// Frames behind the last rows of the connection before this part, until its end is told.
     behind: Vec<String>,
-}
-
-/// What is recorded of one connection.
-#[derive(Default)]
-struct Part {
-    rows: Vec<Row>,
-    /// Subscription, first and last missing number.
-    gaps: Vec<(u32, u64, u64)>,
-    ended: bool,
-}
-
-/// A row with a number.
-struct Row {
-    sid: u32,
-    seq: u64,
-    what: RowKind,
-}
-
-enum RowKind {
-    /// Fingerprints of content and of the book after it; the latter for rows that touched a known book.
-    Frame {
-        print: u64,
-        market: MarketId,
-        change: Option<BookRow>,
-    },
-    Unreadable,
-    SetAside,
-    Gap {
-        market: MarketId,
-    },
-}
-
-enum BookRow {
-    Delta(crate::event::Delta),
-    Snapshot(Box<crate::event::Snapshot>),
 }
 
 impl<'a> Comparer<'a> {
@@ -325,37 +291,6 @@ impl<'a> Comparer<'a> {
                         )
                     });
                 }
-            }
-        }
-    }
-}
-
-/// The recording's books on one connection.
-#[derive(Default)]
-struct Books(BTreeMap<MarketId, (u32, Book)>);
-
-impl Books {
-    /// Applies a row; the fingerprint of the book after it, where the book is known.
-    fn change(&mut self, sid: u32, market: MarketId, change: &BookRow) -> Option<u64> {
-        let (owner, book) = self.0.entry(market).or_default();
-        match change {
-            BookRow::Snapshot(snapshot) => {
-                *owner = sid;
-                book.snapshot(snapshot);
-            }
-            BookRow::Delta(delta) => {
-                if !matches!(book.delta(delta), Ok(Change::Level { .. })) {
-                    return None;
-                }
-            }
-        }
-        Some(book_print(book))
-    }
-
-    fn gap(&mut self, sid: u32, market: MarketId) {
-        for (id, (owner, book)) in &mut self.0 {
-            if *id == market || (market == MarketId::NONE && (*owner == sid || sid == 0)) {
-                book.invalidate();
             }
         }
     }

@@ -3,14 +3,14 @@
 
 use super::MarketArgs;
 use crate::check::collect::{Comparer, Comparison};
-use crate::cli::exit::{self, Code, Failure, OrFail};
+use crate::cli::exit::{self, Code, Failure};
 use crate::cli::printer;
-use crate::collect::{self, CollectReport, CollectSpec, Definition, FeedFailure, FeedIo};
-use crate::config::{Endpoint, ExchangeEnv, Settings};
+use crate::collect::{self, CollectReport, CollectSpec, FeedIo, Scout};
+use crate::config::{ExchangeEnv, Settings};
 use crate::feed::access::Access;
-use crate::feed::discover::{MarketFilter, sweep};
+use crate::feed::discover::{self, MarketFilter};
 use crate::feed::rest::{RestClient, RestTiming};
-use crate::feed::{self, Channel, Command, FeedSpec, Timing};
+use crate::feed::{self, Channel, FeedSpec, Timing};
 use crate::sim::script::{RandomFaults, Script};
 use crate::sim::server::{self, SimReport, SimSpec};
 use crate::sim::truth::Truth;
@@ -18,16 +18,17 @@ use crate::sim::ws::WsSpec;
 use crate::store::{Filter, Log};
 use crate::wire::rest::StatusFilter;
 use serde::Serialize;
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-/// How often new markets are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
-/// Commands that wait for the feed.
-const COMMANDS: usize = 16;
+/// The faults strike from the first moment on: the first connection may take some attempts.
+const FIRST_CONNECT: Duration = Duration::from_secs(60);
+/// A year: what is longer is a slip of the finger.
+const MINUTES_MAX: f64 = 525_600.0;
+/// Less space than this is no place for a log.
+const MIN_FREE_BYTES: u64 = 64 << 20;
 
 /// Options of `kflow sim soak`.
 #[derive(clap::Args, Debug)]
@@ -105,98 +106,54 @@ async fn soak(args: &Args, data_dir: &Path) -> Result<(SimReport, CollectReport)
     let (stop, stopped) = watch::channel(false);
     let exchange = tokio::spawn(server::run(listener, spec, stopped));
     let settings = Settings::default();
-    let access = Access::resolve(&settings, ExchangeEnv::Sim, Some(&url)).or_fail(Code::Config)?;
+    let access = Access::resolve(&settings, ExchangeEnv::Sim, Some(&url)).map_err(exit::access)?;
     let collected = collect(args, data_dir, &access).await;
     stop.send_replace(true);
     let report = exchange.await?.map_err(super::failure)?;
     Ok((report, collected?))
 }
 
+/// Runs the collector as `kflow collect --discover` does.
 async fn collect(args: &Args, data_dir: &Path, access: &Access) -> Result<CollectReport, Failure> {
     let seed = args.markets.seed;
-    let mut client = RestClient::new(access, RestTiming::default(), seed).or_fail(Code::Remote)?;
-    let markets = open_markets(&mut client, args.markets.markets).await?;
+    let connected = RestClient::connect(access, RestTiming::default(), seed).await;
+    let mut client = connected.map_err(exit::rest)?;
+    let filter = MarketFilter {
+        status: Some(StatusFilter::Open),
+        limit: args.markets.markets as usize,
+        ..MarketFilter::default()
+    };
+    let markets = discover::sweep(&mut client, &filter).await.map_err(exit::discover)?;
     let spec = CollectSpec {
         data_dir: data_dir.to_owned(),
         source: format!("sim:seed={seed}"),
-        exchange_env: "sim".into(),
+        exchange_env: access.endpoint.env.word().to_owned(),
         flags: Vec::new(),
-        markets,
-        run_for: Some(Duration::from_secs_f64(args.minutes.max(0.0) * 60.0)),
-        min_free_bytes: 64 << 20,
+        markets: Vec::new(),
+        run_for: Some(Duration::from_secs_f64(args.minutes.clamp(0.0, MINUTES_MAX) * 60.0)),
+        min_free_bytes: MIN_FREE_BYTES,
         wait_for_space: false,
         sample: 1,
         export_every: None,
         retention: None,
     };
-    let (_stop, stopped) = watch::channel(None);
-    let limit = args.markets.markets;
-    let feed = |io: FeedIo| {
-        let (access, rest) = (access.clone(), RestClient::new(access, RestTiming::default(), seed));
-        async move { follow(io, &access, rest?, limit).await }
-    };
-    let done = collect::run(&spec, feed, stopped, &mut |_| {}).await;
-    match done.failure {
-        Some(failure) => Err(Failure::new(Code::Runtime, failure)),
-        None => Ok(done.report),
-    }
-}
-
-/// The feed, and beside it somebody who keeps its markets up to date.
-async fn follow(
-    io: FeedIo,
-    access: &Access,
-    mut client: RestClient,
-    limit: u32,
-) -> Result<(), FeedFailure> {
-    let Endpoint { ws, .. } = &access.endpoint;
-    let spec = FeedSpec {
-        ws_url: ws.clone(),
+    let scout = Scout::new(client, &markets, Some(filter), None);
+    let feed_spec = FeedSpec {
+        ws_url: access.endpoint.ws.clone(),
         signer: Some(access.signer.clone()),
         tls: access.tls.clone(),
         channels: vec![Channel::OrderbookDelta, Channel::Trade, Channel::MarketLifecycle],
         use_yes_price: false,
-        timing: Timing { first_connect: Duration::from_secs(60), ..Timing::default() },
-        seed: 0,
+        timing: Timing { first_connect: FIRST_CONNECT, ..Timing::default() },
+        seed,
     };
-    let FeedIo { markets, out, commands: mut asked, stop } = io;
-    let (to, commands) = mpsc::channel(COMMANDS);
-    let rotate = async move {
-        let mut sweeps = tokio::time::interval(SWEEP);
-        sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            let command = tokio::select! {
-                Some(command) = asked.recv() => command,
-                _ = sweeps.tick() => match open_markets(&mut client, limit).await {
-                    Ok(open) => Command::Markets(open.into_iter().map(|m| m.ticker).collect()),
-                    // The faults strike here as well: the next sweep will do.
-                    Err(_) => continue,
-                },
-            };
-            if to.send(command).await.is_err() {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        ended = feed::run(spec, markets, out, commands, stop) => {
-            ended?;
-            Ok(())
-        }
-        () = rotate => std::future::pending().await,
+    let feed = |io: FeedIo| feed::run(feed_spec.clone(), io.markets, io.out, io.commands, io.stop);
+    let (_stop, stopped) = watch::channel(None);
+    let done = collect::run(&spec, Some(scout), feed, stopped, &mut |_| {}).await;
+    match done.failure {
+        Some(failure) => Err(Failure::new(Code::Runtime, failure)),
+        None => Ok(done.report),
     }
-}
-
-async fn open_markets(client: &mut RestClient, limit: u32) -> Result<Vec<Definition>, Failure> {
-    let limit = limit as usize;
-    let filter =
-        MarketFilter { status: Some(StatusFilter::Open), limit, ..MarketFilter::default() };
-    let objects = sweep(client, &filter).await.or_fail(Code::Remote)?;
-    let definition = |object: &Value| {
-        let ticker = object.get("ticker").and_then(Value::as_str)?.to_owned();
-        Some(Definition { ticker, json: object.to_string().into() })
-    };
-    Ok(objects.iter().filter_map(definition).collect())
 }
 
 fn weigh(truth: &Truth, data_dir: &Path) -> Result<Comparison, Failure> {

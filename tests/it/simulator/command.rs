@@ -58,7 +58,19 @@ fn a_script_that_does_not_fit_is_named_with_its_line() {
 #[test]
 fn soak_accounts_for_every_message() {
     let minutes = if std::env::var("KFLOW_LONG").is_ok() { "10" } else { "0.2" };
-    let args = ["sim", "soak", "--minutes", minutes, "--markets", "24", "--rate", "1000", "--faults", "120", "--json"];
+    let args = [
+        "sim",
+        "soak",
+        "--minutes",
+        minutes,
+        "--markets",
+        "24",
+        "--rate",
+        "1000",
+        "--faults",
+        "120",
+        "--json",
+    ];
     let out = kflow(&args).output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success(), "{said}\n{}", String::from_utf8_lossy(&out.stdout));

@@ -35,8 +35,10 @@ fn a_cut_ends_without_a_word_in_the_middle_of_the_frames() {
 #[test]
 fn a_reset_is_a_reset() {
     let (_, (_, end)) = until_end(r#"{"after_frames":300,"do":"reset"}"#);
-    let reset = |e: &Error| matches!(e, Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionReset);
-    let without_goodbye = |e: &Error| matches!(e, Error::Protocol(ProtocolError::ResetWithoutClosingHandshake));
+    let reset =
+        |e: &Error| matches!(e, Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionReset);
+    let without_goodbye =
+        |e: &Error| matches!(e, Error::Protocol(ProtocolError::ResetWithoutClosingHandshake));
     // What the client has not read yet is thrown away by a reset; it may still read an end first.
     assert!(matches!(&end, End::Error(e) if reset(e) || without_goodbye(e)), "{end:?}");
 }

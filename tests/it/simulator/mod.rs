@@ -28,7 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn small() -> SimSpec {
     SimSpec {
-        venue: VenueSpec { markets: 12, rate_per_s: 2_000, lifetime_ms: 60_000, ..VenueSpec::default() },
+        venue: VenueSpec {
+            markets: 12,
+            rate_per_s: 2_000,
+            lifetime_ms: 60_000,
+            ..VenueSpec::default()
+        },
         truth: Truth::kept(),
         ..SimSpec::default()
     }
@@ -91,7 +96,8 @@ fn what_is_read_is_what_was_issued() {
             let channels = ["orderbook_delta", "trade"];
             client.send(&subscribe(i as u64 + 1, &channels, &[ticker])).await;
         }
-        let wish = json!({"id": 99, "cmd": "subscribe", "params": {"channels": ["market_lifecycle_v2"]}});
+        let wish =
+            json!({"id": 99, "cmd": "subscribe", "params": {"channels": ["market_lifecycle_v2"]}});
         client.send(&wish).await;
         client.read(4_000).await
     });
@@ -145,10 +151,8 @@ fn pings_come_and_who_does_not_pong_is_dropped() {
 
 #[test]
 fn tickers_and_lifecycles_are_told_and_closed_books_are_empty() {
-    let spec = SimSpec {
-        venue: VenueSpec { markets: 3, lifetime_ms: 3_000, ..small().venue },
-        ..small()
-    };
+    let spec =
+        SimSpec { venue: VenueSpec { markets: 3, lifetime_ms: 3_000, ..small().venue }, ..small() };
     serve(spec, |address| async move {
         let mut client = Client::connect(address).await;
         let params = json!({"channels": ["ticker", "market_lifecycle_v2"]});
@@ -198,7 +202,8 @@ fn a_recording_is_told_again_with_numbers_of_its_own() {
             body: e.body.clone(),
         })
         .collect();
-    let replay = Replay::new(listed.collect(), Box::new(played.into_iter()), Speed::TimesE3(2_000_000));
+    let replay =
+        Replay::new(listed.collect(), Box::new(played.into_iter()), Speed::TimesE3(2_000_000));
     let wanted: Vec<String> = tape.infos.iter().map(|i| i.ticker.clone()).collect();
     let spec = SimSpec { replay: Some(replay), ..small() };
     let want = tape.events.iter().filter(|e| matches!(e.body, Body::Delta(_))).count();
