@@ -19,6 +19,9 @@ const CONNECTION: &str = "kflow_connection";
 /// Frames that the feed sets aside: kept as bytes, applied nowhere.
 const SET_ASIDE: [&str; 3] = ["duplicate", "late", "rewind"];
 
+/// Rows by which a connection is recognised.
+const SAMPLE_ROWS: usize = 16;
+
 /// How a recording compares with the truth. Counts of frames, if nothing else is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Comparison {
@@ -193,7 +196,8 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    /// The connection of the truth that this part is of: the next one on which its rows fit.
+    /// The connection of the truth that this part is of: of those that are left, the first one that most of
+    /// its rows fit.
     fn find(&self, part: &Part) -> Option<usize> {
         let fits = |c: &Connection, r: &Row| match r.what {
             RowKind::Frame { print, .. } => c
@@ -203,14 +207,16 @@ impl<'a> Comparer<'a> {
                 .is_some_and(|stamp| stamp.print == print),
             _ => false,
         };
-        // Book rows carry times and sizes; replies may be the same on every connection.
+        // Book rows carry times and sizes; replies may be the same on several connections.
         let telling = |r: &&Row| matches!(r.what, RowKind::Frame { change: Some(_), .. });
-        let sample: Vec<&Row> = part.rows.iter().rev().filter(telling).take(16).collect();
+        let sample: Vec<&Row> = part.rows.iter().rev().filter(telling).take(SAMPLE_ROWS).collect();
         let sample = if sample.is_empty() { part.rows.iter().collect() } else { sample };
-        (self.next..self.truth.connections.len()).find(|number| {
-            let connection = &self.truth.connections[*number];
-            sample.iter().any(|r| fits(connection, r))
-        })
+        let fitting = |number: usize| {
+            let connection = &self.truth.connections[number];
+            sample.iter().filter(|r| fits(connection, r)).count()
+        };
+        let left = (self.next..self.truth.connections.len()).rev();
+        left.max_by_key(|number| fitting(*number)).filter(|number| fitting(*number) > 0)
     }
 
     fn weigh(&mut self, number: usize, part: &Part) {

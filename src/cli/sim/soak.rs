@@ -25,6 +25,8 @@ use tokio::sync::watch;
 
 /// The faults strike from the first moment on: the first connection may take some attempts.
 const FIRST_CONNECT: Duration = Duration::from_secs(60);
+/// Under so many faults the usual waits would leave little time for anything else.
+const BACKOFF: Duration = Duration::from_millis(20);
 /// A year: what is longer is a slip of the finger.
 const MINUTES_MAX: f64 = 525_600.0;
 /// Less space than this is no place for a log.
@@ -39,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     minutes: f64,
     /// Faults per minute
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", default_value_t = 30)]
     faults: u32,
     /// Where the log is written; without it, to a temporary folder that is removed if all is well
     #[arg(long, value_name = "DIR")]
@@ -144,7 +146,7 @@ async fn collect(args: &Args, data_dir: &Path, access: &Access) -> Result<Collec
         tls: access.tls.clone(),
         channels: vec![Channel::OrderbookDelta, Channel::Trade, Channel::MarketLifecycle],
         use_yes_price: false,
-        timing: Timing { first_connect: FIRST_CONNECT, ..Timing::default() },
+        timing: Timing { first_connect: FIRST_CONNECT, backoff: BACKOFF, ..Timing::default() },
         seed,
     };
     let feed = |io: FeedIo| feed::run(feed_spec.clone(), io.markets, io.out, io.commands, io.stop);
