@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Delta, Gap, Snapshot};
+use crate::event::{Delta, Gap, MarketId, Snapshot};
 use crate::sim::truth::{Line, delta_print, snapshot_print};
 use crate::sim::venue::Face;
 use crate::units::{Price, Qty, Side, TsNs, TsUs};
