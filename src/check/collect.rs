@@ -29,7 +29,7 @@ pub struct Comparison {
     pub connections: u64,
     /// Numbered frames that the exchange issued.
     pub issued: u64,
-    /// Of these, recorded with the same content, or kept as the unreadable bytes that were sent.
+    /// Of these, recorded with the same content, or with what a fault sent in their place.
     pub recorded: u64,
     /// Of these, covered by a gap row.
     pub in_gaps: u64,
@@ -276,6 +276,10 @@ impl<'a> Comparer<'a> {
                 if fate == Some(&Fate::Garbled) && mark() {
                     self.report.recorded += 1;
                 }
+            }
+            // What was sent in its place may be readable and say anything.
+            RowKind::Frame { .. } if fate == Some(&Fate::Garbled) && mark() => {
+                self.report.recorded += 1;
             }
             RowKind::Frame { print, market, change } => {
                 let same = stamp.is_some_and(|s| s.print == *print);
