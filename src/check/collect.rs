@@ -5,11 +5,12 @@
 //! the end of the recording). Nothing else may stand there, and the book that the rows add up to must be the
 //! exchange's own, row by row.
 
-use crate::book::{Book, Change};
-use crate::event::{Body, Event, GapCause, MarketId, Record, Tickers};
+mod part;
+
+use crate::event::{Body, Event, GapCause, Record, Tickers};
 use crate::sim::truth::{Connection, Fate, Truth, event_print};
-use crate::sim::venue::book_print;
 use crate::wire::frame_value;
+use part::{BookRow, Books, Part, Row, RowKind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -18,6 +19,9 @@ const CONNECTION: &str = "kflow_connection";
 /// Frames that the feed sets aside: kept as bytes, applied nowhere.
 const SET_ASIDE: [&str; 3] = ["duplicate", "late", "rewind"];
 
+/// Rows by which a connection is recognised.
+const SAMPLE_ROWS: usize = 16;
+
 /// How a recording compares with the truth. Counts of frames, if nothing else is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Comparison {
@@ -25,7 +29,7 @@ pub struct Comparison {
     pub connections: u64,
     /// Numbered frames that the exchange issued.
     pub issued: u64,
-    /// Of these, recorded with the same content, or kept as the unreadable bytes that were sent.
+    /// Of these, recorded with the same content, or with what a fault sent in their place.
     pub recorded: u64,
     /// Of these, covered by a gap row.
     pub in_gaps: u64,
@@ -82,41 +86,6 @@ pub struct Comparer<'a> {
     part: Part,
     /// Frames behind the last rows of the connection before this part, until its end is told.
     behind: Vec<String>,
-}
-
-/// What is recorded of one connection.
-#[derive(Default)]
-struct Part {
-    rows: Vec<Row>,
-    /// Subscription, first and last missing number.
-    gaps: Vec<(u32, u64, u64)>,
-    ended: bool,
-}
-
-/// A row with a number.
-struct Row {
-    sid: u32,
-    seq: u64,
-    what: RowKind,
-}
-
-enum RowKind {
-    /// Fingerprints of content and of the book after it; the latter for rows that touched a known book.
-    Frame {
-        print: u64,
-        market: MarketId,
-        change: Option<BookRow>,
-    },
-    Unreadable,
-    SetAside,
-    Gap {
-        market: MarketId,
-    },
-}
-
-enum BookRow {
-    Delta(crate::event::Delta),
-    Snapshot(Box<crate::event::Snapshot>),
 }
 
 impl<'a> Comparer<'a> {
@@ -227,7 +196,8 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    /// The connection of the truth that this part is of: the next one on which its rows fit.
+    /// The connection of the truth that this part is of: of those that are left, the first one that most of
+    /// its rows fit.
     fn find(&self, part: &Part) -> Option<usize> {
         let fits = |c: &Connection, r: &Row| match r.what {
             RowKind::Frame { print, .. } => c
@@ -237,14 +207,16 @@ impl<'a> Comparer<'a> {
                 .is_some_and(|stamp| stamp.print == print),
             _ => false,
         };
-        // Book rows carry times and sizes; replies may be the same on every connection.
+        // Book rows carry times and sizes; replies may be the same on several connections.
         let telling = |r: &&Row| matches!(r.what, RowKind::Frame { change: Some(_), .. });
-        let sample: Vec<&Row> = part.rows.iter().rev().filter(telling).take(16).collect();
+        let sample: Vec<&Row> = part.rows.iter().rev().filter(telling).take(SAMPLE_ROWS).collect();
         let sample = if sample.is_empty() { part.rows.iter().collect() } else { sample };
-        (self.next..self.truth.connections.len()).find(|number| {
-            let connection = &self.truth.connections[*number];
-            sample.iter().any(|r| fits(connection, r))
-        })
+        let fitting = |number: usize| {
+            let connection = &self.truth.connections[number];
+            sample.iter().filter(|r| fits(connection, r)).count()
+        };
+        let left = (self.next..self.truth.connections.len()).rev();
+        left.max_by_key(|number| fitting(*number)).filter(|number| fitting(*number) > 0)
     }
 
     fn weigh(&mut self, number: usize, part: &Part) {
@@ -305,6 +277,10 @@ impl<'a> Comparer<'a> {
                     self.report.recorded += 1;
                 }
             }
+            // What was sent in its place may be readable and say anything.
+            RowKind::Frame { .. } if fate == Some(&Fate::Garbled) && mark() => {
+                self.report.recorded += 1;
+            }
             RowKind::Frame { print, market, change } => {
                 let same = stamp.is_some_and(|s| s.print == *print);
                 if !same || !mark() {
@@ -325,37 +301,6 @@ impl<'a> Comparer<'a> {
                         )
                     });
                 }
-            }
-        }
-    }
-}
-
-/// The recording's books on one connection.
-#[derive(Default)]
-struct Books(BTreeMap<MarketId, (u32, Book)>);
-
-impl Books {
-    /// Applies a row; the fingerprint of the book after it, where the book is known.
-    fn change(&mut self, sid: u32, market: MarketId, change: &BookRow) -> Option<u64> {
-        let (owner, book) = self.0.entry(market).or_default();
-        match change {
-            BookRow::Snapshot(snapshot) => {
-                *owner = sid;
-                book.snapshot(snapshot);
-            }
-            BookRow::Delta(delta) => {
-                if !matches!(book.delta(delta), Ok(Change::Level { .. })) {
-                    return None;
-                }
-            }
-        }
-        Some(book_print(book))
-    }
-
-    fn gap(&mut self, sid: u32, market: MarketId) {
-        for (id, (owner, book)) in &mut self.0 {
-            if *id == market || (market == MarketId::NONE && (*owner == sid || sid == 0)) {
-                book.invalidate();
             }
         }
     }

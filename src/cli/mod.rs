@@ -9,7 +9,6 @@ pub mod conformance;
 pub mod data;
 #[cfg(all(feature = "frames", feature = "learn"))]
 pub mod demo;
-pub mod duration;
 pub mod env;
 #[cfg(feature = "learn")]
 pub mod eval;

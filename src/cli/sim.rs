@@ -52,7 +52,7 @@ struct MarketArgs {
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     rate: u32,
     /// Life of a market from opening to close
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = super::duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = super::amount::duration)]
     lifetime: Duration,
 }
 

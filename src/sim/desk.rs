@@ -29,7 +29,8 @@ use crate::market::TickRange;
 use crate::rng::Rng;
 use crate::units::{Money, Price, Side};
 use crate::wire::convert::uuid_text;
-use crate::wire::portfolio::{FillRow, Private, Settlement};
+use crate::wire::portfolio::{FillRow, Settlement};
+use crate::wire::private::Private;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Whether orders are taken.

@@ -4,16 +4,13 @@ use super::StoreError;
 use super::chunk::{Builder, Head, KINDS};
 use super::codec;
 use super::column::{Effort, Packer};
-use super::guard::{Guarded, guarded};
-use super::reader::{LiveReader, Reader};
+use super::reader::SealedReader;
 use super::segment::{LocalMarket, SegmentEnd, SegmentHead};
 use super::unpack::unpack;
 use crate::event::{MarketId, Record};
 use crate::units::TsNs;
-use redb::StorageBackend;
-use redb::backends::InMemoryBackend;
 use serde::{Serialize, de::DeserializeOwned};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Markets that the rows of a fuzzed chunk may name.
 const MARKETS: u32 = 256;
@@ -82,13 +79,12 @@ fn again<T: Serialize + DeserializeOwned>(sealed: &[u8]) -> Option<bool> {
     Some(codec::unseal::<T>(&first).is_ok_and(|row| codec::seal(&row) == first))
 }
 
-/// Reads `bytes` as the file of a segment, all of it; how many rows it holds.
+/// Reads the file `path` as a sealed segment, all of it; how many rows it holds.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn segment(bytes: &[u8]) -> Result<u64, StoreError> {
-    let path = PathBuf::from("fuzzed");
-    let reader = open(&path, bytes)?;
+pub fn segment(path: &Path) -> Result<u64, StoreError> {
+    let reader = SealedReader::open(path)?;
     reader.head()?;
     reader.end()?;
     let markets: Vec<MarketId> = (0..reader.markets()?.len() as u32).map(MarketId).collect();
@@ -97,14 +93,4 @@ pub fn segment(bytes: &[u8]) -> Result<u64, StoreError> {
         rows += reader.records(i, head, &markets)?.len() as u64;
     }
     Ok(rows)
-}
-
-fn open(path: &Path, bytes: &[u8]) -> Result<LiveReader, StoreError> {
-    let memory = InMemoryBackend::new();
-    let fill = memory.set_len(bytes.len() as u64).and_then(|()| memory.write(0, bytes));
-    fill.map_err(|e| StoreError::io(path, e))?;
-    let db = guarded(path, || {
-        redb::Builder::new().create_with_backend(memory).map_err(|e| StoreError::redb(path, e))
-    })?;
-    Reader::new(path.to_owned(), Guarded::new(db))
 }

@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod market;
 pub mod orders;
 pub mod portfolio;
+pub mod private;
 pub mod rest;
 mod scan;
 pub mod text;

@@ -38,5 +38,8 @@ pub fn chunk(bytes: &[u8]) {
 /// The small rows of a segment, its header among them, and the file as a whole.
 pub fn segment(bytes: &[u8]) {
     assert!(fuzz::small_rows(bytes).is_ok());
-    let _ = fuzz::segment(bytes);
+    let path = std::env::temp_dir().join(format!("kflow-fuzz-{}", std::process::id()));
+    std::fs::write(&path, bytes).unwrap();
+    let _ = fuzz::segment(&path);
+    std::fs::remove_file(&path).unwrap();
 }

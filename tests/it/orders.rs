@@ -3,7 +3,8 @@
 use crate::shared::shared;
 use kalshiflow::units::{Money, Qty};
 use kalshiflow::wire::orders::{CancelAck, OrderAck, Problem};
-use kalshiflow::wire::portfolio::{OrderState, OrderStatus, PositionFrame, PositionPage};
+use kalshiflow::wire::portfolio::{OrderState, OrderStatus, PositionPage};
+use kalshiflow::wire::private::PositionFrame;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Delta, Gap, Snapshot};
+use crate::event::{Delta, Gap, MarketId, Snapshot};
 use crate::sim::truth::{Line, delta_print, snapshot_print};
 use crate::sim::venue::Face;
 use crate::units::{Price, Qty, Side, TsNs, TsUs};
@@ -120,4 +120,20 @@ fn what_was_never_issued_is_invented() {
     let twice = row(1, 4, None, 0, Body::Other("duplicate".into()));
     let report = weigh(vec![vec![start()], frames(0, 1..=4), vec![twice], frames(0, 5..=11)]);
     assert!(report.holds() && report.set_aside == 1, "{report:?}");
+}
+
+#[test]
+fn what_a_fault_sent_in_the_place_of_a_frame_counts_as_recorded() {
+    let mut truth = truth();
+    truth.enter(Line::Fate { c: 0, sid: 1, seq: 5, fate: Fate::Garbled });
+    let mut tickers = Tickers::default();
+    tickers.intern("M");
+    let after = || [vec![gap(GapCause::BadFrame, 1, 0, 0)], frames(0, 6..=11)].concat();
+    for body in [Body::Bad("x".into()), Body::Other("ok".into())] {
+        let garbled = vec![row(1, 5, None, u32::MAX, body)];
+        let rows = [vec![start()], frames(0, 1..=4), garbled, after()].concat();
+        let report = compare(&truth, &tickers, rows);
+        assert!(report.holds() && report.recorded == 11, "{report:?}");
+        assert_eq!(report.books_checked, 4, "behind the gap the book is unknown");
+    }
 }

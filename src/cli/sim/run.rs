@@ -2,7 +2,7 @@
 
 use super::{MarketArgs, replay};
 use crate::cli::exit::{Code, Failure, OrFail};
-use crate::cli::printer;
+use crate::cli::{printer, signals};
 use crate::sim::replay::Speed;
 use crate::sim::script::Script;
 use crate::sim::server::{self, SimReport, SimSpec};
@@ -14,7 +14,6 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Options of `kflow sim run`.
@@ -65,15 +64,12 @@ async fn serve(args: Args) -> Result<(), Failure> {
     };
     let hint = "choose another address with --bind; port 0 picks a free one";
     let listener = TcpListener::bind(args.bind).await.or_hint(Code::Config, hint)?;
-    let (stop, stopped) = watch::channel(false);
     // Before the address is told: whoever reads it may stop us at once.
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut signals = signals::listen("the truth may lack its last lines")?;
+    let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        // Either way it is over: a signal came, or nobody can send one any more.
+        let _ = signals.wait_for(Option::is_some).await;
         stop.send_replace(true);
     });
     announce(&listener, &args)?;

@@ -3,12 +3,12 @@
 
 use super::MarketArgs;
 use crate::check::collect::{Comparer, Comparison};
-use crate::cli::exit::{self, Code, Failure, OrFail};
+use crate::cli::exit::{self, Code, Failure};
 use crate::cli::printer;
 use crate::collect::{self, CollectReport, CollectSpec, FeedIo, Scout};
 use crate::config::{ExchangeEnv, Settings};
 use crate::feed::access::Access;
-use crate::feed::discover::{MarketFilter, sweep};
+use crate::feed::discover::{self, MarketFilter};
 use crate::feed::rest::{RestClient, RestTiming};
 use crate::feed::{self, Channel, FeedSpec, Timing};
 use crate::sim::script::{RandomFaults, Script};
@@ -23,6 +23,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+/// The faults strike from the first moment on: the first connection may take some attempts.
+const FIRST_CONNECT: Duration = Duration::from_secs(60);
+/// Under so many faults the usual waits would leave little time for anything else.
+const BACKOFF: Duration = Duration::from_millis(20);
+/// A year: what is longer is a slip of the finger.
+const MINUTES_MAX: f64 = 525_600.0;
+/// Less space than this is no place for a log.
+const MIN_FREE_BYTES: u64 = 64 << 20;
+
 /// Options of `kflow sim soak`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -32,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     minutes: f64,
     /// Faults per minute
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", default_value_t = 30)]
     faults: u32,
     /// Where the log is written; without it, to a temporary folder that is removed if all is well
     #[arg(long, value_name = "DIR")]
@@ -99,43 +108,45 @@ async fn soak(args: &Args, data_dir: &Path) -> Result<(SimReport, CollectReport)
     let (stop, stopped) = watch::channel(false);
     let exchange = tokio::spawn(server::run(listener, spec, stopped));
     let settings = Settings::default();
-    let access = Access::resolve(&settings, ExchangeEnv::Sim, Some(&url)).or_fail(Code::Config)?;
+    let access = Access::resolve(&settings, ExchangeEnv::Sim, Some(&url)).map_err(exit::access)?;
     let collected = collect(args, data_dir, &access).await;
     stop.send_replace(true);
     let report = exchange.await?.map_err(super::failure)?;
     Ok((report, collected?))
 }
 
+/// Runs the collector as `kflow collect --discover` does.
 async fn collect(args: &Args, data_dir: &Path, access: &Access) -> Result<CollectReport, Failure> {
     let seed = args.markets.seed;
-    let mut client = RestClient::new(access, RestTiming::default(), seed).or_fail(Code::Remote)?;
+    let connected = RestClient::connect(access, RestTiming::default(), seed).await;
+    let mut client = connected.map_err(exit::rest)?;
     let filter = MarketFilter {
         status: Some(StatusFilter::Open),
         limit: args.markets.markets as usize,
         ..MarketFilter::default()
     };
-    let objects = sweep(&mut client, &filter).await.or_fail(Code::Remote)?;
-    let scout = Scout::new(client, &objects, Some(filter), None);
+    let markets = discover::sweep(&mut client, &filter).await.map_err(exit::discover)?;
     let spec = CollectSpec {
         data_dir: data_dir.to_owned(),
         source: format!("sim:seed={seed}"),
-        exchange_env: "sim".into(),
+        exchange_env: access.endpoint.env.word().to_owned(),
         flags: Vec::new(),
         markets: Vec::new(),
-        run_for: Some(Duration::from_secs_f64(args.minutes.max(0.0) * 60.0)),
-        min_free_bytes: 64 << 20,
+        run_for: Some(Duration::from_secs_f64(args.minutes.clamp(0.0, MINUTES_MAX) * 60.0)),
+        min_free_bytes: MIN_FREE_BYTES,
         wait_for_space: false,
         sample: 1,
         export_every: None,
         retention: None,
     };
+    let scout = Scout::new(client, &markets, Some(filter), None);
     let feed_spec = FeedSpec {
         ws_url: access.endpoint.ws.clone(),
         signer: Some(access.signer.clone()),
         tls: access.tls.clone(),
         channels: vec![Channel::OrderbookDelta, Channel::Trade, Channel::MarketLifecycle],
         use_yes_price: false,
-        timing: Timing { first_connect: Duration::from_secs(60), ..Timing::default() },
+        timing: Timing { first_connect: FIRST_CONNECT, backoff: BACKOFF, ..Timing::default() },
         seed,
     };
     let feed = |io: FeedIo| feed::run(feed_spec.clone(), io.markets, io.out, io.commands, io.stop);

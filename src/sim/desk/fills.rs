@@ -7,7 +7,8 @@ use crate::units::{Money, Price, Qty, Side, TsUs};
 use crate::wire::convert::{time_text, uuid_text};
 use crate::wire::frame::Fill;
 use crate::wire::orders::BookSide;
-use crate::wire::portfolio::{FillRow, OrderStatus, PositionFrame, Private, UpdateReason};
+use crate::wire::portfolio::{FillRow, OrderStatus, UpdateReason};
+use crate::wire::private::{PositionFrame, Private};
 use serde_json::{Map, json};
 
 /// One fill from the side of one order.

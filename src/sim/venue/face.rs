@@ -9,7 +9,8 @@ use crate::units::{Price, Qty, Side};
 pub struct Face {
     book: Book,
     print: u64,
-    /// Contracts traded. Nobody in the crowd ever closes a position, so this is the open interest as well.
+    /// Contracts traded. Shown as the open interest as well: the crowd never closes a position, and what
+    /// accounts close is small beside it.
     pub volume: Qty,
     /// The last trade: price of YES and size.
     pub last: Option<(Price, Qty)>,

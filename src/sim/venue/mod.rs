@@ -11,6 +11,7 @@ mod definition;
 mod face;
 mod floor;
 mod life;
+mod listing;
 
 pub use definition::{Definition, FeeType, Phase, Structure};
 pub(in crate::sim) use face::mix;

@@ -103,8 +103,10 @@ pub(super) fn garbage(kind: Garbage, like: &str, bytes: u32) -> Out {
     }
 }
 
-/// The frame with a market and a price of another kind, type and numbers kept.
+/// The frame with a market, a price and levels of another kind, type and numbers kept.
 fn wrong(like: &str, value: &str) -> String {
     let head = like.split(",\"msg\":").next().unwrap_or_default().trim_end_matches('}');
-    format!("{head},\"msg\":{{\"market_ticker\":{value},\"price_dollars\":{value}}}}}")
+    let keys = ["market_ticker", "price_dollars", "yes_dollars_fp"];
+    let msg = keys.map(|key| format!("\"{key}\":{value}")).join(",");
+    format!("{head},\"msg\":{{{msg}}}}}")
 }
