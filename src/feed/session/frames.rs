@@ -52,6 +52,7 @@ impl Session {
             self.counters.bad += 1;
             let event = Event { body: Body::Bad(why.into()), ..place(now, 0) };
             self.records.push(Record { event, raw: bytes.map(Into::into) });
+            self.subscriptions.doubt();
         }
     }
 

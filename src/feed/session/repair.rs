@@ -38,9 +38,11 @@ impl Session {
         } else if self.carries_books(near) {
             let near = Event { market: MarketId::NONE, body: Body::Other("".into()), ..*near };
             self.books_broken(now, &near, gap);
+        } else {
+            // If it had a number, the subscription's next frame shows the hole; if it was the last word of
+            // a subscription, the list shows that.
+            self.subscriptions.doubt();
         }
-        // Without subscription and market the frame had a number that nobody knows: if it counted, the
-        // subscription's next frame shows the hole.
     }
 
     /// True if books come by the subscription of `near`.

@@ -23,6 +23,9 @@ const CHUNK_MARKETS: usize = 250;
 /// Unanswered commands in a row before the channel, and then the connection, is replaced.
 const RESUBSCRIBE_AFTER: u32 = 2;
 const RECONNECT_AFTER: u32 = 3;
+/// This often the exchange is asked what is subscribed: a subscription that ended unheard looks like one of
+/// quiet markets.
+const CHECK_NS: u64 = 120_000 * MS_NS;
 /// First and longest pause after "too many requests".
 const QUIET_MS: (u64, u64) = (500, 30_000);
 const MS_NS: u64 = 1_000_000;
@@ -42,6 +45,8 @@ pub(super) struct Subscriptions {
     /// Ask for the list of subscriptions: something was said that does not fit.
     doubt: bool,
     doubt_after_ns: u64,
+    /// When to doubt without a reason; 0: not yet planned.
+    check_ns: u64,
     /// Markets that the exchange will not have on this connection.
     refused: BTreeSet<MarketId>,
     /// Markets that had no room; forgotten when there is some.
@@ -129,6 +134,7 @@ impl Subscriptions {
             quiet_ms: QUIET_MS.0,
             doubt: false,
             doubt_after_ns: 0,
+            check_ns: 0,
             refused: BTreeSet::new(),
             crowded_out: BTreeSet::new(),
             rng,
@@ -141,7 +147,7 @@ impl Subscriptions {
         self.commands.clear();
         self.next_id = 1;
         self.quiet_until_ns = 0;
-        self.doubt = false;
+        (self.doubt, self.check_ns) = (false, 0);
         self.refused.clear();
         self.crowded_out.clear();
     }
@@ -211,19 +217,39 @@ impl Subscriptions {
                 self.lines[i].busy = Some(id);
             }
         }
-        if self.doubt && self.doubt_after_ns <= now_ns {
+        self.check(now_ns, to);
+    }
+
+    /// Asks for the list of subscriptions where there is reason, or none since long.
+    fn check(&mut self, now_ns: u64, to: &mut Outbox<'_>) {
+        if self.check_ns <= now_ns {
+            self.doubt |= self.check_ns > 0;
+            self.check_ns = now_ns.saturating_add(CHECK_NS);
+        }
+        if self.doubt && self.any_open() && self.doubt_after_ns <= now_ns {
             self.doubt = false;
             self.doubt_after_ns = now_ns.saturating_add(self.slow_ns);
             self.send(now_ns, Ask::List, 0, Vec::new(), to);
         }
     }
 
+    /// Something came that cannot be made sense of.
+    pub(super) fn doubt(&mut self) {
+        self.doubt = true;
+    }
+
     /// When [`Subscriptions::expire`] or [`Subscriptions::sync`] have something to do next.
     pub(super) fn wake_ns(&self) -> Option<u64> {
         let replies = self.commands.values().map(|c| c.due_ns);
-        let pauses = self.lines.iter().map(|l| l.not_before_ns).chain([self.quiet_until_ns]);
-        let doubt = self.doubt.then_some(self.doubt_after_ns.max(self.quiet_until_ns));
-        replies.chain(pauses.filter(|at| *at > 0)).chain(doubt).min()
+        let pauses = self.lines.iter().map(|l| l.not_before_ns).chain([self.check_ns]);
+        let doubt = (self.doubt && self.any_open()).then_some(self.doubt_after_ns);
+        let paused = [self.quiet_until_ns].into_iter().chain(pauses).filter(|at| *at > 0);
+        let commands = paused.chain(doubt).map(|at| at.max(self.quiet_until_ns));
+        replies.chain(commands).min()
+    }
+
+    fn any_open(&self) -> bool {
+        self.lines.iter().any(|l| l.sid.is_some())
     }
 
     /// Commands that were not answered in time.

@@ -130,13 +130,19 @@ impl Subscriptions {
 
     /// The open subscriptions, as the exchange sees them: what it does not have has ended.
     fn listed(&mut self, id: Option<u64>, list: &[Value]) -> Vec<News> {
-        self.take(id);
-        let known: BTreeSet<u64> =
-            list.iter().filter_map(|entry| entry.get("sid").and_then(Value::as_u64)).collect();
-        let lost = |l: &Line| {
+        let sid = |entry: &Value| entry.get("sid").and_then(Value::as_u64);
+        let known: Option<BTreeSet<u64>> = list.iter().map(sid).collect();
+        let asked = self.take(id).is_some();
+        // A list that may be older than the last command proves nothing.
+        let fresh = id.is_some_and(|id| id + 1 == self.next_id);
+        let Some(known) = known.filter(|_| asked && fresh) else {
+            self.doubt = true;
+            return Vec::new();
+        };
+        let is_gone = |l: &Line| {
             l.busy.is_none() && l.sid.is_some_and(|sid| !known.contains(&u64::from(sid)))
         };
-        let gone: Vec<usize> = (0..self.lines.len()).filter(|i| lost(&self.lines[*i])).collect();
+        let gone: Vec<usize> = (0..self.lines.len()).filter(|i| is_gone(&self.lines[*i])).collect();
         gone.into_iter().flat_map(|i| self.ended(i, false)).collect()
     }
 

@@ -88,6 +88,8 @@ impl Desk {
             // The server's heartbeat: silence is another story.
             self.session.alive(at(self.now_ns));
             self.session.tick(at(self.now_ns));
+            let next = self.session.wake_ns();
+            assert!(next.is_none_or(|at| at > self.now_ns), "a deadline that stays due is a storm");
             self.collect();
         }
     }
@@ -265,6 +267,45 @@ fn a_frame_that_comes_twice_is_kept_and_not_applied() {
 }
 
 #[test]
+fn a_whole_session_said_again_changes_nothing() {
+    let mut desk = Desk::ready();
+    (3..500).for_each(|seq| desk.delta("A", seq, "1.00"));
+    let before = desk.session.book("A");
+    desk.snapshot("A", 1);
+    desk.snapshot("B", 2);
+    (3..500).for_each(|seq| desk.delta("A", seq, "1.00"));
+    assert_eq!(desk.session.book("A"), before);
+    let counters = desk.session.counters();
+    assert_eq!((counters.duplicates, counters.gaps, desk.reconnects.len()), (499, 0, 0));
+}
+
+#[test]
+fn a_snapshot_that_was_overtaken_by_newer_deltas_is_not_applied() {
+    let mut desk = Desk::ready();
+    desk.delta("A", 4, "1.00");
+    desk.snapshot("A", 5);
+    desk.snapshot("B", 6);
+    desk.delta("A", 7, "1.00");
+    let before = desk.session.book("A");
+    desk.snapshot("A", 3);
+    assert_eq!(desk.session.book("A"), before);
+    let counters = desk.session.counters();
+    assert_eq!((counters.late, counters.missing, counters.open_gaps), (1, 1, 0));
+    desk.reader.check_identity();
+}
+
+#[test]
+fn a_delta_before_the_first_snapshot_is_dropped_by_the_book_and_kept_by_the_log() {
+    let mut desk = Desk::with(&books(), &["A"]);
+    desk.delta("A", 1, "5.00");
+    assert!(!desk.known("A"));
+    desk.snapshot("A", 2);
+    let book = levels(&desk.session.book("A").unwrap());
+    assert_eq!(book.values().copied().collect::<Vec<_>>(), [1_000]);
+    desk.reader.check_identity();
+}
+
+#[test]
 fn a_numbering_that_begins_again_ends_the_connection() {
     let mut desk = Desk::ready();
     desk.delta("A", 1, "1.00");
@@ -437,6 +478,22 @@ fn an_answer_that_fits_nothing_asks_for_the_list_and_heeds_it() {
     desk.say(json!({"type": "ok", "id": 2, "msg": []}));
     desk.expect_sent(&[("subscribe", &["A", "B"])]);
     assert_eq!(desk.causes, [GapCause::Reconnect]);
+}
+
+#[test]
+fn a_subscription_that_ended_unheard_is_found_by_asking_now_and_then() {
+    let mut desk = Desk::ready();
+    desk.pass(119 * S);
+    desk.expect_sent(&[]);
+    desk.pass(2 * S);
+    desk.expect_sent(&[("list_subscriptions", &[])]);
+    desk.say(json!({"type": "ok", "id": 2, "msg": [{"channel": "orderbook_delta", "sid": 1}]}));
+    assert!(desk.known("A"));
+    desk.pass(120 * S);
+    desk.expect_sent(&[("list_subscriptions", &[])]);
+    desk.say(json!({"type": "ok", "id": 3, "msg": [{"channel": "trade", "sid": 2}]}));
+    desk.expect_sent(&[("subscribe", &["A", "B"])]);
+    assert!(!desk.known("A"));
 }
 
 #[test]

@@ -210,6 +210,8 @@ impl World {
         }
         if self.session.wake_ns().is_some_and(|at| at <= self.now_ns) {
             self.session.tick(self.now());
+            let next = self.session.wake_ns();
+            assert!(next.is_none_or(|at| at > self.now_ns), "a deadline that stays due is a storm");
         }
         self.collect();
     }
@@ -255,8 +257,8 @@ impl World {
         self.model.faults = Faults::default();
         self.pace_ms = 200;
         let give_up_ns = self.now_ns + 300 * S;
-        // Answers that were lost before are noticed by their deadlines only.
-        let calm_ns = self.now_ns + 60 * S;
+        // Answers and last words that were lost before are noticed by their deadlines only.
+        let calm_ns = self.now_ns + 150 * S;
         while self.now_ns < calm_ns {
             self.step();
         }
