@@ -2,22 +2,25 @@
 //! whether it has an edge.
 //!
 //! ```text
-//!  recorded files ─► intake ─► store (redb log) ─► dataset (Parquet) ─► features::pipeline (polars)
-//!                      │            │
-//!                     wire         replay ─► features::Observer ─► env ─► agent ─► report
-//!                      │                          │                 │
-//!                     book  ◄─────────────────────┘              broker (ledger, fees, fills)
+//!  exchange ─► feed (signed WebSocket, REST) ─► collect ─┐
+//!  recorded files ─► intake ─────────────────────────────┴► store (redb log) ─► dataset (Parquet)
+//!                      │                                       │                    │
+//!                     wire, book                            replay         features::pipeline (polars)
+//!                                                              └─► features::Observer ─► env ─► agent ─► report
+//!  sim (an exchange to practise on: matching, crowds, faults)                            │
+//!                                                              broker (ledger, fees, fills)
 //! ```
 //!
 //! # Invariants
 //! 1. Nothing is lost silently: every missing message is a row that says so ([`event::Gap`]).
 //! 2. Money is exact: integers, never floats ([`units`]); the ledger's identities hold at every step.
-//! 3. One engine: import, replay, training and evaluation run the same book, observation, fill and
+//! 3. One engine: collecting, import, replay, training and evaluation run the same book, observation, fill and
 //!    ledger code.
 //! 4. No result flatters: fees, depth and held-out data are in the number, with baselines beside it.
 //! 5. A room imports only rooms above it in the list below; each heavy crate has one room (`redb`,
 //!    `bincode` in [`store`]; `arrow`, `parquet` in [`dataset`]; `polars` in its bridge and in the
-//!    pipeline and report of [`features`]; `burn` in [`agent`]; the environment of the process in
+//!    pipeline and report of [`features`]; `burn` in [`agent`]; `tokio_tungstenite` and `reqwest` in
+//!    [`feed`], `axum` in [`sim`]; `rsa` and `ring` in [`wire::auth`]; the environment of the process in
 //!    [`config`]). `tests/it/house.rs` enforces it.
 //! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report) and `env` do no IO, spawn
 //!    nothing and read no clock: time arrives in the event.
@@ -40,7 +43,9 @@
 //! * The command line's arguments stand beside the command that reads them, not in one `args.rs`: a
 //!   command is then one file.
 //! * Models are judged in [`agent`], which therefore stands below [`replay`]; the exchange and the
-//!   synthetic tapes of [`sim`] know only the ground, the wire and the book.
+//!   synthetic tapes of [`sim`] know only the ground, the wire, the book and the broker's fees.
+//! * [`feed`] stands below [`intake`]: live frames and recorded ones are accounted for by the same
+//!   [`intake::Accountant`].
 
 // ground: imports nothing of ours
 pub mod units;

@@ -73,6 +73,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
                 tickers: (!market.is_empty()).then_some(market),
                 recv_from: from,
                 recv_to: to,
+                ..Filter::default()
             };
             build(&common, &filter)
         }

@@ -202,7 +202,7 @@ impl LogThread {
             return false;
         }
         self.deltas += 1;
-        self.deltas % self.ports.sample != 0
+        !self.deltas.is_multiple_of(self.ports.sample)
     }
 
     /// Measures, and tells the collector what it has to know.

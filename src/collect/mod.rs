@@ -213,7 +213,8 @@ where
             failure,
             Some(CollectError::DiskFull { .. } | CollectError::Store(StoreError::Full { .. }))
         );
-        if !(full && spec.wait_for_space) || !wait_for_space(spec, &mut stop, ends, hear).await {
+        let waits = full && spec.wait_for_space;
+        if !(waits && wait_for_space(spec, &mut stop, ends, hear).await) {
             return Collected { report, failure };
         }
         before = Some(report);

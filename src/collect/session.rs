@@ -37,7 +37,7 @@ enum Why {
     /// It cannot go on.
     Failure(&'static str, CollectError),
     /// The log thread ended by itself; `None`: it died.
-    Log(Option<Ended>),
+    Log(Option<Box<Ended>>),
 }
 
 type Upkept = Result<(ExportSummary, Pruning), DatasetError>;
@@ -128,7 +128,7 @@ impl Session<'_> {
             Why::Fed(Ok(_)) => ("finished", None, None),
             Why::Fed(Err(e)) => ("feed_failed", Some(CollectError::Feed(e)), None),
             Why::Failure(cause, failure) => (cause, Some(failure), None),
-            Why::Log(ended) => ("error", None, Some(ended)),
+            Why::Log(ended) => ("error", None, Some(ended.map(|ended| *ended))),
         };
         if cause == GapCause::DiskFull.word() {
             let gap = gap_of_all(GapCause::DiskFull, log_thread::now());
@@ -151,7 +151,7 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 biased;
-                ended = &mut self.ended => return Why::Log(ended.ok()),
+                ended = &mut self.ended => return Why::Log(ended.ok().map(Box::new)),
                 Ok(cause) = terms.stop.wait_for(Option::is_some) => {
                     return Why::Cause(cause.unwrap_or("error"));
                 }

@@ -52,7 +52,7 @@ pub(super) struct Source {
 pub(super) fn bind(dir: &Path) -> std::io::Result<UnixListener> {
     let path = dir.join(NAME);
     match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
         _ => UnixListener::bind(path),
     }
 }

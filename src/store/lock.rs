@@ -16,7 +16,16 @@ pub fn check_free(data_dir: &Path) -> Result<(), StoreError> {
 
 /// The right to write the log; given back when dropped or when the process dies.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a child that this process is just about to start holds it open too, until
+    /// it runs another program.
+    fn drop(&mut self) {
+        // If this fails, the end of the process does it.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -47,6 +56,6 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| writeln!(file, "{}", std::process::id()))
             .map_err(|e| StoreError::io(&path, e))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 }

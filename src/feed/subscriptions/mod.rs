@@ -167,8 +167,7 @@ impl Subscriptions {
     pub(super) fn follows(&self, market: MarketId) -> bool {
         let comes =
             |c: &Sent| matches!(c.ask, Ask::Subscribe | Ask::Add) && c.markets.contains(&market);
-        self.markets(Channel::OrderbookDelta).contains(&market)
-            || self.commands.values().any(|c| comes(c))
+        self.markets(Channel::OrderbookDelta).contains(&market) || self.commands.values().any(comes)
     }
 
     /// True if `sid` may be the name of a subscription that has just begun, or is about to.

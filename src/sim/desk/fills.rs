@@ -25,8 +25,8 @@ impl Desk {
     /// Books the fills in `facts[from..]`; appends what a lack of margin makes it cancel.
     pub(super) fn book(&mut self, market: &mut MarketRef<'_>, facts: &mut Vec<Fact>, from: usize) {
         let mut touched = Vec::new();
-        for at in from..facts.len() {
-            let Fact::Fill { maker, taker, side, yes_price, qty } = facts[at] else { continue };
+        for fact in &facts[from..] {
+            let Fact::Fill { maker, taker, side, yes_price, qty } = *fact else { continue };
             let sides = [(maker, Role::Maker, side.other()), (taker, Role::Taker, side)];
             let orders = sides.map(|(place, ..)| self.at(market.ticker, place));
             if orders == [None, None] {

@@ -25,11 +25,13 @@ const BATCHES: usize = 4;
 /// Turns between two flushes of the truth file.
 const TURNS_PER_FLUSH: u64 = 512;
 
+/// A connection's number and its frames, or an HTTP status.
+type Admission = Result<(usize, mpsc::Receiver<Vec<Out>>), u16>;
+
 /// What the connections ask of the floor.
 pub(super) enum Ask {
-    /// Somebody whose signature was right wants to come in: a connection number and its frames, or an
-    /// HTTP status.
-    Knock(Option<u32>, oneshot::Sender<Result<(usize, mpsc::Receiver<Vec<Out>>), u16>>),
+    /// Somebody whose signature was right wants to come in.
+    Knock(Option<u32>, oneshot::Sender<Admission>),
     /// A command of a connection.
     Text(usize, String),
     /// A connection is over.
@@ -208,7 +210,7 @@ impl Floor {
         }
     }
 
-    fn knock(&mut self, account: Option<u32>) -> Result<(usize, mpsc::Receiver<Vec<Out>>), u16> {
+    fn knock(&mut self, account: Option<u32>) -> Admission {
         if self.refuse.0 > 0 {
             self.refuse.0 -= 1;
             return Err(self.refuse.1);

@@ -61,6 +61,7 @@ fn signatures_of_rsa_keys_differ_each_time_and_are_256_bytes() {
 
 /// Our own verifier could share a mistake with our signer; OpenSSL does not.
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn openssl_accepts_an_rsa_signature_with_a_salt_of_32_bytes() {
     let Ok(version) = Command::new("openssl").arg("version").output() else {
         eprintln!("SKIPPED openssl_accepts_an_rsa_signature: `openssl` is not installed");
