@@ -55,9 +55,6 @@ pub enum Lost {
     /// The exchange does not accept our credentials any more.
     #[error("the exchange no longer accepts the credentials")]
     Refused,
-    /// One channel was opened twice.
-    #[error("a channel was opened twice")]
-    TwoSubscriptions,
 }
 
 /// A duration in nanoseconds; saturates.

@@ -41,20 +41,18 @@ impl Subscriptions {
         }
     }
 
+    /// A channel was opened, if that is what the command asked for. Without such a command it may be an old
+    /// answer, and what it names an old subscription: the next subscribe will be told which one is open.
     fn subscribed(&mut self, id: Option<u64>, channel: &str, sid: u32) -> Vec<News> {
-        let Some(i) = self.lines.iter().position(|l| l.channel.word() == channel) else {
-            self.doubt = true;
-            return Vec::new();
-        };
-        let sent = self.take(id).filter(|s| s.ask == Ask::Subscribe && s.line == i);
-        match self.lines[i].sid {
-            Some(open) if open == sid => return Vec::new(),
-            // Whose frames are the right ones cannot be known.
-            Some(_) => return vec![News::Lost(Lost::TwoSubscriptions)],
-            None => {}
+        match self.take(id).filter(|s| s.ask == Ask::Subscribe) {
+            Some(sent) if self.lines[sent.line].channel.word() == channel => {
+                vec![self.opened(sent.line, sid, sent.markets, true)]
+            }
+            _ => {
+                self.doubt = true;
+                Vec::new()
+            }
         }
-        let markets = sent.map(|s| s.markets).unwrap_or_default();
-        vec![self.opened(i, sid, markets, true)]
     }
 
     fn opened(&mut self, i: usize, sid: u32, markets: Vec<MarketId>, anew: bool) -> News {
