@@ -1,6 +1,7 @@
 //! A recording told again, at any speed, to whoever subscribes.
 //!
-//! The markets of the recording are listed from the start; the telling begins with the first connection.
+//! The markets of the recording are listed from the start; the telling begins a moment after the first
+//! subscription, so that the others of the same client stand as well.
 //! Subscription ids, numbers and receive times are those of the new connections, exchange times those of the
 //! recording.
 
@@ -13,6 +14,9 @@ use crate::units::{TsNs, TsUs};
 const FRAMES_PER_TURN: usize = 2_048;
 /// At full speed the telling rests while a connection has so many frames waiting.
 const WAITING_MAX: usize = 8_192;
+
+/// Time from the first subscription to the first frame, microseconds.
+const SETTLE_US: i64 = 250_000;
 
 /// One event of a recording.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +46,8 @@ pub struct Replay {
     frames: Box<dyn Iterator<Item = Played> + Send>,
     speed: Speed,
     next: Option<Played>,
+    /// When somebody listened first.
+    heard: Option<TsUs>,
     /// Receive time of the first frame, and when it was told.
     begin: Option<(TsNs, TsUs)>,
     told: u64,
@@ -60,7 +66,7 @@ impl Replay {
         frames: Box<dyn Iterator<Item = Played> + Send>,
         speed: Speed,
     ) -> Replay {
-        Replay { markets, frames, speed, next: None, begin: None, told: 0 }
+        Replay { markets, frames, speed, next: None, heard: None, begin: None, told: 0 }
     }
 
     /// Lists the markets of the recording.
@@ -70,9 +76,14 @@ impl Replay {
         }
     }
 
-    /// Tells what is due; `waiting` is how many frames the slowest connection has before it.
+    /// Tells what is due, to whoever listens; `waiting` is how many frames the slowest connection has before
+    /// it.
     pub fn play(&mut self, venue: &mut Venue, waiting: usize) {
         let now = venue.now();
+        let heard = *self.heard.get_or_insert(now);
+        if now.0 < heard.0.saturating_add(SETTLE_US) {
+            return;
+        }
         for _ in 0..FRAMES_PER_TURN {
             let Some(played) = self.next.take().or_else(|| self.frames.next()) else { return };
             let (first, begun) = *self.begin.get_or_insert((played.recv, now));
@@ -160,7 +171,9 @@ mod tests {
         let mut replay = Replay::new(vec![market], Box::new(tape().into_iter()), speed);
         replay.list(&mut venue);
         replay.play(&mut venue, waiting);
-        venue.advance(TsUs(spec.start.0 + us));
+        venue.advance(TsUs(spec.start.0 + SETTLE_US));
+        replay.play(&mut venue, waiting);
+        venue.advance(TsUs(spec.start.0 + SETTLE_US + us));
         replay.play(&mut venue, waiting);
         let mut told = Vec::new();
         venue.take(&mut told);

@@ -147,8 +147,8 @@ impl Floor {
         match &mut self.replay {
             Some(replay) => {
                 self.venue.advance(now);
-                let sessions = self.sessions.iter().flatten();
-                if let Some(waiting) = sessions.map(|s| s.0.waiting()).max() {
+                let listening = self.sessions.iter().flatten().filter(|s| s.0.is_listening());
+                if let Some(waiting) = listening.map(|s| s.0.waiting()).max() {
                     replay.play(&mut self.venue, waiting);
                 }
             }

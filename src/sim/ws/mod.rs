@@ -174,6 +174,11 @@ impl Session {
         self.issue(at, Issue { kind: "ticker", msg: &text, ..Issue::default() }, scene);
     }
 
+    /// True while anything is subscribed.
+    pub fn is_listening(&self) -> bool {
+        !self.subs.is_empty()
+    }
+
     /// True if somebody here wants tickers.
     pub fn wants_tickers(&self) -> bool {
         self.subs.iter().any(|s| s.channel == Channel::Ticker)
