@@ -130,6 +130,10 @@ pub fn config(error: ConfigError) -> Failure {
             "correct that line or remove it; every key is optional".to_owned()
         }
         ConfigError::Url { .. } => "give the address as shown".to_owned(),
+        ConfigError::KeyAsPath => {
+            "KALSHI_PRIVATE_KEY_CONTENT takes the text of a key; KALSHI_PRIVATE_KEY_PATH and key_file name a file"
+                .to_owned()
+        }
         ConfigError::KeyFileText(_) => {
             "the file must hold the private key as it was downloaded".to_owned()
         }

@@ -22,7 +22,7 @@ pub enum Credentials {
         /// The private key, PEM.
         pem: Secret,
     },
-    /// The well-known key of the built-in exchange.
+    /// The well-known key of the built-in exchange, which also lets in who has a key of their own.
     Simulator,
 }
 
@@ -58,6 +58,10 @@ fn unescape(pem: &Secret) -> Secret {
 }
 
 fn read_key(path: &Path, allow_open: bool) -> Result<Secret, ConfigError> {
+    // An easy mistake, and the path of a missing file is shown.
+    if path.to_string_lossy().contains("-----BEGIN") {
+        return Err(ConfigError::KeyAsPath);
+    }
     let read = |why| ConfigError::Read { path: path.to_path_buf(), why };
     let file = std::fs::File::open(path).map_err(read)?;
     let mode = mode(&file.metadata().map_err(read)?);

@@ -69,6 +69,9 @@ pub enum ConfigError {
     /// A key file with bytes that are no text, or far too large for a key.
     #[error("the key file {} is not a PEM text", .0.display())]
     KeyFileText(PathBuf),
+    /// The key itself where the path of its file belongs. It is not shown.
+    #[error("the path of the key file holds a key in place of a path")]
+    KeyAsPath,
     /// A word where only some are known.
     #[error("{name} is `{value}`; it can be {known}")]
     Word {

@@ -114,6 +114,16 @@ fn a_key_file_that_others_can_read_is_refused_unless_that_is_wanted() {
 }
 
 #[test]
+fn a_key_in_the_place_of_its_path_is_not_shown() {
+    let mut place = Place::new();
+    place.env.key_id = Some("id".to_owned());
+    place.env.key_path =
+        Some("-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----".into());
+    let error = place.key(ExchangeEnv::Prod).unwrap_err();
+    assert!(matches!(error, ConfigError::KeyAsPath), "{error}");
+}
+
+#[test]
 fn an_unusable_key_file_is_named() {
     let mut place = Place::new();
     place.env.key_id = Some("id".to_owned());

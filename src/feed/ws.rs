@@ -8,7 +8,7 @@
 //! **Invariant:** at most one connection is open or being opened.
 
 use super::backoff::{Backoff, Trouble};
-use super::connect::{self, Socket};
+use super::connect::{self, ConnectError, Socket};
 use super::read::read;
 use super::skew::Skew;
 use super::{Action, Batch, Command, Counters, FeedEnd, FeedError, FeedSpec, Lost, Now, Session};
@@ -126,16 +126,24 @@ impl Driver {
 
     /// Tries until a connection stands; `None` when told to stop.
     async fn connect(&mut self) -> Result<Option<Socket>, FeedError> {
+        let mut resigned = false;
         loop {
             let (spec, mut skew, clock) = (self.spec.clone(), self.skew, self.clock);
             let now_ms = || clock.now().wall.ms();
             let attempt = async { (connect::open(&spec, &mut skew, now_ms).await, skew) };
             let Some((result, skew)) = self.meanwhile(attempt).await else { return Ok(None) };
+            let corrected = skew.offset_ms() != self.skew.offset_ms();
             self.skew = skew;
             let error = match result {
                 Ok(socket) => return Ok(Some(socket)),
                 Err(error) => error,
             };
+            // The one refusal that time heals: it was signed by a wrong clock, which we now know. Once only: a
+            // refusal is no reason to ask a third time.
+            if matches!(error, ConnectError::Unauthorized) && corrected && !resigned {
+                resigned = true;
+                continue;
+            }
             let first = self.session.connections() == 0;
             let patience = self.spec.timing.first_connect;
             if first && (error.is_final() || self.clock.start.elapsed() >= patience) {

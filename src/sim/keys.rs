@@ -61,6 +61,13 @@ impl Default for Keyring {
 }
 
 impl Keyring {
+    /// The simulator's own key, and that of `signer` for the same account: who has a key tries it out here.
+    pub fn with(signer: &Signer) -> Keyring {
+        let mut ring = Keyring::default();
+        ring.add(signer.key_id(), signer.verifier(), AccountId(0));
+        ring
+    }
+
     /// Enters a key that belongs to `account`.
     pub fn add(&mut self, key_id: &str, key: Verifier, account: AccountId) {
         self.keys.insert(key_id.to_owned(), (key, account));

@@ -7,10 +7,12 @@ use kalshiflow::feed::{
     self, Batch, Channel, Command, ConnectError, Counters, FeedEnd, FeedError, FeedSpec, Timing,
     tls,
 };
+use kalshiflow::units::TsUs;
 use kalshiflow::wire::auth::{KEY_HEADER, SIGNATURE_HEADER, Signer, TIMESTAMP_HEADER, WS_PATH};
+use kalshiflow::wire::convert::time_text;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -253,6 +255,42 @@ async fn the_upgrade_is_signed_as_the_exchange_wants_it() {
     assert_eq!(accepted, Some(("sim".to_owned(), true)));
     drop(socket);
     feed.end().await;
+}
+
+/// Our clock is an hour behind: the refusal names the exchange's time, and the next attempt is signed with it.
+#[tokio::test]
+async fn a_wrong_clock_is_corrected_by_the_exchanges_date() {
+    const HOUR_MS: i64 = 3_600_000;
+    let ours_ms = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    let theirs = || TsUs::from_ms(ours_ms() + HOUR_MS);
+    let (listener, url) = listen().await;
+    let feed = start(spec(url), &["A"], 64);
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
+        let check = |request: &Request, response: Response| {
+            let signed_ms: i64 =
+                request.headers()[TIMESTAMP_HEADER].to_str().unwrap().parse().unwrap();
+            if (signed_ms - theirs().0 / 1_000).abs() < 5_000 {
+                return Ok(response);
+            }
+            let date = http_date(theirs());
+            Err(Response::builder().status(401).header("Date", date).body(None).unwrap())
+        };
+        answers.push(accept_hdr_async(stream, check).await.is_ok());
+    }
+    assert_eq!(answers, [false, true]);
+    feed.end().await;
+}
+
+/// RFC 9110, 5.6.7; nobody reads the day of the week.
+fn http_date(at: TsUs) -> String {
+    let text = time_text(at);
+    let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let month = (text[5..7].parse::<usize>().unwrap() - 1) * 3;
+    let month = &months[month..month + 3];
+    format!("Sat, {} {month} {} {} GMT", &text[8..10], &text[..4], &text[11..19])
 }
 
 /// R7: however a connection ends, it is made again, and the hole is one row that says so.

@@ -5,6 +5,7 @@ use super::screen::Screen;
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::config::{Endpoint, ExchangeEnv};
 use crate::feed::access::Access;
+use crate::sim::keys::Keyring;
 use crate::sim::server::{self, SimSpec};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -31,7 +32,7 @@ pub(super) async fn start_if_needed(
         return Ok(None);
     }
     let listener = TcpListener::bind(host).await.or_fail(Code::Runtime)?;
-    let spec = SimSpec::default();
+    let spec = SimSpec { keys: Keyring::with(&access.signer), ..SimSpec::default() };
     let (seed, markets) = (spec.venue.seed, spec.venue.markets);
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {

@@ -1,8 +1,11 @@
 //! `kflow sim run`: the built-in exchange on this machine.
 
 use super::{MarketArgs, replay};
-use crate::cli::exit::{Code, Failure, OrFail};
+use crate::cli::exit::{self, Code, Failure, OrFail};
 use crate::cli::{printer, signals};
+use crate::config::{ExchangeEnv, Settings};
+use crate::feed::access::Access;
+use crate::sim::keys::Keyring;
 use crate::sim::replay::Speed;
 use crate::sim::script::Script;
 use crate::sim::server::{self, SimReport, SimSpec};
@@ -47,17 +50,20 @@ pub struct Args {
 /// Serves until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// 3 when the script, the recording or the address cannot be used, 1 when serving fails.
+/// 3 when the script, the recording, the user's own key or the address cannot be used, 1 when serving fails.
 pub fn run(args: Args) -> Result<(), Failure> {
     super::runtime()?.block_on(serve(args))
 }
 
 async fn serve(args: Args) -> Result<(), Failure> {
     let venue = args.markets.spec();
+    let settings = Settings::load(None).map_err(exit::config)?;
+    let access = Access::resolve(&settings, ExchangeEnv::Sim, None).map_err(exit::access)?;
     let spec = SimSpec {
         ws: WsSpec { seed: venue.seed, lag: args.lag, ..WsSpec::default() },
         venue,
         script: args.script.as_deref().map_or(Ok(Script::default()), script)?,
+        keys: Keyring::with(&access.signer),
         truth: args.truth.as_deref().map_or(Ok(Truth::counting()), truth)?,
         replay: args.replay.as_deref().map(|path| replay::open(path, args.speed)).transpose()?,
         ..SimSpec::default()

@@ -128,12 +128,6 @@ impl RestClient {
         self.budget.set_limits(limits, now_ns);
     }
 
-    /// The exchange's clock minus ours in milliseconds; 0 while the two agree to about a second. Signatures
-    /// are corrected by it.
-    pub fn skew_ms(&self) -> i64 {
-        self.skew.offset_ms()
-    }
-
     /// Whether the exchange works, and trades.
     ///
     /// # Errors

@@ -18,7 +18,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::filter::LevelFilter;
 
-const KEYS: [&str; 3] = [
+/// Keys made for the tests, one of each form.
+pub const KEYS: [&str; 3] = [
     include_str!("../../fixtures/keys/rsa_pkcs1.pem"),
     include_str!("../../fixtures/keys/rsa_pkcs8.pem"),
     include_str!("../../fixtures/keys/ed25519.pem"),
@@ -47,7 +48,7 @@ impl Heard {
 
 /// Forms in which a piece of the key would be recognised: lines of the PEM, hexadecimal of its bytes, and
 /// base64 of the PEM text.
-fn canaries(pem: &str) -> Vec<String> {
+pub fn canaries(pem: &str) -> Vec<String> {
     let lines: Vec<_> = pem.lines().filter(|l| !l.starts_with("-----")).collect();
     let der = STANDARD.decode(lines.concat()).unwrap();
     // The first bytes of a key are the same in all keys; the rest is this one's.

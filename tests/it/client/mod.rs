@@ -1,6 +1,6 @@
 //! The REST client against real servers on loopback: patient, polite, and clear about what is wrong.
 
-mod canary;
+pub mod canary;
 mod discovery;
 mod secure;
 mod server;
@@ -117,7 +117,6 @@ async fn a_signature_refused_for_our_wrong_clock_is_made_again_with_the_exchange
     let exchange_ms = 784_111_777_000;
     assert!(stamps[0] > exchange_ms + 1_000_000_000, "our own clock at first");
     assert!((stamps[1] - exchange_ms).abs() < 60_000, "then the exchange's: {stamps:?}");
-    assert!(client.skew_ms() < -1_000_000_000);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ impl Drop for Exchange {
 }
 
 /// A collector that runs.
-struct Running {
+pub struct Running {
     process: Child,
     stderr: std::thread::JoinHandle<String>,
 }
@@ -47,7 +47,7 @@ fn collect(url: &str, data: &Path, more: &[&str]) -> Command {
 }
 
 impl Running {
-    fn start(mut command: Command) -> Running {
+    pub fn start(mut command: Command) -> Running {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut pipe = process.stderr.take().unwrap();
         let stderr = std::thread::spawn(move || {
@@ -58,13 +58,12 @@ impl Running {
         Running { process, stderr }
     }
 
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status();
-        assert!(sent.unwrap().success());
+    pub fn signal(&self, name: &str) {
+        signal(&self.process, name);
     }
 
     /// Exit code, the JSON of stdout, and the text of stderr.
-    fn end(mut self) -> (Option<i32>, Value, String) {
+    pub fn end(mut self) -> (Option<i32>, Value, String) {
         let mut stdout = String::new();
         self.process.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
         let code = self.process.wait().unwrap().code();
@@ -72,8 +71,14 @@ impl Running {
     }
 }
 
+/// Sends the signal `name`, like `-TERM`.
+pub fn signal(process: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &process.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
 /// Waits until the collector on `data` has committed `rows` rows, as its socket tells.
-fn await_rows(data: &Path, rows: u64) {
+pub fn await_rows(data: &Path, rows: u64) {
     let give_up = Instant::now() + super::PATIENCE;
     while Instant::now() < give_up {
         let mut follow = kflow(&["data", "follow", "--json", "--lines", "2", "--data"]);

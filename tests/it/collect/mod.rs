@@ -3,6 +3,7 @@
 mod command;
 mod growing;
 mod live;
+mod secrets;
 
 use kalshiflow::collect::{self, CollectError, CollectSpec, Collected, Definition, FeedIo, Notice};
 use kalshiflow::event::{

@@ -99,22 +99,29 @@ fn export(data_dir: &Path) -> Result<bool, String> {
     }
 }
 
+/// Gives the space of `ballast` back at once: a program that another test is about to start may still hold
+/// the file open, and removing it alone would then free nothing.
+fn free(disk: &Path, name: &str) {
+    let path = disk.join(name);
+    File::options().write(true).open(&path).and_then(|file| file.set_len(0)).unwrap();
+    std::fs::remove_file(path).unwrap();
+}
+
 /// What one round found wrong; `stops` counts what the full disk ended.
 fn round(disk: &Path, rng: &mut Rng, stops: &mut [u64; 2]) -> Result<(), String> {
     let data = disk.join("data");
     // Anything from "no file can be created" to "all but the export fits".
     ballast(disk, "ballast", spread(rng, 0, ROOM_BYTES));
     let (committed, error) = record_until_full(&data, 1);
-    let free = || std::fs::remove_file(disk.join("ballast")).unwrap();
     stops[0] += u64::from(error.is_some());
     match error {
         None => {
-            free();
+            free(disk, "ballast");
             ballast(disk, "ballast", spread(rng, 0, 1 << 20));
             stops[1] += u64::from(export(&data)?);
-            free();
+            free(disk, "ballast");
         }
-        Some(StoreError::Full { .. }) => free(),
+        Some(StoreError::Full { .. }) => free(disk, "ballast"),
         Some(other) => return Err(format!("not said as a full disk: {other}")),
     }
     // Space is back: the next session goes on behind what is there.
@@ -139,19 +146,15 @@ fn round(disk: &Path, rng: &mut Rng, stops: &mut [u64; 2]) -> Result<(), String>
 
 #[test]
 fn a_disk_that_fills_up_stops_the_writer_and_costs_no_committed_row() {
-    let (n, mut good, mut lost, mut stops) = (times(200, 1_000), 0, 0, [0; 2]);
+    let (n, mut stops, mut wrong) = (times(200, 1_000), [0; 2], Vec::new());
     for i in 0..n {
         // A disk of its own: no round takes space from the next, whoever still holds a deleted file open.
         let Some(disk) = SmallDisk::mount(DISK_BYTES) else { return };
         ballast(disk.path(), "rest", ROOM_BYTES);
-        match round(disk.path(), &mut Rng::stream(4, "full", i), &mut stops) {
-            Ok(()) => good += 1,
-            Err(why) => {
-                lost += u64::from(why.contains("committed"));
-                say(&format!("faults: R4 round {i}: {why}"));
-            }
-        }
+        let done = round(disk.path(), &mut Rng::stream(4, "full", i), &mut stops);
+        wrong.extend(done.err().map(|why| format!("round {i}: {why}")));
     }
+    assert_eq!(wrong, [""; 0], "R4");
     assert!(stops[0] > n / 4 && stops[1] > 0, "the disk was hardly ever full: {stops:?}");
-    survived("R4", "256 MiB disk full while recording, sealing, exporting", n, good, lost);
+    survived("R4", "256 MiB disk full while recording, sealing, exporting", n, n, 0);
 }
