@@ -8,6 +8,7 @@
 //! **Invariant:** no IO, no clock, no threads. All chance comes from the seed given to `reset`.
 //! **Invariant:** training and evaluation step the same [`seat::Seat`].
 
+pub mod account;
 pub mod action;
 pub mod reward;
 pub mod run;
@@ -15,6 +16,7 @@ pub mod seat;
 pub mod toy;
 pub mod trading;
 
+pub use account::Account;
 pub use action::ActionSet;
 pub use reward::Reward;
 pub use run::{EpisodeReport, Policy, run_episode};

@@ -1,7 +1,8 @@
 //! One policy, one episode, one report: how evaluation plays.
 
 use super::EnvConfig;
-use super::seat::{End, Exact, Rules, Seat, Step};
+use super::account::{Exact, Rules};
+use super::seat::{End, Seat, Step};
 use crate::features::episode::Episode;
 use crate::units::{Money, TsUs};
 use serde::Serialize;
@@ -75,7 +76,7 @@ pub fn watch_episode<R: Rules>(
     let mut obs = vec![0.0; config.layout.len()];
     let mut mask = vec![true; config.actions.len()];
     let mut actions = vec![0; mask.len()];
-    let mut equity = vec![seat.equity()];
+    let mut equity = vec![seat.account().equity()];
     let mut paid_out = false;
     policy.begin(seed);
     while seat.at() + 1 < episode.len() {
@@ -86,7 +87,7 @@ pub fn watch_episode<R: Rules>(
         let step = step.expect("a policy chooses among the allowed actions");
         watch(action, &step, &seat);
         actions[action as usize] += 1;
-        equity.push(seat.equity());
+        equity.push(seat.account().equity());
         paid_out = step.end == Some(End::Settled);
     }
     EpisodeReport {
@@ -95,11 +96,11 @@ pub fn watch_episode<R: Rules>(
         settled: episode.settled,
         paid_out,
         start: config.start_cash,
-        final_equity: seat.equity(),
-        fees: seat.portfolio().fees(),
-        trades: seat.orders(),
-        notional: seat.notional(),
-        max_drawdown: seat.max_drawdown(),
+        final_equity: seat.account().equity(),
+        fees: seat.account().portfolio().fees(),
+        trades: seat.account().orders(),
+        notional: seat.account().notional(),
+        max_drawdown: seat.account().max_drawdown(),
         actions,
         equity,
     }

@@ -4,7 +4,8 @@
 //!
 //! **Invariant:** a step allocates nothing; rows are read where they lie.
 
-use super::seat::{End, Exact, Rules, Seat};
+use super::account::{Exact, Rules};
+use super::seat::{End, Seat};
 use super::{EnvConfig, EnvError, EpisodeEnd, StepBuf, VecEnv};
 use crate::features::episode::Episode;
 use crate::rng::Rng;

@@ -6,7 +6,8 @@
 use crate::broker::{OrderFees, Role, Verb};
 use crate::check::pairs::PairAccount;
 use crate::env::EnvConfig;
-use crate::env::seat::{Rules, Seat, Step};
+use crate::env::account::Rules;
+use crate::env::seat::{Seat, Step};
 use crate::features::episode::{Episode, TapeKind};
 use crate::units::{Money, Price, Qty, Side};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ impl<'a> Audit<'a> {
     ) -> Result<(), String> {
         self.trade(action);
         self.advance();
-        let book = seat.portfolio();
+        let book = seat.account().portfolio();
         let before = self.equity;
         self.equity = self.worth();
         let ordered = self.config.actions.order(action).is_some();
@@ -52,7 +53,7 @@ impl<'a> Audit<'a> {
             ("cash", book.cash().e6(), self.account.cash.e6()),
             ("position (1e-2)", book.position().e2(), self.account.position().e2()),
             ("fees", book.fees().e6(), self.fees.e6()),
-            ("equity", seat.equity().e6(), self.equity.e6()),
+            ("equity", seat.account().equity().e6(), self.equity.e6()),
             ("reward", step.reward.e6(), reward.e6()),
         ];
         let name = self.config.actions.name(action);

@@ -2,8 +2,9 @@
 
 use crate::agent::policy::Random;
 use crate::broker::{Intent, Verb};
+use crate::env::account::Rules;
 use crate::env::run::watch_episode;
-use crate::env::seat::{Rules, Seat, Step};
+use crate::env::seat::{Seat, Step};
 use crate::env::{EnvConfig, EnvError, Policy, StepBuf, TradingEnv, VecEnv};
 use crate::features::episode::Episode;
 use crate::units::{Money, Side};
@@ -221,7 +222,7 @@ fn twins<R: Rules>(episodes: &[Episode], config: &EnvConfig) -> Result<(), Strin
             let [sold, bought] = ways.map(|intent| {
                 let mut seat = Seat::<R>::new(config);
                 let step = seat.step(episode, config, config.actions.action(intent, 0));
-                step.ok().map(|step| (step, *seat.portfolio()))
+                step.ok().map(|step| (step, *seat.account().portfolio()))
             });
             if sold != bought {
                 let (one, two) = (ways[0].name(), ways[1].name());

@@ -19,7 +19,7 @@ pub use contract::Check;
 pub use fair::fair_episodes;
 pub use probes::Probe;
 
-use crate::env::seat::{Exact, Rules};
+use crate::env::account::{Exact, Rules};
 use crate::env::{EnvConfig, EnvError};
 use crate::features::episode::Episode;
 use serde::Serialize;

@@ -8,8 +8,8 @@
 use super::{Audit, Tape};
 use crate::agent::policy::{BuyAndHold, Constant, Hardcoded, Hold, Random};
 use crate::agent::stats::{bootstrap_means, interval95, mean};
+use crate::env::account::Rules;
 use crate::env::run::watch_episode;
-use crate::env::seat::Rules;
 use crate::env::{EnvConfig, Policy};
 use crate::features::episode::Episode;
 use crate::rng::Rng;

@@ -5,7 +5,7 @@ use kalshiflow::book::SequencePolicy;
 use kalshiflow::broker::{Intent, Portfolio, Refused, Verb};
 use kalshiflow::check::env::{self, EnvCheck, Tape, fair_episodes};
 use kalshiflow::env::EnvConfig;
-use kalshiflow::env::seat::{Exact, Rules};
+use kalshiflow::env::account::{Exact, Rules};
 use kalshiflow::event::SessionId;
 use kalshiflow::features::Layout;
 use kalshiflow::features::episode::{Episode, EpisodeBuilder};

@@ -5,8 +5,9 @@ mod wild;
 
 use kalshiflow::agent::policy::{BuyAndHold, Hardcoded, Hold, Policy, Random};
 use kalshiflow::check::env::Audit;
+use kalshiflow::env::account::Exact;
 use kalshiflow::env::run::watch_episode;
-use kalshiflow::env::seat::{End, Exact, Seat, Step};
+use kalshiflow::env::seat::{End, Seat, Step};
 use kalshiflow::env::{ActionSet, EnvConfig, EnvError, StepBuf, TradingEnv, VecEnv, run_episode};
 use kalshiflow::features::Layout;
 use kalshiflow::features::episode::{Episode, TapeEvent, TapeKind, TopLevels};
@@ -163,7 +164,11 @@ fn changing_the_future_changes_neither_observation_nor_mask_nor_fill() {
             one.step(&episode, &config, action).expect("allowed");
             two.step(&other, &config, action).expect("allowed");
             if at + 2 < episode.len() {
-                assert_eq!(one.portfolio(), two.portfolio(), "seed {seed}, fill at {at}");
+                assert_eq!(
+                    one.account().portfolio(),
+                    two.account().portfolio(),
+                    "seed {seed}, fill at {at}"
+                );
             }
         }
     }
@@ -225,7 +230,7 @@ fn depth_is_filled_once_until_the_tape_refreshes_it() {
         let mut seat = Seat::<Exact>::new(&config);
         let results = actions.iter().map(|a| seat.step(episode, &config, *a).is_ok()).collect();
         let result: Vec<bool> = results;
-        (seat.portfolio().position(), result)
+        (seat.account().portfolio().position(), result)
     };
     assert_eq!(fill(&episode, &[BUY_YES]), (Qty(400), vec![true]), "a partial fill");
     assert_eq!(fill(&episode, &[BUY_YES, BUY_YES]), (Qty(400), vec![true, false]));
@@ -257,7 +262,10 @@ fn an_episode_ends_with_the_outcome_paid_or_the_position_marked() {
         seat.step(&episode, &config, action).expect("allowed");
         seat.step(&episode, &config, 0).expect("allowed");
         let step = seat.step(&episode, &config, 0).expect("allowed");
-        (seat.equity().e6() + seat.portfolio().fees().e6() - 100_000_000, step.end)
+        (
+            seat.account().equity().e6() + seat.account().portfolio().fees().e6() - 100_000_000,
+            step.end,
+        )
     };
     // 4 contracts at $0.42 (YES) or $0.60 (NO).
     assert_eq!(end(Some(10_000), BUY_YES), (2_320_000, Some(End::Settled)));

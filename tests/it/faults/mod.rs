@@ -25,6 +25,7 @@ mod gone;
 mod io_error;
 mod network;
 mod power;
+mod process;
 mod slow;
 
 pub use full::SmallDisk;

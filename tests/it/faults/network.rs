@@ -6,7 +6,6 @@ use super::{fast_dir, spread, survived, times};
 use kalshiflow::check::collect::{Comparer, Comparison};
 use kalshiflow::collect::{self, CollectError, CollectReport, CollectSpec, Notice, Scout};
 use kalshiflow::config::{ExchangeEnv, Settings};
-use kalshiflow::event::{SessionId, SessionMeta};
 use kalshiflow::feed::access::Access;
 use kalshiflow::feed::discover::{MarketFilter, sweep};
 use kalshiflow::feed::rest::{RestClient, RestTiming};
@@ -17,14 +16,10 @@ use kalshiflow::sim::server::{self, SimReport, SimSpec};
 use kalshiflow::sim::truth::Truth;
 use kalshiflow::sim::venue::VenueSpec;
 use kalshiflow::sim::ws::WsSpec;
-use kalshiflow::store::{Filter, Log, StoreError, Writer};
-use kalshiflow::units::TsNs;
+use kalshiflow::store::{Filter, Log};
 use kalshiflow::view::{CollectStatus, Link};
 use kalshiflow::wire::rest::StatusFilter;
-use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -37,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MARKETS: u32 = 4;
 
 /// One injection.
-struct Case {
+pub(super) struct Case {
     seed: u64,
     rate_per_s: u32,
     lifetime_ms: i64,
@@ -45,11 +40,15 @@ struct Case {
 }
 
 impl Case {
-    fn new(seed: u64, script: String) -> Case {
+    pub(super) fn new(seed: u64, script: String) -> Case {
         Case { seed, rate_per_s: 400, lifetime_ms: 900_000, script }
     }
 
-    fn exchange(&self) -> SimSpec {
+    pub(super) fn at_rate(self, rate_per_s: u32) -> Case {
+        Case { rate_per_s, ..self }
+    }
+
+    pub(super) fn exchange(&self) -> SimSpec {
         let venue = VenueSpec {
             seed: self.seed,
             markets: MARKETS,
@@ -91,14 +90,14 @@ impl Outcome {
 }
 
 /// An exchange that is served until it is told to stop.
-struct Exchange {
-    url: String,
+pub(super) struct Exchange {
+    pub(super) url: String,
     stop: watch::Sender<bool>,
     task: JoinHandle<SimReport>,
 }
 
 impl Exchange {
-    async fn serve(spec: SimSpec) -> Exchange {
+    pub(super) async fn serve(spec: SimSpec) -> Exchange {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
@@ -106,7 +105,7 @@ impl Exchange {
         Exchange { url, stop, task }
     }
 
-    async fn end(self) -> SimReport {
+    pub(super) async fn end(self) -> SimReport {
         self.stop.send_replace(true);
         self.task.await.unwrap()
     }
@@ -193,7 +192,7 @@ async fn run(case: Case, timing: Timing, rest: impl Fn(&CollectStatus) -> bool) 
     }
 }
 
-fn compare(truth: &Truth, dir: &Path) -> Comparison {
+pub(super) fn compare(truth: &Truth, dir: &Path) -> Comparison {
     let log = Log::open(dir).unwrap();
     let mut comparer = Comparer::new(truth, log.tickers());
     for session in log.sessions() {
@@ -335,136 +334,4 @@ fn a_refused_upgrade_is_told_and_not_hammered() {
         (good, ended.comparison.lost)
     });
     survived("R16", "upgrade refused with 401, 403, 429, 500, 503", n, alive, lost);
-}
-
-#[test]
-fn a_second_collector_is_refused_and_a_dead_ones_lock_is_free() {
-    let n = times(50, 50);
-    let dir = fast_dir();
-    let session = |id: u8| SessionMeta {
-        id: SessionId([id; 16]),
-        source: "sim:seed=1".into(),
-        exchange_env: "sim".into(),
-        started: TsNs(1),
-        flags: Vec::new(),
-        inputs: Vec::new(),
-    };
-    let mut alive = 0;
-    for i in 0..n {
-        let first = Writer::open(dir.path(), session(i as u8 + 1)).unwrap();
-        let second = Writer::open(dir.path(), session(200));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kflow"));
-        command.args(["collect", "--env", "sim", "--url", "http://127.0.0.1:9", "--discover"]);
-        let other = command.arg("--data").arg(dir.path()).stdout(Stdio::null()).output().unwrap();
-        let text = String::from_utf8_lossy(&other.stderr);
-        let told = other.status.code() == Some(3) && text.contains(&std::process::id().to_string());
-        drop(first); // what a kill does
-        let free = Writer::open(dir.path(), session(100 + i as u8)).is_ok();
-        alive += u64::from(matches!(second, Err(StoreError::Locked { .. })) && told && free);
-    }
-    survived("R18", "a second collector on one log: refused before any network", n, alive, 0);
-}
-
-/// The collector as a process of its own, killed at random moments while 5 000 messages a second come in.
-#[test]
-fn a_killed_collector_keeps_all_that_it_committed() {
-    let n = times(50, 1_000);
-    let dir = fast_dir();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let case = Case { rate_per_s: 5_000, ..Case::new(1, String::new()) };
-    let exchange = runtime.block_on(Exchange::serve(case.exchange()));
-    let collect = |more: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kflow"));
-        command.args(["collect", "--env", "sim", "--discover", "--limit", "4", "--json"]);
-        command.args(["--url", &exchange.url]).args(more).arg("--data").arg(dir.path());
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        command.spawn().unwrap()
-    };
-    let mut rng = Rng::stream(1, "kill", 0);
-    let mut opened = 0;
-    for _ in 0..n {
-        let mut child = collect(&[]);
-        std::thread::sleep(Duration::from_millis(100 + rng.below(900)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let log = Log::open(dir.path());
-        opened += u64::from(log.is_ok_and(|log| log.problems().is_empty()));
-    }
-    let last = collect(&["--for", "2s"]).wait_with_output().unwrap();
-    assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stdout));
-    let told = runtime.block_on(exchange.end());
-    let comparison = compare(&told.truth, dir.path());
-    assert!(comparison.holds(), "{comparison:?}");
-    assert!(comparison.recorded > 1_000, "hardly anything was recorded: {comparison:?}");
-    survived("R1", "SIGKILL of the collector at 5 000 messages/s", n, opened, comparison.lost);
-}
-
-/// A thousand books at once, then as many frames as the socket carries.
-#[test]
-fn a_burst_of_everything_is_taken_whole() {
-    let n = times(3, 20);
-    let mut alive = 0;
-    for _ in 0..n {
-        let mut load = Command::new(env!("CARGO_BIN_EXE_kflow"));
-        load.args(["bench", "load", "--markets", "1000", "--seconds", "2"]);
-        let mut load = load.stdout(Stdio::piped()).spawn().unwrap();
-        let mut told = BufReader::new(load.stdout.take().unwrap()).lines();
-        let urls = told.next().unwrap().unwrap();
-        let dir = fast_dir();
-        let mut collect = Command::new(env!("CARGO_BIN_EXE_kflow"));
-        collect.args(["collect", "--env", "sim", "--discover", "--limit", "1000", "--json"]);
-        collect.args(["--for", "8s", "--url", urls.split_whitespace().next().unwrap()]);
-        let output = collect.arg("--data").arg(dir.path()).output().unwrap();
-        let sent: Value = serde_json::from_str(&told.next().unwrap().unwrap()).unwrap();
-        load.kill().unwrap();
-        load.wait().unwrap();
-        let got: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let (sent, got) = (&sent["data"], &got["data"]);
-        // One remark of our own, the connection's, and the definitions come on top of the frames.
-        let whole = got["received"] == sent["frames"]
-            && got["missing"] == 0
-            && got["gaps"] == 0
-            && got["committed"].as_u64() >= sent["frames"].as_u64();
-        if !whole {
-            super::say(&format!("sent {sent}, got {got}"));
-        }
-        alive += u64::from(whole);
-    }
-    survived("R13", "1 000 markets at once, then a burst for 2 s: all committed", n, alive, 0);
-}
-
-/// A laptop that sleeps: the process stands still longer than the exchange's patience with silence.
-#[test]
-fn a_process_that_was_suspended_goes_on_with_one_reconnect_at_most() {
-    let n = times(5, 50);
-    let dir = fast_dir();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let exchange = runtime.block_on(Exchange::serve(Case::new(2, String::new()).exchange()));
-    let mut alive = 0;
-    for _ in 0..n {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kflow"));
-        command.args(["collect", "--env", "sim", "--discover", "--limit", "4", "--json"]);
-        command.args(["--for", "8s", "--url", &exchange.url]).arg("--data").arg(dir.path());
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let pid = rustix::process::Pid::from_child(&child);
-        let signal = |signal| rustix::process::kill_process(pid, signal).unwrap();
-        std::thread::sleep(Duration::from_secs(2));
-        signal(rustix::process::Signal::STOP);
-        std::thread::sleep(Duration::from_secs(3));
-        signal(rustix::process::Signal::CONT);
-        let output = child.wait_with_output().unwrap();
-        let got: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let reconnects = got["data"]["reconnects"].as_u64().unwrap();
-        alive += u64::from(output.status.success() && reconnects <= 1);
-    }
-    let told = runtime.block_on(exchange.end());
-    let comparison = compare(&told.truth, dir.path());
-    assert!(comparison.holds(), "{comparison:?}");
-    survived(
-        "R14",
-        "suspended for 3 s: one reconnect at most, nothing lost",
-        n,
-        alive,
-        comparison.lost,
-    );
 }
