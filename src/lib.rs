@@ -78,6 +78,9 @@ pub mod replay;
 pub mod env;
 pub mod agent;
 
+// traded live
+pub mod actor;
+
 // shown and checked
 pub mod check;
 pub mod report;

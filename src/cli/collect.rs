@@ -170,6 +170,7 @@ fn spec(args: &Args, source: String) -> CollectSpec {
         sample: args.sample,
         export_every: args.export_every,
         retention: args.retain_days.map(|days| Retention { days, archive: args.archive.clone() }),
+        follower: None,
     }
 }
 

@@ -37,6 +37,7 @@ pub use report::CollectReport;
 pub use retain::{Pruning, Retention, plan};
 pub use scout::Scout;
 pub use share::{NAME as LIVE_SOCKET, VERSION as LIVE_VERSION};
+pub use tap::{Accepted, Follower, NewMarket};
 
 use crate::dataset::DatasetError;
 use crate::event::{Gap, GapCause};
@@ -78,6 +79,8 @@ pub struct CollectSpec {
     pub export_every: Option<Duration>,
     /// Take old segments out after each export.
     pub retention: Option<Retention>,
+    /// Hears every accepted record.
+    pub follower: Option<Follower>,
 }
 
 /// A market and what the exchange says about it.

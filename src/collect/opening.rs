@@ -42,7 +42,7 @@ impl<'a> Session<'a> {
         let disk = Watch::begin(&log_dir).map_err(lost)?;
         let opening = opening_gap(writer.predecessor(), &meta, resumed);
         let (onlookers, looking) = watch::channel(0);
-        let (tap, shown) = Tap::new(looking);
+        let (tap, shown) = Tap::new(looking, spec.follower.clone());
         let (batches, batches_in) = mpsc::channel(QUEUE_BATCHES);
         let (asks, asks_in) = mpsc::channel(QUEUE_ASKS);
         let (seen_out, seen) = mpsc::channel(QUEUE_SEEN);

@@ -206,7 +206,7 @@ fn add_decision(episode: &mut Episode, row: &Row<'_>) {
 }
 
 /// The compact form of what can change a book or fill an order; block trades can do neither.
-fn tape_event(event: &Event, dt_ms: u32) -> Option<TapeEvent> {
+pub fn tape_event(event: &Event, dt_ms: u32) -> Option<TapeEvent> {
     let (qty, price, side, kind) = match &event.body {
         Body::Delta(d) if d.qty != Qty::ZERO => (d.qty, d.price, d.side, TapeKind::Delta),
         Body::Trade(t) if t.block != Some(true) => (t.qty, t.yes_price, t.taker, TapeKind::Trade),

@@ -96,32 +96,45 @@ fn session_episodes(
     infos: &BTreeMap<String, MarketInfo>,
     layout: Layout,
 ) -> Result<Vec<Episode>, StoreError> {
-    let mut builders: BTreeMap<MarketId, (u32, EpisodeBuilder)> = BTreeMap::new();
+    let mut builders: BTreeMap<MarketId, (BookLine, EpisodeBuilder)> = BTreeMap::new();
     let filter = Filter { sessions: Some(vec![session]), ..Filter::default() };
     for record in log.read(filter)? {
         let event = record?.event;
         if event.market == MarketId::NONE {
-            broadcast(&event, &mut builders);
+            let concerned = builders.values_mut().filter(|(line, _)| line.is_told(&event));
+            concerned.for_each(|(_, builder)| builder.push(&event));
             continue;
         }
-        let (sid, builder) = builders.entry(event.market).or_insert_with(|| {
-            (0, EpisodeBuilder::new(layout, &info_of(event.market, log.tickers(), infos), session))
+        let (line, builder) = builders.entry(event.market).or_insert_with(|| {
+            (
+                BookLine::default(),
+                EpisodeBuilder::new(layout, &info_of(event.market, log.tickers(), infos), session),
+            )
         });
-        // Trades come on a subscription of their own; the book's is the one that a gap breaks.
-        if matches!(event.body, Body::Snapshot(_) | Body::Delta(_)) {
-            *sid = event.sid;
-        }
+        line.note(&event);
         builder.push(&event);
     }
     Ok(builders.into_values().flat_map(|(_, b)| b.finish()).collect())
 }
 
-/// Gives an event without a market to the markets of its subscription; without one, to all.
-fn broadcast(event: &Event, builders: &mut BTreeMap<MarketId, (u32, EpisodeBuilder)>) {
-    for (sid, builder) in builders.values_mut() {
-        if event.sid == 0 || *sid == event.sid {
-            builder.push(event);
+/// The subscription that brings a market's book. Trades come on one of their own; the book's is the one that
+/// a gap breaks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BookLine {
+    sid: u32,
+}
+
+impl BookLine {
+    /// Takes note of an event of this market.
+    pub fn note(&mut self, event: &Event) {
+        if matches!(event.body, Body::Snapshot(_) | Body::Delta(_)) {
+            self.sid = event.sid;
         }
+    }
+
+    /// True if an event without a market concerns this one: it is of its book's subscription, or of none.
+    pub fn is_told(&self, event: &Event) -> bool {
+        event.sid == 0 || event.sid == self.sid
     }
 }
 

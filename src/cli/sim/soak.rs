@@ -138,6 +138,7 @@ async fn collect(args: &Args, data_dir: &Path, access: &Access) -> Result<Collec
         sample: 1,
         export_every: None,
         retention: None,
+        follower: None,
     };
     let scout = Scout::new(client, &markets, Some(filter), None);
     let feed_spec = FeedSpec {

@@ -35,6 +35,7 @@ pub fn spec(data_dir: &Path) -> CollectSpec {
         sample: 1,
         export_every: None,
         retention: None,
+        follower: None,
     }
 }
 

@@ -140,6 +140,7 @@ fn collector(dir: &Path) -> CollectSpec {
         sample: 1,
         export_every: None,
         retention: None,
+        follower: None,
     }
 }
 

@@ -1,0 +1,17 @@
+//! The actor: a policy that trades markets while they happen.
+//!
+//! ```text
+//!  accepted record ─► LiveSeat (Observer, Account) ─► Moment ─► policy ─► risk ─► order
+//! ```
+//!
+//! **Invariant:** the actor sees only records that the log has accepted, so that every decision can be played
+//! back from the log.
+//! **Invariant:** observation, mask, fill and ledger are those of training: the same types, the same code.
+
+mod run;
+mod seat;
+mod select;
+
+pub use run::{Acting, Actor, ActorReport, ActorSpec, Deed, Reason, obs_hash};
+pub use seat::{LiveSeat, Moment};
+pub use select::{Candidate, Choice, Hot, Selector};

@@ -1,0 +1,276 @@
+//! A seat at a market that is happening: what [`crate::env::Seat`] is at a recorded one.
+//!
+//! Events go through the same [`Observer`] and the same [`Account`]. When an event makes a decision due, the
+//! decision is made *before* that event counts: it shows the market as it was, in training and here.
+//!
+//! **Invariant:** what happens at a decision depends on the accepted events alone, never on a clock: a session
+//! played back from the log is the session.
+
+use crate::env::{Account, EnvConfig, Refusal};
+use crate::event::{Body, Event};
+use crate::features::Observer;
+use crate::features::episode::{Decision, FILL_LEVELS, tape_event};
+use crate::market::MarketInfo;
+use crate::units::{Money, Price, Qty};
+use crate::wire::market::market_info;
+
+/// One agent at one live market.
+pub struct LiveSeat {
+    observer: Observer,
+    account: Account,
+    decision: Decision,
+    /// Market part of the observation at `decision`.
+    row: Vec<f32>,
+    /// Exchange time of the first decision, milliseconds.
+    first_ms: Option<i64>,
+    decisions: u64,
+    settlement: Option<Price>,
+}
+
+/// A decision that is due, and the account that may act on it.
+pub struct Moment<'a> {
+    seat: &'a mut LiveSeat,
+    config: &'a EnvConfig,
+    /// How much equity grew since the decision before.
+    pub grown: Money,
+}
+
+impl LiveSeat {
+    /// A flat account before the first decision in `market`.
+    pub fn new(market: &MarketInfo, config: &EnvConfig) -> LiveSeat {
+        let nothing = [[(Price::ZERO, Qty::ZERO); FILL_LEVELS]; 2];
+        LiveSeat {
+            observer: Observer::new(config.layout, market.open, market.close),
+            account: Account::new(config),
+            decision: Decision { ts_ms: 0, row_id: 0, mid2: 0, bids: nothing, next_event: 0 },
+            row: vec![0.0; config.layout.market_len()],
+            first_ms: None,
+            decisions: 0,
+            settlement: market.settlement,
+        }
+    }
+
+    /// The account.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Decisions that were due so far.
+    pub fn decisions(&self) -> u64 {
+        self.decisions
+    }
+
+    /// True while the book is whole: after a snapshot, and until a gap.
+    pub fn is_fresh(&self) -> bool {
+        self.observer.book().is_valid()
+    }
+
+    /// Best ask - best bid, 1e-4 dollars; `None` while a side is empty or the book is not whole.
+    pub fn spread_e4(&self) -> Option<i64> {
+        let book = self.observer.book();
+        let touch = book.touch();
+        let (bid, ask) = (touch.bid?.0, touch.ask?.0);
+        book.is_valid().then_some(ask.e4() - bid.e4())
+    }
+
+    /// True while a position is held.
+    pub fn is_holding(&self) -> bool {
+        self.account.portfolio().position() != Qty::ZERO
+    }
+
+    /// What a YES contract paid; `None` while the market lives.
+    pub fn settlement(&self) -> Option<Price> {
+        self.settlement
+    }
+
+    /// Takes the next event of this market. Where it makes a decision due, `act` may act on it first.
+    pub fn push(&mut self, event: &Event, config: &EnvConfig, act: impl FnOnce(Moment<'_>)) {
+        let due = self.settlement.is_none() && self.observe(event);
+        if due {
+            self.decisions += 1;
+            let grown = self.account.mark(&self.decision);
+            // A gap closes a group too, and then nobody knows what the market is like now.
+            if !matches!(event.body, Body::Gap(_)) {
+                act(Moment { seat: self, config, grown });
+            }
+        }
+        self.see(event);
+    }
+
+    /// Hands the event to the observer; true if it made a decision due.
+    fn observe(&mut self, event: &Event) -> bool {
+        let Some(row) = self.observer.push(event) else { return false };
+        self.decision = Decision {
+            ts_ms: row.ts_ms,
+            row_id: row.row_id,
+            mid2: row.mid2,
+            bids: *row.bids,
+            next_event: 0,
+        };
+        self.row.copy_from_slice(row.market);
+        self.first_ms.get_or_insert(row.ts_ms);
+        true
+    }
+
+    /// The event happens.
+    fn see(&mut self, event: &Event) {
+        if let Body::Market(object) = &event.body {
+            return self.announce(object);
+        }
+        let (Some(first_ms), Some(now_ms)) = (self.first_ms, self.observer.clock_ms()) else {
+            return;
+        };
+        if self.is_fresh() {
+            let dt_ms = u32::try_from(now_ms - first_ms).unwrap_or(u32::MAX);
+            self.account.see(tape_event(event, dt_ms).as_slice());
+        }
+    }
+
+    /// Learns how the market ended.
+    fn announce(&mut self, object: &str) {
+        let value = serde_json::from_str(object).ok();
+        let value = value.and_then(|v| market_info(&v).ok()).and_then(|market| market.settlement);
+        if let (None, Some(value)) = (self.settlement, value) {
+            self.settlement = Some(value);
+            self.account.settle(value);
+            self.account.mark(&self.decision);
+        }
+    }
+}
+
+impl Moment<'_> {
+    /// The market as it is seen.
+    pub fn decision(&self) -> &Decision {
+        &self.seat.decision
+    }
+
+    /// The account before the action.
+    pub fn account(&self) -> &Account {
+        &self.seat.account
+    }
+
+    /// Writes observation and mask.
+    pub fn observe(&self, obs: &mut [f32], mask: &mut [bool]) {
+        let seat = &self.seat;
+        seat.account.observe(&seat.decision, &seat.row, self.config, obs);
+        seat.account.mask(&seat.decision, self.config, mask);
+    }
+
+    /// Performs an action; true if it was an order.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the mask forbids it; nothing changed.
+    pub fn act(&mut self, action: u32) -> Result<bool, Refusal> {
+        self.seat.account.act(&self.seat.decision, self.config, action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Seat;
+    use crate::event::SessionId;
+    use crate::features::episode::EpisodeBuilder;
+    use crate::rng::Rng;
+    use crate::sim::tape::{TapeSpec, synthesize};
+
+    /// Observation (bits), mask and equity at one decision.
+    type Seen = (Vec<u32>, Vec<bool>, Money);
+
+    /// Acts by chance on what it sees, and remembers it.
+    struct Gambler {
+        rng: Rng,
+        seen: Vec<Seen>,
+        obs: Vec<f32>,
+        mask: Vec<bool>,
+    }
+
+    impl Gambler {
+        fn new(config: &EnvConfig) -> Gambler {
+            let (obs, mask) = (vec![0.0; config.layout.len()], vec![true; config.actions.len()]);
+            Gambler { rng: Rng::stream(3, "gambler", 0), seen: Vec::new(), obs, mask }
+        }
+
+        fn act(&mut self, equity: Money) -> u32 {
+            let bits = self.obs.iter().map(|v| v.to_bits()).collect();
+            self.seen.push((bits, self.mask.clone(), equity));
+            let allowed: Vec<u32> =
+                (0..self.mask.len() as u32).filter(|a| self.mask[*a as usize]).collect();
+            allowed[self.rng.below(allowed.len() as u64) as usize]
+        }
+    }
+
+    /// Promise 3: what training steps through and what lives here is one engine, bit for bit.
+    #[test]
+    fn a_live_market_is_the_recorded_one_bit_by_bit() {
+        let config = EnvConfig::default();
+        let tape = synthesize(&TapeSpec { markets: 12, steps: 200, ..TapeSpec::default() });
+        let mut decisions = 0;
+        for (index, info) in tape.infos.iter().enumerate() {
+            let events = || tape.events.iter().filter(|e| e.market.0 as usize == index);
+            let mut builder = EpisodeBuilder::new(config.layout, info, SessionId::default());
+            events().for_each(|event| builder.push(event));
+            let episode = builder.finish().remove(0);
+
+            let mut recorded = Gambler::new(&config);
+            let mut seat: Seat = Seat::new(&config);
+            while seat.at() + 1 < episode.len() {
+                seat.observe(&episode, &config, &mut recorded.obs);
+                seat.mask(&episode, &config, &mut recorded.mask);
+                let action = recorded.act(seat.account().equity());
+                seat.step(&episode, &config, action).expect("allowed");
+            }
+
+            let unsettled = MarketInfo { settlement: None, ..info.clone() };
+            let mut lived = Gambler::new(&config);
+            let mut live = LiveSeat::new(&unsettled, &config);
+            for event in events() {
+                live.push(event, &config, |mut moment| {
+                    moment.observe(&mut lived.obs, &mut lived.mask);
+                    // The last decision of a recording is only seen: nothing follows.
+                    if lived.seen.len() + 1 < episode.len() {
+                        let action = lived.act(moment.account().equity());
+                        moment.act(action).expect("allowed");
+                    }
+                });
+            }
+            assert_eq!(lived.seen.len(), recorded.seen.len(), "{}", info.ticker);
+            assert!(lived.seen == recorded.seen, "{}", info.ticker);
+            assert_eq!(
+                live.account().portfolio().fees(),
+                seat.account().portfolio().fees(),
+                "{}",
+                info.ticker
+            );
+            decisions += lived.seen.len();
+        }
+        assert!(decisions > 1_000, "{decisions}");
+    }
+
+    #[test]
+    fn a_settled_market_pays_and_is_over() {
+        let config = EnvConfig::default();
+        let tape = synthesize(&TapeSpec { markets: 1, ..TapeSpec::default() });
+        let unsettled = MarketInfo { settlement: None, ..tape.infos[0].clone() };
+        let mut live = LiveSeat::new(&unsettled, &config);
+        let buy = |mut moment: Moment<'_>| {
+            let _ = moment.act(1);
+        };
+        tape.events.iter().for_each(|event| live.push(event, &config, buy));
+        let position = live.account().portfolio().position();
+        assert!(position > Qty::ZERO);
+        let cash = live.account().portfolio().cash();
+        let last = tape.events.last().expect("events");
+        let object = format!(
+            r#"{{"ticker":"{}","status":"finalized","result":"yes","settlement_value_dollars":"1.0000"}}"#,
+            unsettled.ticker
+        );
+        let end = Event { body: Body::Market(object.into()), ..last.clone() };
+        live.push(&end, &config, |_| panic!("nothing is due at the end"));
+        assert_eq!(live.settlement(), Some(Price::ONE));
+        assert_eq!(live.account().equity(), cash + Price::ONE.times(position));
+        let before = live.decisions();
+        tape.events.iter().for_each(|event| live.push(event, &config, buy));
+        assert_eq!((live.decisions(), live.account().portfolio().position()), (before, Qty::ZERO));
+    }
+}
