@@ -8,10 +8,12 @@
 //! back from the log.
 //! **Invariant:** observation, mask, fill and ledger are those of training: the same types, the same code.
 
+mod playback;
 mod run;
 mod seat;
 mod select;
 
+pub use playback::play_back;
 pub use run::{Acting, Actor, ActorReport, ActorSpec, Deed, Reason, obs_hash};
 pub use seat::{LiveSeat, Moment};
 pub use select::{Candidate, Choice, Hot, Selector};

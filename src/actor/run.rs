@@ -15,18 +15,17 @@ use crate::market::MarketInfo;
 use crate::replay::BookLine;
 use crate::units::Money;
 use crate::wire::market::market_info;
-use serde::Serialize;
-use std::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// How to trade.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorSpec {
     /// Rules of the game: those that the policy was trained under. Every market has an account of its own.
     pub env: EnvConfig,
     /// Which markets.
     pub choice: Choice,
-    /// Least exchange time between two orders in one market.
-    pub throttle: Duration,
+    /// Least exchange time between two orders in one market, milliseconds.
+    pub throttle_ms: i64,
     /// All chance comes from it.
     pub seed: u64,
 }
@@ -40,7 +39,7 @@ pub struct Acting {
 }
 
 /// Why an action was carried out, or was not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The policy chose it.
@@ -52,7 +51,7 @@ pub enum Reason {
 }
 
 /// One decision of a traded market.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deed {
     /// The last record that the decision has seen.
     pub row_id: u64,
@@ -84,11 +83,9 @@ pub struct Deed {
     pub cash_e6: i64,
     /// Equity at the decision.
     pub equity_e6: i64,
-    /// What the policy saw; the layout is the model's.
-    #[serde(skip)]
+    /// What the policy saw; the layout is that of the rules.
     pub obs: Vec<f32>,
     /// What it could choose among.
-    #[serde(skip)]
     pub mask: Vec<bool>,
 }
 
@@ -256,8 +253,7 @@ impl Actor {
             moment.observe(obs, mask);
             let action = acting.policy.act(obs, mask);
             let ts_ms = moment.decision().ts_ms;
-            let throttle_ms = spec.throttle.as_millis() as i64;
-            let soon = ordered_ms.is_some_and(|last_ms| ts_ms - last_ms < throttle_ms);
+            let soon = ordered_ms.is_some_and(|last_ms| ts_ms - last_ms < spec.throttle_ms);
             let reason = match action {
                 action::HOLD => Reason::Policy,
                 _ if halted => Reason::Halted,

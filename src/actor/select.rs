@@ -9,15 +9,16 @@
 
 use crate::event::MarketId;
 use crate::units::Qty;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Slots of the window of traded volume.
 const SLOTS: usize = 10;
 const SLOT_MS: i64 = 60_000;
 
 /// What to trade.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Choice {
     /// The busiest.
     Hot(Hot),
@@ -28,26 +29,22 @@ pub enum Choice {
 }
 
 /// The rule of [`Choice::Hot`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hot {
     /// Markets at the same time.
     pub places: usize,
     /// Widest spread, 1e-4 dollars.
     pub spread_max_e4: i64,
-    /// Least time to the close.
-    pub time_left: Duration,
-    /// How often the choice is made anew.
-    pub every: Duration,
+    /// Least time to the close, milliseconds.
+    pub time_left_ms: i64,
+    /// How often the choice is made anew, milliseconds of exchange time; ten times as often while places are
+    /// free.
+    pub every_ms: i64,
 }
 
 impl Default for Hot {
     fn default() -> Hot {
-        Hot {
-            places: 10,
-            spread_max_e4: 500,
-            time_left: Duration::from_secs(60),
-            every: Duration::from_secs(10),
-        }
+        Hot { places: 10, spread_max_e4: 500, time_left_ms: 60_000, every_ms: 10_000 }
     }
 }
 
@@ -130,7 +127,6 @@ impl Selector {
     /// Chooses among all markets that live.
     pub fn choose(&mut self, now_ms: i64, candidates: &[Candidate<'_>]) {
         let Choice::Hot(hot) = self.choice.clone() else { return };
-        self.next_ms = now_ms + hot.every.as_millis() as i64;
         let mut ranked: Vec<(i64, &Candidate<'_>)> = candidates
             .iter()
             .filter(|c| fits(&hot, c, now_ms, self.chosen.contains(&c.id)))
@@ -146,6 +142,8 @@ impl Selector {
             }
             chosen.insert(candidate.id);
         }
+        let every_ms = if chosen.len() < hot.places { hot.every_ms / 10 } else { hot.every_ms };
+        self.next_ms = now_ms + every_ms;
         chosen.extend(candidates.iter().filter(|c| c.held).map(|c| c.id));
         self.chosen = chosen;
     }
@@ -162,7 +160,7 @@ impl Selector {
 
 /// True if a market may be traded; one that is in already has half as much again.
 fn fits(hot: &Hot, candidate: &Candidate<'_>, now_ms: i64, is_in: bool) -> bool {
-    let (mut spread_max_e4, mut left_ms) = (hot.spread_max_e4, hot.time_left.as_millis() as i64);
+    let (mut spread_max_e4, mut left_ms) = (hot.spread_max_e4, hot.time_left_ms);
     if is_in {
         spread_max_e4 += spread_max_e4 / 2;
         left_ms /= 2;

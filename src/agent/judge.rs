@@ -12,6 +12,7 @@ use super::eval::{self, Entrant, EvalResult, Setup, Verdict};
 use super::fit;
 use super::model::{Choice, Model, ModelPolicy};
 use super::split::{Plan, count_markets};
+use crate::digest;
 use crate::env::EnvConfig;
 use crate::features::Layout;
 use crate::features::episode::Episode;
@@ -42,6 +43,38 @@ pub enum JudgeError {
         /// Models in the run.
         models: usize,
     },
+    /// A run of several models where one is to act.
+    #[error(
+        "the run holds {models} models, each without one block of markets; one of them must be named"
+    )]
+    Several {
+        /// Models in the run.
+        models: usize,
+    },
+}
+
+/// A model that is to trade.
+pub struct Trader {
+    /// It, as a policy.
+    pub policy: ModelPolicy,
+    /// The rules of the game that it was trained under.
+    pub rules: EnvConfig,
+    /// SHA-256 over its parameters, little-endian.
+    pub hash: String,
+}
+
+/// Loads the one model at `path` (run folder, model folder or model file) to trade with it.
+///
+/// # Errors
+/// When it cannot be read, does not fit to this program's observations or actions, or is not one.
+pub fn trader(path: &Path, device: DeviceName) -> Result<Trader, JudgeError> {
+    let Candidate { name, mut models, rules, .. } = Candidate::load(path)?;
+    let models_found = models.len();
+    let model = models.pop().filter(|_| models_found == 1);
+    let model = model.ok_or(JudgeError::Several { models: models_found })?;
+    let bytes: Vec<u8> = model.params.iter().flat_map(|p| p.to_le_bytes()).collect();
+    let hash = digest::sha256_hex(bytes);
+    Ok(Trader { policy: ModelPolicy::new(&name, model, Choice::Greedy, device), rules, hash })
 }
 
 /// What came out, and where it comes from.

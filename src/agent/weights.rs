@@ -67,6 +67,14 @@ pub enum WeightsError {
         /// Type and shape that belong there.
         expected: String,
     },
+    /// A number that is none.
+    #[error("parameter {at} is {value}: a network with it chooses at random")]
+    NotFinite {
+        /// Its place among the flat parameters.
+        at: usize,
+        /// What stands there.
+        value: f32,
+    },
 }
 
 /// The model file.
@@ -92,7 +100,10 @@ pub fn read_model(bytes: &[u8]) -> Result<(ModelCard, Vec<f32>), WeightsError> {
         return Err(WeightsError::Card(format!("format {} instead of {FORMAT}", card.format)));
     }
     let params = flat(&card.shape, "", &SafeTensors::deserialize(bytes)?)?;
-    Ok((card, params))
+    match params.iter().position(|p| !p.is_finite()) {
+        Some(at) => Err(WeightsError::NotFinite { at, value: params[at] }),
+        None => Ok((card, params)),
+    }
 }
 
 /// The optimiser file: moments named as `exp_avg.<parameter>`, `exp_avg_sq.<parameter>` (Adam) or

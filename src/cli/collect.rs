@@ -13,7 +13,8 @@ use super::logging::{self, LogFormat};
 use super::signals::{self, Signal};
 use super::{export, printer};
 use crate::collect::{
-    self, Audit, CollectError, CollectReport, CollectSpec, Collected, Retention, Scout, plan,
+    self, Audit, CollectError, CollectReport, CollectSpec, Collected, Follower, Retention, Scout,
+    plan,
 };
 use crate::config::{ExchangeEnv, Settings};
 use crate::feed::access::Access;
@@ -23,6 +24,7 @@ use crate::feed::{self, Channel, FeedSpec, Timing};
 use crate::rng::Rng;
 use crate::store::{Log, StoreError};
 use markets::Wanted;
+pub(super) use markets::named;
 use screen::Screen;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -42,19 +44,42 @@ const GUARANTEE: &str = "rows that were committed are on disk; of the last 100 m
 /// 1 disk full or lost, 3 log in use, no credentials or unusable settings, 4 exchange unreachable or refusing,
 /// unknown or closed markets; 130 and 143 after a clean end by a signal.
 pub fn run(args: Args) -> Result<(), Failure> {
+    let (report, ended) = record(&args, None)?;
+    match &report {
+        Some(report) => tell(&args, report)?,
+        None if args.json && !args.dry_run => {
+            let terminated = ended.as_ref().is_err_and(|e| e.code == Code::Terminated);
+            let signal = if terminated { Signal::Terminate } else { Signal::Interrupt };
+            let data = serde_json::json!({"cause": signal.word(), "received": 0, "committed": 0});
+            printer::json("collect", &data)?;
+        }
+        None => {}
+    }
+    ended
+}
+
+/// What was recorded, and how that ended; no report where a signal came before the first record, or nothing
+/// was to be recorded. `follower` hears every accepted record.
+///
+/// # Errors
+/// As [`run`], where nothing was recorded.
+pub(super) fn record(args: &Args, follower: Option<Follower>) -> Result<Recorded, Failure> {
     // Before anything else, and before any network.
     crate::store::check_free(&args.data).map_err(in_use)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()?;
-    let done = runtime.block_on(collect(&args));
+    let done = runtime.block_on(collect(args, follower));
     // Threads that still look up a name or write a file are not waited for.
     runtime.shutdown_background();
     done
 }
 
-async fn collect(args: &Args) -> Result<(), Failure> {
+/// A report, and how the session ended.
+pub(super) type Recorded = (Option<CollectReport>, Result<(), Failure>);
+
+async fn collect(args: &Args, follower: Option<Follower>) -> Result<Recorded, Failure> {
     let mut screen = Screen::new(args.log.log_format);
     log_above(args, &screen);
     let settings = Settings::load(args.config.as_deref()).map_err(exit::config)?;
@@ -67,13 +92,13 @@ async fn collect(args: &Args) -> Result<(), Failure> {
         let mut stop = stop.clone();
         tokio::select! {
             found = found => found?,
-            Ok(signal) = stop.wait_for(Option::is_some) => return end(args, None, *signal),
+            Ok(signal) = stop.wait_for(Option::is_some) => return Ok((None, end(*signal))),
         }
     };
-    let spec = spec(args, source);
+    let spec = CollectSpec { follower, ..spec(args, source) };
     announce(&spec, &access, &objects, &screen)?;
     if args.dry_run {
-        return dry_run(args, &spec, &objects);
+        return dry_run(args, &spec, &objects).map(|()| (None, Ok(())));
     }
     let audit =
         args.audit_every.map(|period| Audit::every(period, Rng::stream(seed(), "audit", 0)));
@@ -94,11 +119,11 @@ async fn collect(args: &Args) -> Result<(), Failure> {
         collect::run(&spec, Some(scout), start, stop.clone(), &mut |n| screen.show(n)).await;
     screen.close();
     screen.say(screen.disk());
-    tell(args, &report)?;
-    match failure {
+    let ended = match failure {
         Some(failure) => Err(explain(failure)),
-        None => end(args, Some(&report), *stop.borrow()),
-    }
+        None => end(*stop.borrow()),
+    };
+    Ok((Some(report), ended))
 }
 
 /// Log lines go above the status line.
@@ -232,18 +257,8 @@ fn tell(args: &Args, report: &CollectReport) -> Result<(), Failure> {
 }
 
 /// Ends well, or with the code of the signal that ended it.
-fn end(
-    args: &Args,
-    report: Option<&CollectReport>,
-    signal: Option<&'static str>,
-) -> Result<(), Failure> {
+fn end(signal: Option<&'static str>) -> Result<(), Failure> {
     let Some(signal) = signal.and_then(Signal::of_word) else { return Ok(()) };
-    if report.is_none() && args.json {
-        printer::json(
-            "collect",
-            &serde_json::json!({"cause": signal.word(), "received": 0, "committed": 0}),
-        )?;
-    }
     Err(Failure::msg(signal.code(), format!("ended by {}", signal.word())))
 }
 

@@ -169,6 +169,7 @@ pub(super) fn failure(error: JudgeError) -> Failure {
         JudgeError::Blocks { .. } => {
             "train again on these data, or evaluate one of its models: RUN/fold_0"
         }
+        JudgeError::Several { .. } => "name one of its models: RUN/fold_0",
     };
     Failure::new(Code::Integrity, error).hint(hint)
 }

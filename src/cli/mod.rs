@@ -24,6 +24,7 @@ pub mod progress;
 pub mod prune;
 pub mod signals;
 pub mod sim;
+pub mod trade;
 #[cfg(feature = "learn")]
 pub mod train;
 
@@ -64,6 +65,8 @@ enum Command {
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
+    /// Record live markets and let a policy trade them on paper
+    Trade(Box<trade::Args>),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Run the built-in exchange, or see how true it is
@@ -97,6 +100,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Train(args) => train::run(args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
+        Command::Trade(args) => trade::run(*args),
         Command::Conformance(args) => conformance::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),

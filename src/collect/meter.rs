@@ -51,6 +51,11 @@ impl Meter {
         quantiles(&self.all)
     }
 
+    /// The time within which the share `quantile` (0..1) of everything ended was, microseconds.
+    pub fn quantile_us(&self, quantile: f64) -> u64 {
+        self.all.value_at_quantile(quantile)
+    }
+
     /// The shortest of everything that was ended, milliseconds.
     pub fn least_ms(&self) -> f64 {
         if self.all.is_empty() { 0.0 } else { in_ms(self.all.min()) }

@@ -32,6 +32,7 @@ mod tap;
 
 pub use audit::Audit;
 pub use disk::free_bytes;
+pub use meter::Meter;
 pub use ports::QUEUE_BATCHES;
 pub use report::CollectReport;
 pub use retain::{Pruning, Retention, plan};

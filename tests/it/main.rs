@@ -9,6 +9,7 @@
 
 #[cfg(feature = "learn")]
 mod agent;
+mod actor;
 mod broker;
 mod calibrate;
 mod cli;

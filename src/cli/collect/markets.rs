@@ -25,12 +25,18 @@ impl Wanted {
     }
 }
 
-/// From the command line, else from the settings, else whatever is listed as open.
-pub(super) fn wanted(args: &Args, settings: &Settings) -> Result<Wanted, Failure> {
+/// Those named on the command line.
+pub(in crate::cli) fn named(args: &Args) -> Result<Vec<String>, Failure> {
     let mut named = args.markets.clone();
     if let Some(path) = &args.markets_file {
         named.extend(tickers_in(path)?);
     }
+    Ok(named)
+}
+
+/// From the command line, else from the settings, else whatever is listed as open.
+pub(super) fn wanted(args: &Args, settings: &Settings) -> Result<Wanted, Failure> {
+    let mut named = named(args)?;
     let listed = args.discover || args.series.is_some();
     if listed && !named.is_empty() {
         return Err(Failure::msg(Code::Usage, "name markets, or let them be found: not both")

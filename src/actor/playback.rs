@@ -1,0 +1,29 @@
+//! A recorded session traded again.
+
+use super::run::{Acting, Actor, ActorReport, ActorSpec, Deed};
+use crate::event::SessionId;
+use crate::store::{Filter, Log, StoreError};
+
+/// Trades the session `id` of `log` as it was traded live: the same records in the same order, through the same
+/// actor. With the same policy, rules and seed every decision is the one that was made.
+///
+/// # Errors
+/// When a part of the log is damaged.
+pub fn play_back(
+    log: &Log,
+    id: SessionId,
+    spec: ActorSpec,
+    acting: Acting,
+) -> Result<(Vec<Deed>, ActorReport), StoreError> {
+    let (mut actor, mut deeds) = (Actor::new(spec, acting), Vec::new());
+    let tickers = log.tickers();
+    for market in 0..tickers.len() as u32 {
+        let market = crate::event::MarketId(market);
+        actor.meet(&(market, tickers.name(market).into(), tickers.uuid(market)));
+    }
+    let filter = Filter { sessions: Some(vec![id]), ..Filter::default() };
+    for record in log.read(filter)? {
+        actor.push(&record?.event, &mut deeds);
+    }
+    Ok((deeds, actor.report()))
+}

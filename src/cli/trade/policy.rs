@@ -1,0 +1,107 @@
+//! Which policy trades, and its replacement while it does.
+
+use super::Args;
+use crate::actor::Acting;
+use crate::agent::policy::{Hardcoded, Hold, Random};
+use crate::cli::exit::{Code, Failure};
+use crate::cli::printer;
+use crate::env::EnvConfig;
+use clap::ValueEnum;
+use std::path::Path;
+#[cfg(feature = "learn")]
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A policy without a model.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Scripted {
+    /// Never trades
+    Hold,
+    /// Any allowed action, each as likely
+    Random,
+    /// Holds three times out of four, else any allowed trade
+    Hardcoded,
+}
+
+/// A policy, and the rules that it plays by.
+pub(super) struct Chosen {
+    pub(super) acting: Acting,
+    pub(super) rules: EnvConfig,
+}
+
+/// The policy that the options name.
+pub(super) fn choose(args: &Args) -> Result<Chosen, Failure> {
+    match (&args.model, args.policy) {
+        (Some(model), _) => load(&args.run_dir, model),
+        (None, scripted) => Ok(Chosen {
+            acting: Acting {
+                policy: match scripted.unwrap_or(Scripted::Hold) {
+                    Scripted::Hold => Box::new(Hold),
+                    Scripted::Random => Box::<Random>::default(),
+                    Scripted::Hardcoded => Box::<Hardcoded>::default(),
+                },
+                model_hash: String::new(),
+            },
+            rules: EnvConfig::default(),
+        }),
+    }
+}
+
+#[cfg(feature = "learn")]
+fn load(run_dir: &Path, model: &str) -> Result<Chosen, Failure> {
+    use crate::agent::device::DeviceName;
+    let named = PathBuf::from(model);
+    let path = if named.exists() { named } else { run_dir.join(model) };
+    let trader = crate::agent::judge::trader(&path, DeviceName::default());
+    let trader = trader.map_err(crate::cli::eval::failure)?;
+    let acting = Acting { policy: Box::new(trader.policy), model_hash: trader.hash };
+    Ok(Chosen { acting, rules: trader.rules })
+}
+
+#[cfg(not(feature = "learn"))]
+fn load(_: &Path, model: &str) -> Result<Chosen, Failure> {
+    let failure = Failure::msg(Code::Config, format!("cannot load {model}: built without `learn`"));
+    Err(failure.hint("use --policy, or build with the default features"))
+}
+
+/// Loads the model again at each SIGHUP, beside everything else; what comes out of the channel acts from then
+/// on. A model that cannot be used, or was trained under other rules, is refused: the old one goes on.
+///
+/// # Errors
+/// When the system refuses a signal handler or a thread.
+pub(super) fn reload_on_hangup(
+    args: &Args,
+    rules: &EnvConfig,
+) -> Result<Receiver<Acting>, Failure> {
+    let (swapped, swaps) = channel();
+    let Some(model) = args.model.clone() else { return Ok(swaps) };
+    let (run_dir, rules) = (args.run_dir.clone(), rules.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+    std::thread::Builder::new().name("models".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            while hangups.recv().await.is_some() {
+                let loaded = load(&run_dir, &model).and_then(|chosen| same_rules(chosen, &rules));
+                match loaded {
+                    Ok(acting) => {
+                        printer::say(&format!("model {model} ({})", acting.model_hash));
+                        if swapped.send(acting).is_err() {
+                            return;
+                        }
+                    }
+                    Err(e) => printer::say(&format!("{}the old model goes on", e.render())),
+                }
+            }
+        });
+    })?;
+    Ok(swaps)
+}
+
+fn same_rules(chosen: Chosen, rules: &EnvConfig) -> Result<Acting, Failure> {
+    if chosen.rules == *rules {
+        return Ok(chosen.acting);
+    }
+    let failure = Failure::msg(Code::Config, "the model was trained under other rules");
+    Err(failure.hint("stop, and start again with it: its accounts begin anew"))
+}
