@@ -11,6 +11,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     // A hundred years: what is longer is a slip of the finger.
     match ms {
         Some(ms @ 1..=3_155_760_000_000) => Ok(Duration::from_millis(ms)),
+        Some(0) => Err("must be longer than nothing".to_owned()),
         _ => Err("write a number and a unit: 250ms, 10s, 5m, 2h or 1d".to_owned()),
     }
 }

@@ -34,6 +34,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 const WORKER_THREADS: usize = 2;
 /// A start beside an exchange that is just starting.
 const FIRST_CONNECT: Duration = Duration::from_secs(10);
+/// Longer than any session.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// What a second Ctrl-C may count on.
 const GUARANTEE: &str = "rows that were committed are on disk; of the last 100 ms some may be missing, and \
                          the next session opens with a gap row that says so";
@@ -46,7 +48,9 @@ const GUARANTEE: &str = "rows that were committed are on disk; of the last 100 m
 pub fn run(args: Args) -> Result<(), Failure> {
     let (report, ended) = record(&args, None)?;
     match &report {
-        Some(report) => tell(&args, report)?,
+        // Without a session there is nothing to tell but the failure.
+        Some(report) if !report.session.is_empty() => tell(&args, report)?,
+        Some(_) => {}
         None if args.json && !args.dry_run => {
             let terminated = ended.as_ref().is_err_and(|e| e.code == Code::Terminated);
             let signal = if terminated { Signal::Terminate } else { Signal::Interrupt };
@@ -87,11 +91,13 @@ async fn collect(args: &Args, follower: Option<Follower>) -> Result<Recorded, Fa
     let wanted = markets::wanted(args, &settings)?;
     let stop = signals::listen(GUARANTEE)?;
     let _builtin = builtin::start_if_needed(args, &access, &screen).await?;
+    tracing::info!("asking {} for its markets", access.endpoint.rest);
     let (client, source, objects) = {
         let found = find(args, &access, &wanted);
         let mut stop = stop.clone();
         tokio::select! {
             found = found => found?,
+            () = tokio::time::sleep(args.run_for.unwrap_or(FOREVER)) => return Err(too_slow(&access)),
             Ok(signal) = stop.wait_for(Option::is_some) => return Ok((None, end(*signal))),
         }
     };
@@ -124,6 +130,12 @@ async fn collect(args: &Args, follower: Option<Follower>) -> Result<Recorded, Fa
         None => end(*stop.borrow()),
     };
     Ok((Some(report), ended))
+}
+
+/// The time to record was over before the exchange had answered.
+fn too_slow(access: &Access) -> Failure {
+    let text = format!("{} has not told its markets within --for", access.endpoint.rest);
+    Failure::msg(Code::Remote, text).hint("is it an exchange? check `--url`, or give it more time")
 }
 
 /// Log lines go above the status line.
@@ -206,9 +218,14 @@ fn announce(
     objects: &[Value],
     screen: &Screen,
 ) -> Result<(), Failure> {
-    std::fs::create_dir_all(&spec.data_dir).or_fail(Code::Runtime)?;
-    let data_dir = std::fs::canonicalize(&spec.data_dir)?;
-    let free = collect::free_bytes(&data_dir)?;
+    let usable = |e: std::io::Error| {
+        Failure::new(Code::Runtime, e)
+            .context(format!("the data directory {} cannot be used", spec.data_dir.display()))
+            .hint("name a folder that can be written with --data")
+    };
+    std::fs::create_dir_all(&spec.data_dir).map_err(usable)?;
+    let data_dir = std::fs::canonicalize(&spec.data_dir).map_err(usable)?;
+    let free = collect::free_bytes(&data_dir).map_err(usable)?;
     let badge = if spec.source.starts_with("sim:") { "[SIM] " } else { "" };
     screen.say(&format!(
         "{badge}exchange {} at {} (source {})",

@@ -4,13 +4,13 @@ use super::exit::{self, Code, Failure};
 use super::{export, follow, printer, prune};
 use crate::dataset::{self, Manifest};
 use crate::event::SessionId;
-use crate::store::{Log, SessionSummary, Verify};
+use crate::store::{Log, SessionSummary, StoreError, Verify, check_free};
 use crate::units::{TsNs, TsUs};
 use crate::wire::convert::time_text;
 use clap::Subcommand;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `kflow data`.
 #[derive(clap::Args, Debug)]
@@ -124,6 +124,7 @@ fn ls(options: &Options) -> Result<(), Failure> {
     if let Some(first) = log.problems().first() {
         printer::say(&format!("not all is here: {first} (kflow data verify lists everything)"));
     }
+    say_if_written(options);
     let open = open_gaps(&log);
     let rows: Vec<Row> = log.sessions().iter().map(|s| Row::of(s, open.as_ref())).collect();
     if options.json {
@@ -147,8 +148,10 @@ fn open_gaps(log: &Log) -> Option<BTreeMap<SessionId, u64>> {
 }
 
 fn verify(options: &Options) -> Result<(), Failure> {
-    let Verify { segments, records, problems } =
-        Log::open(&options.data).map_err(exit::store)?.verify();
+    let log = Log::open(&options.data).map_err(exit::store)?;
+    let Verify { segments, records, mut problems } = log.verify();
+    problems.extend(lost_since_export(&log, &options.data)?);
+    say_if_written(options);
     if options.json {
         let data = serde_json::json!({
             "segments": segments, "records": records, "problems": &problems
@@ -165,7 +168,32 @@ fn verify(options: &Options) -> Result<(), Failure> {
     }
     let text = format!("the log has {} problems", problems.len());
     Err(Failure::msg(Code::Integrity, text)
-        .hint("rows of undamaged segments can be read once the damaged files are moved away"))
+        .hint("everything else can be read and exported as it is; what the damaged files held is lost unless you have a copy"))
+}
+
+/// Sessions of which fewer rows are there than were exported: the last segments of a log leave no hole.
+fn lost_since_export(log: &Log, data_dir: &Path) -> Result<Vec<String>, Failure> {
+    let Some(manifest) = Manifest::read(data_dir).map_err(export::failure)? else {
+        return Ok(Vec::new());
+    };
+    let sessions = log.sessions();
+    let lost = manifest.sessions.iter().filter_map(|exported| {
+        let here = sessions.iter().find(|s| s.id() == exported.meta.id);
+        let here = here.map_or(0, |s| s.counts.records()) + log.pruned().rows_of(exported.meta.id);
+        let (id, before) = (exported.meta.id, exported.records);
+        (here < before)
+            .then(|| format!("session {id}: {before} rows were exported, {here} are here"))
+    });
+    Ok(lost.collect())
+}
+
+/// What is being written is read when it is sealed.
+fn say_if_written(options: &Options) {
+    if let Err(StoreError::Locked { pid, .. }) = check_free(&options.data) {
+        printer::say(&format!(
+            "process {pid} is writing this log; its last rows are not counted here (kflow data follow)"
+        ));
+    }
 }
 
 fn card(options: &Options) -> Result<(), Failure> {

@@ -82,8 +82,11 @@ impl Failure {
             return format!("{}\n", self.error);
         }
         let mut text = format!("error: {}\n", self.error);
-        for cause in self.error.chain().skip(1) {
-            let _ = writeln!(text, "  caused by: {cause}");
+        for cause in self.error.chain().skip(1).map(ToString::to_string) {
+            // Some errors tell their cause themselves.
+            if !text.trim_end().ends_with(&cause) {
+                let _ = writeln!(text, "  caused by: {cause}");
+            }
         }
         if let Some(hint) = &self.hint {
             let _ = writeln!(text, "\nhint: {hint}");
@@ -100,6 +103,9 @@ pub fn store(error: StoreError) -> Failure {
         }
         StoreError::NoLog { .. } => {
             (Code::Config, "record or import something first: `kflow import PATH`, or `kflow demo`")
+        }
+        StoreError::Archive { .. } => {
+            (Code::Config, "name another folder with --archive: one for each log, outside of it")
         }
         StoreError::Full { .. } => {
             (Code::Runtime, "free some space and run the command again; what was committed is kept")

@@ -25,7 +25,7 @@ pub struct Args {
 /// Prints until the collector ends.
 ///
 /// # Errors
-/// 3 when no collector runs there, or one of another version.
+/// 3 when no collector runs there, or one of another version; 1 when it vanishes.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let path = args.data.join("log").join(LIVE_SOCKET);
     let stream = UnixStream::connect(&path).or_fail(Code::Config).map_err(|f| {
@@ -48,11 +48,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             printer::line(&text)?;
             left -= 1;
         }
-        if left == 0 {
-            break;
+        if left == 0 || value.get("end").is_some() {
+            return Ok(());
         }
     }
-    Ok(())
+    Err(Failure::msg(
+        Code::Runtime,
+        "the collector has gone without a word: it was killed, or dropped us",
+    )
+    .hint("what it had committed is in the log; its next session says what is missing"))
 }
 
 /// A line for people; records are for machines.

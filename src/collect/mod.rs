@@ -217,9 +217,14 @@ where
             failure,
             Some(CollectError::DiskFull { .. } | CollectError::Store(StoreError::Full { .. }))
         );
-        let waits = full && spec.wait_for_space;
-        if !(waits && wait_for_space(spec, &mut stop, ends, hear).await) {
+        if !(full && spec.wait_for_space) {
             return Collected { report, failure };
+        }
+        if !wait_for_space(spec, &mut stop, ends, hear).await {
+            // Asked to end while nothing was open: that is a clean end.
+            let mut report = report;
+            report.cause = stop.borrow().unwrap_or("finished").to_owned();
+            return Collected { report, failure: None };
         }
         before = Some(report);
     }
@@ -232,10 +237,13 @@ async fn wait_for_space(
     ends: Option<Instant>,
     hear: &mut dyn FnMut(Notice),
 ) -> bool {
-    hear(Notice::Warning("waiting for space on the disk".to_owned()));
+    // Some more than the least, so that it does not end again at once.
+    let enough = spec.min_free_bytes.saturating_add(spec.min_free_bytes / 8);
+    let dir = spec.data_dir.display();
+    hear(Notice::Warning(format!(
+        "nothing is recorded until {enough} bytes are free on the disk of {dir}"
+    )));
     loop {
-        // Some more than the least, so that it does not end again at once.
-        let enough = spec.min_free_bytes.saturating_add(spec.min_free_bytes / 8);
         if disk::free_bytes(&spec.data_dir).is_ok_and(|free| free >= enough) {
             return true;
         }

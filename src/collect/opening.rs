@@ -11,7 +11,7 @@ use super::scout::ScoutIo;
 use super::session::Session;
 use super::share;
 use super::tap::Tap;
-use super::{CollectError, CollectSpec, Definition, FeedIo, gap_of_all};
+use super::{CollectError, CollectSpec, Definition, FeedIo, Notice, gap_of_all};
 use crate::event::{Body, GapCause, SessionId, SessionMeta};
 use crate::store::{Predecessor, Writer};
 use crate::units::TsNs;
@@ -27,7 +27,7 @@ impl<'a> Session<'a> {
         spec: &'a CollectSpec,
         markets: Vec<Definition>,
         resumed: Option<GapCause>,
-    ) -> Result<(Session<'a>, FeedIo, ScoutIo), CollectError> {
+    ) -> Result<(Session<'a>, Vec<Notice>, FeedIo, ScoutIo), CollectError> {
         let meta = SessionMeta {
             id: SessionId(uuid::Uuid::now_v7().into_bytes()),
             source: spec.source.clone(),
@@ -41,6 +41,13 @@ impl<'a> Session<'a> {
         let lost = |source| CollectError::LogLost { dir: log_dir.clone(), source };
         let disk = Watch::begin(&log_dir).map_err(lost)?;
         let opening = opening_gap(writer.predecessor(), &meta, resumed);
+        let mut notices: Vec<Notice> = opening.iter().filter_map(notice_of).collect();
+        notices.extend(writer.unread().map(|segment| {
+            Notice::Warning(format!(
+                "the last segment {} of the log is damaged: row ids go on far behind it (kflow data verify)",
+                segment.display()
+            ))
+        }));
         let (onlookers, looking) = watch::channel(0);
         let (tap, shown) = Tap::new(looking, spec.follower.clone());
         let (batches, batches_in) = mpsc::channel(QUEUE_BATCHES);
@@ -94,7 +101,14 @@ impl<'a> Session<'a> {
             upkeep: None,
             report: CollectReport::begin(spec, &session),
         };
-        Ok((session, io, scout))
+        Ok((session, notices, io, scout))
+    }
+}
+
+fn notice_of(row: &OwnRow) -> Option<Notice> {
+    match &row.body {
+        Body::Gap(gap) => Some(Notice::Gap((**gap).clone())),
+        _ => None,
     }
 }
 

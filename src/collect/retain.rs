@@ -29,7 +29,8 @@ pub struct Pruning {
 /// exported for good.
 ///
 /// # Errors
-/// When the manifest of the dataset cannot be read.
+/// When the manifest of the dataset cannot be read, or a file is not the one that it lists: the log may then
+/// be the last copy.
 pub fn plan(
     log: &Log,
     data_dir: &Path,
@@ -45,7 +46,13 @@ pub fn plan(
         let needed = needed_from.iter().find(|(session, _)| *session == segment.session.id);
         old && needed.is_some_and(|(_, row_id)| segment.next_row_id() <= *row_id)
     };
-    Ok(log.segments().iter().take_while(may_go).cloned().collect())
+    let segments: Vec<_> = log.segments().iter().take_while(may_go).cloned().collect();
+    let mut sessions: Vec<_> = segments.iter().map(|segment| segment.session.id).collect();
+    sessions.dedup();
+    if !sessions.is_empty() {
+        dataset::check_files(data_dir, &sessions)?;
+    }
+    Ok(segments)
 }
 
 impl Pruning {

@@ -70,13 +70,14 @@ where
         Some(scout) => scout.begin(),
         None => spec.markets.clone(),
     };
-    let (session, io, scout_io) = match Session::open(spec, markets, terms.resumed) {
+    let (session, opening, io, scout_io) = match Session::open(spec, markets, terms.resumed) {
         Ok(opened) => opened,
         Err(failure) => {
             return Collected { report: CollectReport::begin(spec, ""), failure: Some(failure) };
         }
     };
     hear(Notice::Started { session: session.report.session.clone() });
+    opening.into_iter().for_each(|notice| hear(notice));
     let scout = async {
         match scout {
             Some(scout) => scout.run(scout_io).await,
@@ -286,6 +287,10 @@ impl Session<'_> {
         }
         failure = self.last_upkeep(failure, hear).await;
         self.report.seconds = self.started.elapsed().as_secs_f64();
+        if let Ok(space) = self.disk.look(Instant::now()) {
+            self.board.disk(Ok(space));
+        }
+        self.board.log(&self.state.borrow(), 0, Instant::now());
         let status = self.board.stopped().clone();
         hear(Notice::Status(Box::new(status)));
         if let Some(sharing) = self.sharing.take() {

@@ -34,6 +34,10 @@ impl Credentials {
     /// others.
     pub fn resolve(env: ExchangeEnv, settings: &Settings) -> Result<Credentials, ConfigError> {
         let place = settings.file.place(env);
+        // The variables hold a key of the real exchanges: the built-in one has its own.
+        if env == ExchangeEnv::Sim && place.key_id.is_none() {
+            return Ok(Credentials::Simulator);
+        }
         let key_id = settings.env.key_id.clone().or_else(|| place.key_id.clone());
         let key_file = settings.env.key_path.as_ref().or(place.key_file.as_ref());
         match (key_id, &settings.env.key_content, key_file) {
@@ -45,7 +49,6 @@ impl Credentials {
                 let pem = read_key(path, allow_open)?;
                 Ok(Credentials::Own { key_id: key_id.trim().to_owned(), pem })
             }
-            _ if env == ExchangeEnv::Sim => Ok(Credentials::Simulator),
             _ => Err(ConfigError::NoCredentials { looked_at: looked_at(env, settings) }),
         }
     }

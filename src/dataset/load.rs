@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Reads a whole file of the manifest after checking version, bytes and columns, in that order.
 pub(super) fn read(
@@ -16,11 +16,7 @@ pub(super) fn read(
     entry: &FileEntry,
     table: Table,
 ) -> Result<Vec<RecordBatch>, DatasetError> {
-    let mut path = data_dir.join(&entry.path);
-    // An export that was killed between its manifest and the renames.
-    if disk::is_staged(&path, entry)? {
-        path = disk::tmp_path(&path);
-    }
+    let path = place(data_dir, entry)?;
     let broken = |source| DatasetError::Parquet { path: path.clone(), source };
     let open = || File::open(&path).map_err(DatasetError::io("open", &path));
     let reader = ParquetRecordBatchReaderBuilder::try_new(open()?).map_err(broken)?;
@@ -38,10 +34,7 @@ pub(super) fn read(
     if key("kflow.schema") != table.name() {
         return other(format!("it says that it holds {:?}", key("kflow.schema")));
     }
-    let found = sha256_of(open()?).map_err(DatasetError::io("read", &path))?;
-    if found != entry.sha256 {
-        return Err(DatasetError::Checksum { path, found, want: entry.sha256.clone() });
-    }
+    check_at(&path, entry)?;
     let columns = reader.schema();
     if let Some(why) = difference(table, columns) {
         return other(why);
@@ -49,6 +42,25 @@ pub(super) fn read(
     let rows = reader.metadata().file_metadata().num_rows().max(1) as usize;
     let batches = reader.with_batch_size(rows).build().map_err(broken)?;
     batches.map(|batch| batch.map_err(|e| broken(ParquetError::External(Box::new(e))))).collect()
+}
+
+/// Fails unless the file of `entry` holds the bytes that the manifest lists.
+pub(super) fn check_bytes(data_dir: &Path, entry: &FileEntry) -> Result<(), DatasetError> {
+    check_at(&place(data_dir, entry)?, entry)
+}
+
+fn check_at(path: &Path, entry: &FileEntry) -> Result<(), DatasetError> {
+    let file = File::open(path).map_err(DatasetError::io("open", path))?;
+    let found = sha256_of(file).map_err(DatasetError::io("read", path))?;
+    let (path, want) = (path.to_owned(), entry.sha256.clone());
+    if found == want { Ok(()) } else { Err(DatasetError::Checksum { path, found, want }) }
+}
+
+/// Where the file of `entry` is: an export that was killed between its manifest and the renames left it
+/// under another name.
+fn place(data_dir: &Path, entry: &FileEntry) -> Result<PathBuf, DatasetError> {
+    let path = data_dir.join(&entry.path);
+    Ok(if disk::is_staged(&path, entry)? { disk::tmp_path(&path) } else { path })
 }
 
 /// The first column that is not as the table's description says; further columns are the layout's

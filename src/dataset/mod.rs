@@ -46,7 +46,7 @@ pub use features::{FeatureRows, FeatureSet, FeatureWriter, read_features};
 pub use input::{ExportOptions, ExportSummary, SessionInput};
 pub use manifest::Manifest;
 pub use read::{MarketEvents, read_events, read_markets, read_table, read_tape, wants_session};
-pub use resume::needed_from;
+pub use resume::{check_files, needed_from};
 
 use std::path::PathBuf;
 

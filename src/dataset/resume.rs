@@ -10,7 +10,8 @@
 use super::export::{Exporter, is_event_file_of};
 use super::fold::{Fold, Market, OpenGap};
 use super::input::{ExportOptions, SessionInput};
-use super::manifest::{Counts, FileEntry};
+use super::load::check_bytes;
+use super::manifest::{Counts, FileEntry, Manifest};
 use super::schema::Table;
 use super::{DatasetError, VERSION_DIR, disk};
 use crate::book::Book;
@@ -205,6 +206,18 @@ pub fn needed_from(log: &Log, data_dir: &Path) -> Result<Vec<(SessionId, u64)>, 
         Ok((session.id(), resume.map_or(0, |r| r.row_id)))
     };
     log.sessions().iter().map(needed).collect()
+}
+
+/// Fails unless every published event file of `sessions` holds the bytes that the manifest lists: asked before
+/// the log gives up what they were made from.
+///
+/// # Errors
+/// [`DatasetError::Checksum`]; when a file cannot be read.
+pub fn check_files(data_dir: &Path, sessions: &[SessionId]) -> Result<(), DatasetError> {
+    let ids: Vec<String> = sessions.iter().map(SessionId::to_string).collect();
+    let manifest = Manifest::existing(data_dir)?;
+    let mine = |file: &&FileEntry| ids.iter().any(|id| is_event_file_of(file, id));
+    manifest.files.iter().filter(mine).try_for_each(|file| check_bytes(data_dir, file))
 }
 
 fn folder(data_dir: &Path) -> PathBuf {

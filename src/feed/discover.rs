@@ -70,8 +70,13 @@ pub async fn named(
             .then(|| (ticker.clone(), status.to_owned()))
     });
     let closed: Vec<_> = closed.collect();
-    if !closed.is_empty() {
+    if closed.len() == tickers.len() {
         return Err(DiscoverError::Closed(closed));
+    }
+    // A service that starts again after one of its markets has ended goes on with the others.
+    for (ticker, status) in closed {
+        tracing::warn!(target: "kflow", "{ticker} is {status}: left out");
+        found.remove(&ticker);
     }
     Ok(tickers.iter().filter_map(|ticker| found.remove(ticker)).collect())
 }

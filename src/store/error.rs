@@ -35,6 +35,14 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The archive cannot take a segment without losing something.
+    #[error("the archive {} {why}", path.display())]
+    Archive {
+        /// The archive, or the file in it.
+        path: PathBuf,
+        /// What is in the way.
+        why: &'static str,
+    },
     /// Stored bytes are not what was written.
     #[error("segment {segment}{}: {why}", chunk.map_or(String::new(), |c| format!(", chunk {c}")))]
     Corrupt {

@@ -6,8 +6,9 @@ use super::error::file_name;
 use super::heals::Heals;
 use super::prune::Pruned;
 use super::reader::SealedReader;
-use super::recover::{Listing, recover};
+use super::recover::{Listing, parse_stem, recover};
 use super::summary::{SegmentInfo, SessionSummary};
+use super::writer::ROWS_OF_A_LOST_SEGMENT;
 use crate::digest::hex;
 use crate::event::{Body, Event, Gap, MarketId, SessionId, Tickers};
 use crate::units::TsNs;
@@ -219,7 +220,10 @@ impl Log {
         let mut all: Vec<String> = broken.collect();
         let mut due = self.pruned.next_row_id;
         for segment in &self.segments {
-            if segment.first_row_id != due {
+            // Whoever wrote behind a segment that could not be read left this much room for it.
+            let jumped = self.broken.iter().filter_map(|(name, _)| parse_stem(Path::new(name)));
+            let mut jumped = jumped.map(|(_, first)| first + ROWS_OF_A_LOST_SEGMENT);
+            if segment.first_row_id != due && !jumped.any(|first| first == segment.first_row_id) {
                 let name = file_name(&segment.path);
                 let first = segment.first_row_id;
                 all.push(format!("segment {name}: it starts at row {first}, due is {due}"));

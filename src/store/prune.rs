@@ -13,6 +13,7 @@ use super::lock::Lock;
 use super::recover::{Listing, parse_stem, recover_locked};
 use super::segment::rename;
 use super::summary::SegmentInfo;
+use crate::digest;
 use crate::event::SessionId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -131,6 +132,9 @@ impl Janitor {
         archive: Option<&Path>,
     ) -> Result<u64, StoreError> {
         let mut pruned = Pruned::read(&self.dir)?;
+        if let Some(archive) = archive {
+            refuse_own_folder(archive, &self.dir)?;
+        }
         for segment in segments {
             if segment.first_row_id != pruned.next_row_id {
                 let why = format!("it does not follow row {}", pruned.next_row_id - 1);
@@ -153,14 +157,32 @@ impl Janitor {
     }
 }
 
+/// A copy onto itself would be removed with the original.
+fn refuse_own_folder(archive: &Path, dir: &Path) -> Result<(), StoreError> {
+    let real = |path: &Path| std::fs::canonicalize(path).map_err(|e| StoreError::io(path, e));
+    std::fs::create_dir_all(archive).map_err(|e| StoreError::io(archive, e))?;
+    if real(archive)? == real(dir)? {
+        let why = "is the log's own folder";
+        return Err(StoreError::Archive { path: archive.to_owned(), why });
+    }
+    Ok(())
+}
+
 /// Puts the file into `archive` under its own name; it is on disk there when this returns.
 fn keep_copy(path: &Path, archive: &Path) -> Result<(), StoreError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |e| StoreError::io(&path, e)
     };
-    std::fs::create_dir_all(archive).map_err(at(archive))?;
     let to = archive.join(file_name(path));
+    if to.exists() {
+        // Ours, from a run that was cut off, or the segment of another log: all logs begin with one name.
+        let digest = |path: &Path| File::open(path).and_then(digest::sha256_of).map_err(at(path));
+        return match digest(&to)? == digest(path)? {
+            true => Ok(()),
+            false => Err(StoreError::Archive { path: to, why: "holds a segment of another log" }),
+        };
+    }
     let half = to.with_extension("tmp");
     let mut file = File::open(path).map_err(at(path))?;
     let mut copy = File::create(&half).map_err(at(&half))?;

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// disk, whatever it carries. A tenth of the 100 ms that may be lost.
 const COMMIT_EVERY: Duration = Duration::from_millis(10);
 /// What a segment that cannot be read may have held at most: ids are not given out twice.
-const ROWS_OF_A_LOST_SEGMENT: u64 = 1 << 32;
+pub(super) const ROWS_OF_A_LOST_SEGMENT: u64 = 1 << 32;
 
 /// Appends one session to a log. Holds the log's lock until it is finished or dropped.
 ///
@@ -45,6 +45,7 @@ pub struct Writer {
     sealing: Option<Sealing>,
     summary: SessionSummary,
     predecessor: Option<Predecessor>,
+    unread: Option<PathBuf>,
     // Shared with the sealing thread: the lock is free when nobody touches the files any more.
     lock: Arc<Lock>,
 }
@@ -98,7 +99,7 @@ impl Writer {
         std::fs::create_dir_all(&dir).map_err(|e| StoreError::io(&dir, e))?;
         let lock = Lock::take(&dir)?;
         let left = reopen(&*disk, &dir)?;
-        let Place { number, next_row_id, predecessor } = Place::next(&dir, &left)?;
+        let Place { number, next_row_id, predecessor, unread } = Place::next(&dir, &left)?;
         let head =
             SegmentHead { number, place: 0, first_row_id: next_row_id, session: meta.clone() };
         let packer = Packer::new(Effort::Live).map_err(|e| StoreError::io(&dir, e))?;
@@ -115,6 +116,7 @@ impl Writer {
             sealing: None,
             summary: SessionSummary::empty(meta.clone()),
             predecessor,
+            unread,
             session: meta,
             lock: Arc::new(lock),
         };
@@ -130,6 +132,12 @@ impl Writer {
     /// The session before this one. `None` for the first of a log, and where its end cannot be read.
     pub fn predecessor(&self) -> Option<&Predecessor> {
         self.predecessor.as_ref()
+    }
+
+    /// The last segment before this session, if it could not be read: what rows it held is not known, and row
+    /// ids go on [`ROWS_OF_A_LOST_SEGMENT`] behind its first.
+    pub fn unread(&self) -> Option<&Path> {
+        self.unread.as_deref()
     }
 
     /// The last row that is on disk (0: none).
@@ -286,6 +294,8 @@ struct Place {
     number: u32,
     next_row_id: u64,
     predecessor: Option<Predecessor>,
+    /// The last segment, if it cannot be read.
+    unread: Option<PathBuf>,
 }
 
 impl Place {
@@ -303,14 +313,24 @@ impl Place {
         }
         let Some(((number, first_row_id), path)) = last else {
             let Pruned { next_number: number, next_row_id, .. } = pruned;
-            return Ok(Place { number, next_row_id, predecessor: None });
+            return Ok(Place { number, next_row_id, predecessor: None, unread: None });
         };
-        let (next_row_id, predecessor) = match SegmentInfo::read(path) {
-            Ok(info) => (info.next_row_id(), Some(Predecessor::of(info))),
-            Err(StoreError::Corrupt { .. }) => (first_row_id + ROWS_OF_A_LOST_SEGMENT, None),
-            Err(e) => return Err(e),
-        };
-        Ok(Place { number: number + 1, next_row_id, predecessor })
+        let number = number + 1;
+        match SegmentInfo::read(path) {
+            Ok(info) => Ok(Place {
+                number,
+                next_row_id: info.next_row_id(),
+                predecessor: Some(Predecessor::of(info)),
+                unread: None,
+            }),
+            Err(StoreError::Corrupt { .. }) => Ok(Place {
+                number,
+                next_row_id: first_row_id + ROWS_OF_A_LOST_SEGMENT,
+                predecessor: None,
+                unread: Some(path.clone()),
+            }),
+            Err(e) => Err(e),
+        }
     }
 
     fn behind_leftover(left: &LiveReader, head: SegmentHead) -> Result<Place, StoreError> {
@@ -325,6 +345,7 @@ impl Place {
             number: head.number + 1,
             next_row_id: head.first_row_id + rows,
             predecessor: Some(predecessor),
+            unread: None,
         })
     }
 }

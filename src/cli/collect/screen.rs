@@ -113,15 +113,15 @@ fn badge(status: &CollectStatus) -> &'static str {
 /// The figures of the status line.
 fn figures(status: &CollectStatus) -> String {
     let mut text = format!(
-        "{} mkts  {:.0} msg/s  lag p99 {:.1} ms  queue {}/{}  log {} (+{}/min)  gaps {}  up {}",
+        "{} mkts  {:.0} msg/s  gaps {}  lag p99 {:.1} ms  queue {}/{}  log {} (+{}/min)  up {}",
         status.markets,
         status.frames_per_s,
+        status.gaps,
         status.lag_ms.p99,
         status.queue,
         status.queue_max,
         of_bytes(status.log_bytes as f64),
         of_bytes(status.log_bytes_per_min),
-        status.gaps,
         of_seconds(status.uptime_s),
     );
     if status.stale > 0 {
@@ -172,7 +172,7 @@ fn missing(gap: &Gap) -> String {
     match cause {
         GapCause::SeqGap => format!("gap: numbers {from} to {to} are missing"),
         GapCause::Reconnect if since.0 > 0 => {
-            format!("reconnected: {quiet:.1} s after the last frame")
+            format!("connection lost: the last frame came {quiet:.1} s before")
         }
         GapCause::Crash if since.0 > 0 => {
             format!("gap: the session before was killed, {quiet:.1} s are missing")
@@ -182,7 +182,14 @@ fn missing(gap: &Gap) -> String {
 }
 
 fn healed(gap: &Gap) -> String {
-    format!("healed by {}: {}", gap.healed_by, gap.cause.word())
+    let Gap { cause, since, until, healed_by, .. } = gap;
+    let missing = until.0.saturating_sub(since.0).max(0) as f64 / 1e9;
+    match cause {
+        GapCause::Reconnect if since.0 > 0 => {
+            format!("reconnected: all books known again, {missing:.1} s are missing")
+        }
+        cause => format!("gap healed by {healed_by} ({})", cause.word()),
+    }
 }
 
 #[cfg(test)]
@@ -212,7 +219,7 @@ mod tests {
         let text = figures(&status());
         assert_eq!(
             text,
-            "300 mkts  812 msg/s  lag p99 4.1 ms  queue 12/64  log 1.2 GB (+3.1 MB/min)  gaps 0  up 02:13:44"
+            "300 mkts  812 msg/s  gaps 0  lag p99 4.1 ms  queue 12/64  log 1.2 GB (+3.1 MB/min)  up 02:13:44"
         );
         assert_eq!(badge(&status()), "[SIM] ");
         let frozen = CollectStatus { quiet_s: 7, stale: 2, ..status() };
@@ -223,7 +230,9 @@ mod tests {
     fn a_reconnect_is_one_line_with_its_duration() {
         let gap =
             Gap { since: TsNs(1), ..Gap::unnumbered(GapCause::Reconnect, TsNs(2_300_000_000)) };
-        assert_eq!(missing(&gap), "reconnected: 2.3 s after the last frame");
+        assert_eq!(missing(&gap), "connection lost: the last frame came 2.3 s before");
+        let again = "reconnected: all books known again, 2.3 s are missing";
+        assert_eq!(healed(&gap), again);
         assert_eq!(disk(71_000_000_000, Some(15.2)), "disk: 71.0 GB free, ~15 days at this rate");
     }
 }

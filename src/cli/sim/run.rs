@@ -3,8 +3,8 @@
 use super::{MarketArgs, replay};
 use crate::cli::exit::{self, Code, Failure, OrFail};
 use crate::cli::{printer, signals};
-use crate::config::{ExchangeEnv, Settings};
-use crate::feed::access::Access;
+use crate::config::{ConfigError, ExchangeEnv, Settings};
+use crate::feed::access::{Access, AccessError};
 use crate::sim::keys::Keyring;
 use crate::sim::replay::Speed;
 use crate::sim::script::Script;
@@ -50,26 +50,27 @@ pub struct Args {
 /// Serves until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// 3 when the script, the recording, the user's own key or the address cannot be used, 1 when serving fails.
+/// 3 when the script, the recording, the configuration or the address cannot be used, 1 when serving fails.
 pub fn run(args: Args) -> Result<(), Failure> {
     super::runtime()?.block_on(serve(args))
 }
 
 async fn serve(args: Args) -> Result<(), Failure> {
     let venue = args.markets.spec();
-    let settings = Settings::load(None).map_err(exit::config)?;
-    let access = Access::resolve(&settings, ExchangeEnv::Sim, None).map_err(exit::access)?;
     let spec = SimSpec {
         ws: WsSpec { seed: venue.seed, lag: args.lag, ..WsSpec::default() },
         venue,
         script: args.script.as_deref().map_or(Ok(Script::default()), script)?,
-        keys: Keyring::with(&access.signer),
+        keys: keys()?,
         truth: args.truth.as_deref().map_or(Ok(Truth::counting()), truth)?,
         replay: args.replay.as_deref().map(|path| replay::open(path, args.speed)).transpose()?,
         ..SimSpec::default()
     };
     let hint = "choose another address with --bind; port 0 picks a free one";
-    let listener = TcpListener::bind(args.bind).await.or_hint(Code::Config, hint)?;
+    let listener = TcpListener::bind(args.bind)
+        .await
+        .or_hint(Code::Config, hint)
+        .map_err(|f| f.context(format!("cannot listen at {}", args.bind)))?;
     // Before the address is told: whoever reads it may stop us at once.
     let mut signals = signals::listen("the truth may lack its last lines")?;
     let (stop, stopped) = watch::channel(false);
@@ -86,6 +87,19 @@ async fn serve(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The well-known key, and the user's own one for `--env demo --url http://127.0.0.1:PORT`, where it is usable.
+fn keys() -> Result<Keyring, Failure> {
+    let settings = Settings::load(None).map_err(exit::config)?;
+    match Access::resolve(&settings, ExchangeEnv::Demo, None) {
+        Ok(access) => Ok(Keyring::with(&access.signer)),
+        Err(AccessError::Config(ConfigError::NoCredentials { .. })) => Ok(Keyring::default()),
+        Err(error) => {
+            printer::say(&format!("your own key is not let in: {error}"));
+            Ok(Keyring::default())
+        }
+    }
+}
+
 /// One line with both addresses.
 fn announce(listener: &TcpListener, args: &Args) -> Result<(), Failure> {
     let address = listener.local_addr()?;
@@ -100,13 +114,17 @@ fn announce(listener: &TcpListener, args: &Args) -> Result<(), Failure> {
 }
 
 fn script(path: &Path) -> Result<Script, Failure> {
-    let text = std::fs::read_to_string(path).or_hint(Code::Config, "check --script")?;
+    let text = std::fs::read_to_string(path)
+        .or_hint(Code::Config, "check --script")
+        .map_err(|f| f.context(format!("cannot read {}", path.display())))?;
     let hint = "each line is like {\"after_frames\":1000,\"do\":\"drop\",\"n\":5}";
     Script::parse(&text).or_hint(Code::Config, hint)
 }
 
 fn truth(path: &Path) -> Result<Truth, Failure> {
-    let file = File::create(path).or_hint(Code::Config, "check --truth")?;
+    let file = File::create(path)
+        .or_hint(Code::Config, "check --truth")
+        .map_err(|f| f.context(format!("cannot write {}", path.display())))?;
     Ok(Truth::counting().written(Box::new(file)))
 }
 

@@ -95,6 +95,8 @@ pub enum RestError {
         status: u16,
         /// The server's words, with a colon before them.
         said: String,
+        /// How long it asked us to wait, milliseconds; 0 when it did not say.
+        retry_after_ms: u64,
     },
     /// The exchange understood and refused.
     #[error("{path} was refused: HTTP {status}{said}")]
@@ -149,7 +151,8 @@ impl RestError {
     /// Milliseconds that the server asked us to wait.
     pub(super) fn retry_after_ms(&self) -> u64 {
         match self {
-            RestError::RateLimited { retry_after_ms, .. } => *retry_after_ms,
+            RestError::RateLimited { retry_after_ms, .. }
+            | RestError::Server { retry_after_ms, .. } => *retry_after_ms,
             _ => 0,
         }
     }
@@ -165,14 +168,12 @@ impl RestError {
         let parsed = ErrorBody::parse(body);
         let said = parsed.as_ref().map(said).unwrap_or_default();
         let host = host(url);
+        let seconds = retry_after.and_then(|s| s.trim().parse::<u64>().ok());
+        let retry_after_ms = seconds.unwrap_or(0).saturating_mul(1_000);
         match (status, parsed) {
             (401 | 403, _) => RestError::Unauthorized { host, env, status, said },
-            (429, _) => {
-                let seconds = retry_after.and_then(|s| s.trim().parse::<u64>().ok());
-                let retry_after_ms = seconds.unwrap_or(0).saturating_mul(1_000);
-                RestError::RateLimited { host, retry_after_ms }
-            }
-            (500.., _) => RestError::Server { host, status, said },
+            (429, _) => RestError::RateLimited { host, retry_after_ms },
+            (500.., _) => RestError::Server { host, status, said, retry_after_ms },
             (400.., Some(_)) => RestError::Refused { path: url.path().to_owned(), status, said },
             (status, _) => {
                 let why = format!("HTTP {status} with {}", kind_of(body));

@@ -133,7 +133,10 @@ async fn unknown_and_closed_markets_are_named() {
     let error = error.unwrap_err();
     assert_eq!(error.to_string(), "unknown market: NOPE, NADA");
     assert_eq!(exit::discover(error).code, Code::Remote);
-    let error = discover::named(&mut client, &names(&["KX-OLD", "KX-1", "KX-SHUT"])).await;
+    // A service that starts again when one of its markets is over goes on with the others.
+    let open = discover::named(&mut client, &names(&["KX-OLD", "KX-1", "KX-SHUT"])).await.unwrap();
+    assert_eq!(open.iter().map(|m| &m["ticker"]).collect::<Vec<_>>(), ["KX-1"]);
+    let error = discover::named(&mut client, &names(&["KX-OLD", "KX-SHUT"])).await;
     let text = error.unwrap_err().to_string();
     assert_eq!(text, "market is closed: KX-OLD (finalized), KX-SHUT (closed)");
     let found = discover::lookup(&mut client, &names(&["KX-OLD", "NOPE"])).await.unwrap();

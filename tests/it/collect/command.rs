@@ -126,6 +126,87 @@ fn sigterm_flushes_seals_and_tells_what_came_of_it() {
     assert_eq!(session.counts.markets, 5);
 }
 
+/// The log's last segments leave no hole when they go; what was exported of them tells.
+#[test]
+fn a_lost_end_of_the_log_is_found_by_what_was_exported() {
+    let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
+    for _ in 0..2 {
+        let more = ["--for", "1s", "--export-every", "1h"];
+        assert_eq!(Running::start(collect(&exchange.url, dir.path(), &more)).end().0, Some(0));
+    }
+    let verify = || run(kflow(&["data", "verify", "--data"]).arg(dir.path()));
+    assert_eq!(verify().code, 0);
+    let last = crate::rows::files(dir.path(), "redb").pop().unwrap();
+    std::fs::remove_file(last).unwrap();
+    let out = verify();
+    assert_eq!(out.code, 5, "{}", out.stdout);
+    assert!(out.stdout.contains("were exported, 0 are here"), "{}", out.stdout);
+}
+
+#[test]
+fn whoever_follows_hears_that_the_collector_was_killed() {
+    let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
+    let mut collector = Running::start(collect(&exchange.url, dir.path(), &[]));
+    await_rows(dir.path(), 100);
+    let mut follow = kflow(&["data", "follow", "--data"]);
+    let follow = follow.arg(dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    let mut first = String::new();
+    let mut out = BufReader::new(follow.stdout.take().unwrap());
+    out.read_line(&mut first).unwrap();
+    collector.process.kill().unwrap();
+    collector.process.wait().unwrap();
+    let mut text = String::new();
+    follow.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(follow.wait().unwrap().code(), Some(1));
+    assert!(text.contains("gone without a word") && text.contains("hint: "), "{text}");
+    // The next one says what is missing.
+    let (code, _, stderr) =
+        Running::start(collect(&exchange.url, dir.path(), &["--for", "500ms"])).end();
+    assert_eq!(code, Some(0));
+    assert!(stderr.contains("the session before was killed"), "{stderr}");
+}
+
+#[test]
+fn waiting_for_space_ends_as_it_is_asked_to() {
+    let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
+    let wait = |more: &[&str]| {
+        let more = [&["--min-free", "900TB", "--wait-for-space"], more].concat();
+        let words = ["collect", "--env", "sim", "--discover", "--json", "--url"];
+        let mut command = kflow(&words);
+        command.arg(&exchange.url).args(more).arg("--data").arg(dir.path());
+        Running::start(command)
+    };
+    let (code, out, stderr) = wait(&["--for", "2s"]).end();
+    assert_eq!((code, out["data"]["cause"].as_str()), (Some(0), Some("finished")), "{stderr}");
+    let waiting = wait(&[]);
+    std::thread::sleep(Duration::from_millis(1_500));
+    waiting.signal("-TERM");
+    let (code, out, stderr) = waiting.end();
+    assert_eq!((code, out["data"]["cause"].as_str()), (Some(143), Some("sigterm")), "{stderr}");
+}
+
+#[test]
+fn a_real_key_in_the_environment_does_not_disturb_the_built_in_exchange() {
+    let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
+    let mut command = collect(&exchange.url, dir.path(), &["--for", "500ms"]);
+    command.env("KALSHI_API_KEY_ID", "a1b2").env("KALSHI_PRIVATE_KEY_PATH", "/nowhere.pem");
+    let (code, _, stderr) = Running::start(command).end();
+    assert_eq!(code, Some(0), "{stderr}");
+}
+
+#[test]
+fn a_data_directory_that_is_none_is_named() {
+    let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for data in [file.clone(), file.join("below")] {
+        let (code, out, stderr) = Running::start(collect(&exchange.url, &data, &[])).end();
+        assert_eq!((code, out), (Some(1), Value::Null), "{stderr}");
+        assert!(stderr.contains(data.to_str().unwrap()) && stderr.contains("hint: "), "{stderr}");
+    }
+}
+
 #[test]
 fn a_time_that_is_over_is_no_failure_and_the_summary_is_kept() {
     let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());

@@ -2,7 +2,7 @@
 
 use super::{record, tickers};
 use kalshiflow::collect::{Retention, plan};
-use kalshiflow::dataset::{self, DatasetError, ExportOptions};
+use kalshiflow::dataset::{self, DatasetError, ExportOptions, Manifest};
 use kalshiflow::event::{SessionId, SessionMeta};
 use kalshiflow::rng::Rng;
 use kalshiflow::store::{Filter, Janitor, Log, StoreError, Writer};
@@ -215,6 +215,48 @@ fn what_is_exported_for_good_may_leave_the_log_and_nothing_is_missing_then() {
     assert_eq!(again.sessions_written, 1);
     let rows = |s: &dataset::ExportSummary| s.rows["deltas"] + s.rows["snapshots"];
     assert!(rows(&again) > rows(&exported));
+}
+
+/// A copy onto itself was removed with the original; a second log's first segment, which has the same name,
+/// replaced the first log's in their archive; and a damaged Parquet file counted as a copy.
+#[test]
+fn nothing_leaves_the_log_that_is_not_safe_elsewhere() {
+    let (one, two, archive) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (dir, rows) in [(&one, 0..1_200), (&two, 0..900)] {
+        let mut writer = Writer::open(dir.path(), meta(1)).unwrap();
+        append(&mut writer, rows);
+        writer.finish("finished").unwrap();
+        export(dir.path(), ExportOptions::default());
+    }
+    let plan_of = |dir: &Path| {
+        let log = Log::open(dir).unwrap();
+        plan(&log, dir, &KEEP_NOTHING, SystemTime::now())
+    };
+    let prune = |dir: &Path, archive: &Path| {
+        Janitor::take(dir).unwrap().prune(&plan_of(dir).unwrap(), Some(archive))
+    };
+    let whole = |dir: &Path, rows: u64| {
+        let log = Log::open(dir).unwrap();
+        assert_eq!((log.verify().problems, log.verify().records), (Vec::new(), rows));
+    };
+    let link = archive.path().join("link");
+    std::os::unix::fs::symlink(one.path().join("log"), &link).unwrap();
+    for own in [one.path().join("log"), link] {
+        assert!(matches!(prune(one.path(), &own), Err(StoreError::Archive { .. })), "{own:?}");
+        whole(one.path(), 1_200);
+    }
+    assert!(prune(one.path(), archive.path()).unwrap() > 0);
+    assert!(matches!(prune(two.path(), archive.path()), Err(StoreError::Archive { .. })));
+    whole(two.path(), 900);
+
+    let deltas = Manifest::existing(two.path()).unwrap();
+    let file = two.path().join(&deltas.table("deltas").next().unwrap().path);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert!(matches!(plan_of(two.path()), Err(DatasetError::Checksum { .. })));
 }
 
 #[test]
