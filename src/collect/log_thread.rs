@@ -113,9 +113,9 @@ impl LogThread {
                 Input::Ask(Some(Ask::Roll(sealed))) => {
                     self.rolling = Some(Rolling { sealed, begun: false });
                 }
-                Input::Ask(Some(Ask::Finish(cause))) => return self.finish(&cause),
+                Input::Ask(Some(Ask::Finish(cause, last))) => return self.finish(&cause, last),
                 // Whoever asks is gone: what came so far is a session.
-                Input::Ask(None) => return self.finish("error"),
+                Input::Ask(None) => return self.finish("error", None),
                 Input::Nothing => {}
             }
             self.settle();
@@ -291,7 +291,7 @@ impl LogThread {
         self.ports.state.send_replace(self.state.clone());
     }
 
-    fn finish(mut self, cause: &str) -> Ended {
+    fn finish(mut self, cause: &str, last: Option<OwnRow>) -> Ended {
         while let Ok(batch) = self.ports.batches.try_recv() {
             self.batch(batch)?;
         }
@@ -300,6 +300,7 @@ impl LogThread {
                 self.own_row(row)?;
             }
         }
+        last.into_iter().try_for_each(|row| self.own_row(row))?;
         self.commit()?;
         self.state.lag.turn();
         self.state.commit.turn();

@@ -25,8 +25,8 @@ pub(super) enum Ask {
     Row(OwnRow),
     /// Begin a new segment, and say when the old one is sealed.
     Roll(oneshot::Sender<()>),
-    /// Take what is queued, end the session with this cause, and stop.
-    Finish(String),
+    /// Take what is queued, write this row behind it, end the session with this cause, and stop.
+    Finish(String, Option<OwnRow>),
 }
 
 /// A row that no frame brought.

@@ -77,7 +77,7 @@ where
         }
     };
     hear(Notice::Started { session: session.report.session.clone() });
-    opening.into_iter().for_each(|notice| hear(notice));
+    opening.into_iter().for_each(&mut *hear);
     let scout = async {
         match scout {
             Some(scout) => scout.run(scout_io).await,
@@ -131,10 +131,6 @@ impl Session<'_> {
             Why::Failure(cause, failure) => (cause, Some(failure), None),
             Why::Log(ended) => ("error", None, Some(ended.map(|ended| *ended))),
         };
-        if cause == GapCause::DiskFull.word() {
-            let gap = gap_of_all(GapCause::DiskFull, log_thread::now());
-            self.write(OwnRow::of_all(Body::Gap(Box::new(gap)))).await;
-        }
         self.finish(cause, failure, ended, hear).await
     }
 
@@ -239,11 +235,6 @@ impl Session<'_> {
         }
     }
 
-    /// Queues a row; a log thread that has ended says so elsewhere.
-    async fn write(&self, row: OwnRow) {
-        let _ = self.asks.send(Ask::Row(row)).await;
-    }
-
     /// Ends the log thread (unless it has `ended`), then everything around it.
     async fn finish(
         mut self,
@@ -259,7 +250,12 @@ impl Session<'_> {
             None => {
                 let waiting = self.state.borrow().accepted - self.state.borrow().committed;
                 hear(Notice::Flushing(waiting));
-                let _ = self.asks.send(Ask::Finish(cause.to_owned())).await;
+                // Behind everything that is still queued: from there on nothing is recorded.
+                let last = (cause == GapCause::DiskFull.word()).then(|| {
+                    let gap = gap_of_all(GapCause::DiskFull, log_thread::now());
+                    OwnRow::of_all(Body::Gap(Box::new(gap)))
+                });
+                let _ = self.asks.send(Ask::Finish(cause.to_owned(), last)).await;
                 (&mut self.ended).await.ok()
             }
         };
