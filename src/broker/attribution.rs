@@ -134,7 +134,8 @@ impl Attribution {
     pub fn on_event(&mut self, at: Stamp, body: &Body, verdicts: &mut Vec<Verdict>) {
         match body {
             Body::Delta(delta) if delta.qty < Qty::ZERO => {
-                self.decrease(at, delta.side, delta.price, -delta.qty, verdicts);
+                let qty = Qty(delta.qty.0.saturating_neg());
+                self.decrease(at, delta.side, delta.price, qty, verdicts);
             }
             Body::Trade(trade) => self.trade(at, trade, verdicts),
             Body::Delta(_) | Body::Snapshot(_) | Body::Other(_) => self.row(at, verdicts),
@@ -147,7 +148,8 @@ impl Attribution {
     pub fn row(&mut self, at: Stamp, verdicts: &mut Vec<Verdict>) {
         self.rows += 1;
         let (rows, recv) = (self.rows, at.recv);
-        let closed = |w: &Waiting| rows - w.seen > WINDOW_ROWS || recv.0 - w.recv.0 > WINDOW.0;
+        let closed =
+            |w: &Waiting| rows - w.seen > WINDOW_ROWS || recv.0.saturating_sub(w.recv.0) > WINDOW.0;
         while let Some(oldest) = self.decreases.front().filter(|w| closed(w)).copied() {
             self.decreases.pop_front();
             self.cancel(oldest, verdicts);
@@ -199,6 +201,12 @@ impl Attribution {
         }
         self.totals.orphans += self.trades.len() as u64;
         self.trades.clear();
+    }
+
+    /// Everything before this row is decided; the end of all rows when nothing waits.
+    #[inline]
+    pub fn horizon(&self) -> u64 {
+        self.decreases.front().map_or(u64::MAX, |oldest| oldest.row)
     }
 
     /// How well the rule did so far.

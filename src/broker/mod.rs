@@ -10,6 +10,8 @@
 pub mod attribution;
 pub mod fees;
 pub mod fills;
+pub mod latency;
+pub mod matching;
 pub mod orders;
 pub mod portfolio;
 pub mod queue;
@@ -17,6 +19,8 @@ pub mod queue;
 pub use attribution::{Attribution, Stamp};
 pub use fees::{FeeSchedule, OrderFees, Role};
 pub use fills::Taken;
+pub use latency::{Delay, Latency};
+pub use matching::{Matcher, Reports, Rules};
 pub use orders::{Intent, Verb};
 pub use portfolio::{Portfolio, Refused};
 pub use queue::{Exponent, QueueModel};
