@@ -253,6 +253,11 @@ impl Matcher {
         self.learn(out);
     }
 
+    /// How it matches.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The position that reduce-only orders reduce; moves with the fills of the queue that counts.
     pub fn set_position(&mut self, position: Qty) {
         self.position = position;
