@@ -1,7 +1,8 @@
 //! What happens when a request reaches the exchange, and what happens by time alone.
 
+use super::life::Booking;
 use super::queues::{Filled, Three};
-use super::{Amend, Ask, Booking, Bracket, End, Matcher, NewOrder, Order, OrderId, Phase, Refusal};
+use super::{Amend, Ask, Bracket, End, Matcher, NewOrder, Order, OrderId, Phase, Refusal};
 use super::{Reports, State, Update};
 use crate::book::Book;
 use crate::broker::{OrderFees, Role};

@@ -14,6 +14,8 @@
 //! fitted to the optimistic queue; therefore neither do fills, at any row.
 //! **Invariant:** our fills of one trade never exceed it, in any of the queues.
 
+mod fold;
+
 use crate::broker::QueueModel;
 use crate::broker::attribution::{Cause, Verdict};
 use crate::units::{Price, Qty, Side, TsNs};
@@ -23,6 +25,7 @@ use std::collections::VecDeque;
 const BASE: usize = 0;
 const SEEN: usize = 1;
 const TOLD: usize = 2;
+const DUE: usize = 3;
 
 /// More contracts than any level holds: the place in a queue that nobody has shown.
 pub(super) const UNKNOWN_FRONT: Qty = Qty(1 << 50);
@@ -38,8 +41,9 @@ pub(super) struct Queues {
     rests: Vec<Rest>,
     /// What happened to our levels and is not folded into `BASE` yet, by row.
     trail: VecDeque<Entry>,
-    /// Contracts filled, by slot: `BASE`, `SEEN`, and told.
-    filled: Vec<[Three; 3]>,
+    /// Contracts filled, by slot: `BASE`, `SEEN`, what was told of it, and what is
+    /// to be told now.
+    filled: Vec<[Three; 4]>,
     /// Verdicts of rows up to this one come too late: a snapshot came between.
     floor: u64,
 }
@@ -113,8 +117,8 @@ impl Queues {
 
     /// A fresh slot begins without a fill.
     pub(super) fn open(&mut self, slot: usize) {
-        self.filled.resize(self.filled.len().max(slot + 1), [[Qty::ZERO; 3]; 3]);
-        self.filled[slot] = [[Qty::ZERO; 3]; 3];
+        self.filled.resize(self.filled.len().max(slot + 1), [[Qty::ZERO; 3]; 4]);
+        self.filled[slot] = [[Qty::ZERO; 3]; 4];
     }
 
     /// Contracts filled of the order in `slot`, by queue.
@@ -124,7 +128,7 @@ impl Queues {
 
     /// Counts contracts that the order took rather than waited for.
     pub(super) fn took(&mut self, slot: usize, qty: Three) {
-        for part in &mut self.filled[slot] {
+        for part in &mut self.filled[slot][..DUE] {
             part.iter_mut().zip(qty).for_each(|(sum, qty)| *sum += qty);
         }
     }
@@ -198,7 +202,7 @@ impl Queues {
             // The verdict brings the time of what it makes a fill.
             let at = TsNs(0);
             self.trail.push_back(Entry { row, at, side, price, qty, level, kind: Kind::Undecided });
-            self.replay(side, |_| {});
+            self.replay(side, row, |_| {});
         }
     }
 
@@ -220,7 +224,7 @@ impl Queues {
             }
             None => return,
         }
-        self.replay(key.side, told);
+        self.replay(key.side, row, told);
     }
 
     /// An order of `qty` contracts of the other side arrived: it meets our orders at `price` or better.
@@ -235,7 +239,7 @@ impl Queues {
         if self.rests.iter().any(|r| r.side == side && r.price >= price && r.until == u64::MAX) {
             let kind = Kind::Cross;
             self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind });
-            self.replay(side, told);
+            self.replay(side, row, told);
         }
     }
 
@@ -245,7 +249,7 @@ impl Queues {
     pub(super) fn settle(&mut self, horizon: u64) -> bool {
         while let Some(entry) = self.trail.front().filter(|e| e.row < horizon).copied() {
             self.trail.pop_front();
-            self.fold::<BASE>(&entry, &mut |_| {});
+            self.fold::<BASE>(&entry, u64::MAX, &mut |_| {});
         }
         let first = self.trail.front().map_or(u64::MAX, |e| e.row).min(horizon);
         let before = self.rests.len();
@@ -269,116 +273,5 @@ impl Queues {
             let [pessimistic, fitted, _] = rest.front[BASE];
             rest.front = [[pessimistic.min(shown), fitted.min(shown), Qty::ZERO]; 2];
         }
-    }
-
-    /// True when a trade at this price means that one of our orders is reached.
-    fn reaches(&self, side: Side, price: Price) -> bool {
-        self.rests.iter().any(|r| r.side == side && r.price > price)
-    }
-
-    /// Plays the undecided stretch of one side again.
-    fn replay(&mut self, side: Side, mut told: impl FnMut(Filled)) {
-        for rest in self.rests.iter_mut().filter(|r| r.side == side) {
-            rest.front[SEEN] = rest.front[BASE];
-            let filled = &mut self.filled[rest.slot];
-            filled[SEEN] = filled[BASE];
-        }
-        for i in 0..self.trail.len() {
-            let entry = self.trail[i];
-            if entry.side == side {
-                self.fold::<SEEN>(&entry, &mut told);
-            }
-        }
-    }
-
-    /// What one entry does to all our orders, best price and oldest first.
-    fn fold<const PART: usize>(&mut self, entry: &Entry, told: &mut impl FnMut(Filled)) {
-        let mut reached = Reached::default();
-        for rest in &mut self.rests {
-            if rest.side != entry.side || !rest.is_there(entry.row) || rest.price < entry.price {
-                continue;
-            }
-            let filled = &mut self.filled[rest.slot];
-            match entry.kind {
-                Kind::Trade | Kind::Cross => {
-                    let through = rest.price > entry.price || entry.kind == Kind::Cross;
-                    let left =
-                        filled[PART].map(|done| (rest.cap_at(entry.row) - done).max(Qty::ZERO));
-                    let got = reached.take(entry.qty, &mut rest.front[PART], left, through);
-                    filled[PART].iter_mut().zip(got).for_each(|(sum, got)| *sum += got);
-                    if PART == SEEN {
-                        tell(entry, rest, filled, told);
-                    }
-                }
-                Kind::Undecided | Kind::Cancel if rest.price == entry.price => {
-                    let model =
-                        if entry.kind == Kind::Cancel { self.fitted } else { QueueModel::Risk };
-                    let models = [QueueModel::Risk, model, QueueModel::Front];
-                    for (front, model) in rest.front[PART].iter_mut().zip(models) {
-                        *front = model.cancel(*front, entry.level, entry.qty);
-                    }
-                }
-                Kind::Undecided | Kind::Cancel => {}
-            }
-            keep_order(&mut rest.front[PART]);
-        }
-    }
-}
-
-impl Rest {
-    fn is_there(&self, row: u64) -> bool {
-        (self.from..=self.until).contains(&row)
-    }
-
-    fn cap_at(&self, row: u64) -> Qty {
-        if row < self.cap.1 { self.cap_before } else { self.cap.0 }
-    }
-}
-
-/// What one trade has met of our orders so far.
-#[derive(Default)]
-struct Reached {
-    /// What was left of our orders before the next one.
-    own: Three,
-    /// What they got.
-    taken: Three,
-}
-
-impl Reached {
-    /// The next order's part of a trade of `qty` contracts, by queue.
-    fn take(&mut self, qty: Qty, front: &mut Three, left: Three, through: bool) -> Three {
-        let mut got = [Qty::ZERO; 3];
-        for i in 0..3 {
-            if through {
-                front[i] = Qty::ZERO;
-            }
-            got[i] = (qty - front[i] - self.own[i]).max(Qty::ZERO).min(left[i]);
-            front[i] = (front[i] - (qty - self.taken[i])).max(Qty::ZERO);
-            self.own[i] += left[i];
-            self.taken[i] += got[i];
-        }
-        got
-    }
-}
-
-/// An own order before us may have spared others in one queue and not in another; where that turned the
-/// order of the queues around, the better one is believed to be as good as the worse one.
-fn keep_order(front: &mut Three) {
-    front[1] = front[1].min(front[0]);
-    front[2] = front[2].min(front[1]);
-}
-
-/// Tells what is filled now and was not told before.
-fn tell(entry: &Entry, rest: &Rest, filled: &mut [Three; 3], told: &mut impl FnMut(Filled)) {
-    let mut qty = [Qty::ZERO; 3];
-    for (i, qty) in qty.iter_mut().enumerate() {
-        *qty = (filled[SEEN][i] - filled[TOLD][i]).max(Qty::ZERO);
-        filled[TOLD][i] += *qty;
-    }
-    if qty != [Qty::ZERO; 3] {
-        let crossed = (entry.kind == Kind::Cross).then(|| entry.price.complement());
-        let Entry { row, at, .. } = *entry;
-        let Rest { slot, price, uncertain, .. } = *rest;
-        told(Filled { slot, row, at, price, qty, uncertain, crossed });
     }
 }

@@ -2,9 +2,7 @@
 
 use crate::shared::shared;
 use kalshiflow::book::{Book, SequencePolicy};
-use kalshiflow::broker::matching::{
-    Bound, Fill, Matcher, NewOrder, OrderId, Reports, Rules, State,
-};
+use kalshiflow::broker::matching::{Bound, Fill, Matcher, NewOrder, OrderId, Reports, Rules};
 use kalshiflow::broker::{Intent, Latency, Verb};
 use kalshiflow::event::Event;
 use kalshiflow::intake::IntakeError;
@@ -54,6 +52,8 @@ struct Lane {
     book: Book,
     out: Reports,
     orders: Vec<Value>,
+    /// When the last of them is over.
+    free_ms: i64,
 }
 
 /// Orders of one contract at the golden placements: what the matcher learns event by event is, in all three
@@ -76,21 +76,18 @@ fn shadow_orders_fill_in_the_stream_where_the_oracle_fills_them() {
     let (mut compared, mut wanted) = (0, 0);
     for (name, files) in all_windows(&root) {
         let Some(orders) = by_window.remove(&name) else { continue };
-        // Every 1.5 s for 60 s: 41 lanes never hold two orders at once.
-        let lane = |i: usize| Lane {
-            matcher: Matcher::new(
-                Rules { latency: Latency::NONE, ..Rules::default() },
-                Rng::stream(1, "shadow", i as u64),
-            ),
-            book: Book::default(),
-            out: Reports::default(),
-            orders: orders
-                .iter()
-                .filter(|o| o["j"].as_u64().expect("j") % 41 == i as u64)
-                .cloned()
-                .collect(),
-        };
-        let mut lanes: Vec<Lane> = (0..41).map(lane).collect();
+        let mut lanes: Vec<Lane> = Vec::new();
+        for order in orders {
+            let t0_ms = order["t0_ms"].as_i64().expect("a time");
+            match lanes.iter_mut().find(|lane| lane.free_ms < t0_ms) {
+                Some(lane) => lane.add(order),
+                None => {
+                    let mut lane = Lane::new(lanes.len() as u64);
+                    lane.add(order);
+                    lanes.push(lane);
+                }
+            }
+        }
         replay(&files, |event| lanes.iter_mut().for_each(|lane| lane.event(event)));
         for lane in &mut lanes {
             lane.matcher.finish(&mut lane.out);
@@ -105,8 +102,20 @@ fn shadow_orders_fill_in_the_stream_where_the_oracle_fills_them() {
 }
 
 impl Lane {
+    fn new(index: u64) -> Lane {
+        let rules = Rules { latency: Latency::NONE, ..Rules::default() };
+        let matcher = Matcher::new(rules, Rng::stream(1, "shadow", index));
+        let (book, out) = (Book::default(), Reports::default());
+        Lane { matcher, book, out, orders: Vec::new(), free_ms: 0 }
+    }
+
+    fn add(&mut self, order: Value) {
+        self.free_ms = order["t0_ms"].as_i64().expect("a time") + 61_000;
+        self.orders.push(order);
+    }
+
     fn event(&mut self, event: &Event) {
-        let Lane { matcher, book, out, orders } = self;
+        let Lane { matcher, book, out, orders, .. } = self;
         matcher.on_event(event, book, out).expect("a sound tape");
         if let Some(order) = orders.iter().find(|o| o["placed_index"] == event.row_id) {
             if matches!(event.body, kalshiflow::event::Body::Gap(_)) {
@@ -138,9 +147,7 @@ impl Lane {
                 got += fill.qty[bound];
                 got == Qty(100)
             });
-            // By its exchange row; an order that a neighbour's lane shares nothing with.
             let full = full.map_or(u64::MAX, |f| f.exchange_row);
-            // The pessimistic queue counts: once it is filled, the others are filled too.
             if want < whole {
                 assert_eq!(full, want, "{name}: order {} by {model}", id.0);
                 any = true;
