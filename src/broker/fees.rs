@@ -17,7 +17,7 @@ use crate::units::{Money, Price, Qty};
 use serde::{Deserialize, Serialize};
 
 /// Who brought the order that was already there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// Our order came second and took.
     Taker,
@@ -96,7 +96,7 @@ pub struct Fee {
 }
 
 /// The accumulator of one order: starts empty, lives from fill to fill, dies with the order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFees {
     accumulator: Money,
 }

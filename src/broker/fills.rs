@@ -5,8 +5,7 @@
 //! for us: the tape does not know that we were there and keeps showing it, so we remember it until a
 //! fresh delta of that level (or a snapshot) tells us what the level holds now.
 //!
-//! Resting orders, queue positions and latency will stand here too: they need the events between two
-//! decisions, which an episode keeps for that purpose.
+//! Resting orders, their queues and latency: [`super::matching`].
 //!
 //! **Invariant:** a fill is never better than a displayed bid, and never larger than what is left of it.
 
@@ -73,13 +72,19 @@ impl Taken {
                 continue;
             }
             open -= qty;
-            // A positive change is never refused.
-            let _ = self.sides[side.index()].add(level.0, qty);
+            self.note(side, level.0, qty);
         }
     }
 
+    /// Remembers that we took `qty` contracts of one level.
+    pub fn note(&mut self, side: Side, price: Price, qty: Qty) {
+        // A positive change is never refused.
+        let _ = self.sides[side.index()].add(price, qty);
+    }
+
+    /// What we left of a level that displays this size.
     #[inline]
-    fn left(&self, side: Side, (price, displayed): (Price, Qty)) -> Qty {
+    pub fn left(&self, side: Side, (price, displayed): (Price, Qty)) -> Qty {
         (displayed - self.sides[side.index()].size(price)).max(Qty::ZERO)
     }
 }

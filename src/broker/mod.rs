@@ -7,12 +7,20 @@
 //! *is* buying NO at the complement, collateral included (the predecessor's simulator minted a dollar
 //! per contract here, and its models learned nothing else).
 
+pub mod attribution;
 pub mod fees;
 pub mod fills;
+pub mod latency;
+pub mod matching;
 pub mod orders;
 pub mod portfolio;
+pub mod queue;
 
+pub use attribution::{Attribution, Stamp};
 pub use fees::{FeeSchedule, OrderFees, Role};
 pub use fills::Taken;
+pub use latency::{Delay, Latency};
+pub use matching::{Matcher, Reports, Rules};
 pub use orders::{Intent, Verb};
 pub use portfolio::{Portfolio, Refused};
+pub use queue::{Exponent, QueueModel};

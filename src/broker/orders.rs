@@ -2,9 +2,10 @@
 //! buying YES *is* selling NO at the complement, and selling YES *is* buying NO.
 
 use crate::units::{Price, Qty, Side};
+use serde::{Deserialize, Serialize};
 
 /// Buy or sell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verb {
     /// Buy the contract.
     Buy,
@@ -13,7 +14,7 @@ pub enum Verb {
 }
 
 /// One of the four trades; its prices are on the scale of [`Intent::side`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// Which contract.
     pub side: Side,
@@ -60,6 +61,21 @@ impl Intent {
     #[inline]
     pub const fn position_change(self, qty: Qty) -> Qty {
         Qty(if self.adds_yes() { qty.0 } else { -qty.0 })
+    }
+
+    /// The ladder of bids in which a limit order of this kind rests.
+    #[inline]
+    pub const fn rests(self) -> Side {
+        self.hits().other()
+    }
+
+    /// A price on this order's own scale, on the scale of the ladder in which it rests.
+    #[inline]
+    pub const fn resting_price(self, price: Price) -> Price {
+        match self.verb {
+            Verb::Buy => price,
+            Verb::Sell => price.complement(),
+        }
     }
 
     /// A price on this order's own scale, on the YES scale.

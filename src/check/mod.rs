@@ -1,6 +1,7 @@
 //! Checks that a person can run: golden files through the real code, the environment's contract, and the
 //! simulator beside recordings.
 
+pub mod attribution;
 pub mod books;
 pub mod calibrate;
 mod cases;

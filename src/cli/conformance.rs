@@ -30,6 +30,7 @@ enum Kind {
     Fees,
     Ledger,
     Session,
+    Attribution,
 }
 
 /// Runs the command.
@@ -66,6 +67,7 @@ fn compare(kind: Kind, file: &Path, tape: Option<&Path>) -> Result<Outcome, Chec
         Kind::Fees => check::fees::run(file),
         Kind::Ledger => check::ledger::run(file),
         Kind::Session => check::session::run(file, tape),
+        Kind::Attribution => check::attribution::run(file, tape),
     }
 }
 

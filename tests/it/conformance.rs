@@ -27,6 +27,35 @@ fn books_equal_the_oracle_on_every_window() {
 }
 
 #[test]
+fn every_decrease_has_the_cause_that_the_oracle_gives_it() {
+    let Some(file) = shared("golden/attribution.jsonl") else { return };
+    passes("attribution", file, 18);
+}
+
+#[test]
+fn every_shadow_order_fills_at_the_row_of_the_oracle_in_every_model() {
+    let Some(file) = shared("golden/shadow.jsonl") else { return };
+    passes("attribution", file, 8_253);
+}
+
+#[test]
+fn one_changed_row_of_a_shadow_order_is_found() {
+    let Some(file) = shared("golden/shadow.jsonl") else { return };
+    let text = std::fs::read_to_string(file).expect("golden");
+    let line = text.lines().next().expect("an order");
+    let dir = tempfile::tempdir().expect("tempdir");
+    for (from, to) in
+        [("\"uniform\":2246", "\"uniform\":2247"), ("\"cross\":2251", "\"cross\":null")]
+    {
+        assert!(line.contains(from), "{from}");
+        let changed = dir.path().join("shadow.jsonl");
+        std::fs::write(&changed, line.replacen(from, to, 1)).expect("write");
+        let out = run(kflow(&["conformance", "attribution"]).arg(&changed));
+        assert_eq!(out.code, 6, "{from}: {}", out.stderr);
+    }
+}
+
+#[test]
 fn the_demo_session_accounts_for_every_sequence_number_and_fee() {
     let Some(file) = shared("golden/session.json") else { return };
     passes("session", file, 7);

@@ -27,6 +27,7 @@ mod fuzz;
 mod house;
 mod import;
 mod log;
+mod matching;
 mod orders;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;

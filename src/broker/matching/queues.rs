@@ -1,0 +1,277 @@
+//! Our resting orders among the others': three queues per order, in one pass.
+//!
+//! A level shrinks now and its cause is known later, so each queue is kept twice: up to the last row before
+//! which everything is decided (`BASE`), and from there through the rows that still may change (`SEEN`).
+//! When a cause becomes known the undecided stretch, at most a window long, is played again in the order
+//! of its rows; what a queue then has filled beyond what was told is a new fill. In the end the fills are
+//! those of somebody who knew every cause at once.
+//!
+//! Of a trade of c contracts at a level, the contracts before us come off first: others', then our own
+//! older orders and those at better prices, then we. A trade at a worse level, or an order that arrives at
+//! or through our price, finds nobody before us.
+//!
+//! **Invariant:** contracts before us, and what is left of an order, never grow from the pessimistic to the
+//! fitted to the optimistic queue; therefore neither do fills, at any row.
+//! **Invariant:** our fills of one trade never exceed it, in any of the queues.
+
+mod fold;
+
+use crate::broker::QueueModel;
+use crate::broker::attribution::{Cause, Verdict};
+use crate::units::{Price, Qty, Side, TsNs};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+const BASE: usize = 0;
+const SEEN: usize = 1;
+const TOLD: usize = 2;
+const DUE: usize = 3;
+
+/// More contracts than any level holds: the place in a queue that nobody has shown.
+pub(super) const UNKNOWN_FRONT: Qty = Qty(1 << 50);
+
+/// Contracts per queue.
+pub(super) type Three = [Qty; 3];
+
+/// All resting orders of ours in one market.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Queues {
+    fitted: QueueModel,
+    /// By side, best price first, oldest first.
+    rests: Vec<Rest>,
+    /// What happened to our levels and is not folded into `BASE` yet, by row.
+    trail: VecDeque<Entry>,
+    /// Contracts filled, by slot: `BASE`, `SEEN`, what was told of it, and what is
+    /// to be told now.
+    filled: Vec<[Three; 4]>,
+    /// Verdicts of rows up to this one come too late: a snapshot came between.
+    floor: u64,
+}
+
+/// An order at one price.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Rest {
+    pub(super) slot: usize,
+    pub(super) side: Side,
+    /// On the axis of `side`.
+    pub(super) price: Price,
+    /// First row that can fill it, and the last one.
+    from: u64,
+    until: u64,
+    /// Contracts of the order from row `cap.1` on, and before.
+    cap: (Qty, u64),
+    cap_before: Qty,
+    front: [Three; 2],
+    pub(super) uncertain: bool,
+}
+
+/// Something that happened at our level, or that reaches us.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    row: u64,
+    at: TsNs,
+    side: Side,
+    price: Price,
+    qty: Qty,
+    /// Size of the level before.
+    level: Qty,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    /// The level shrank, and why is not known yet.
+    Undecided,
+    Cancel,
+    Trade,
+    /// An order of the other side arrived at this price of ours or better.
+    Cross,
+}
+
+/// New contracts of one order, by queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Filled {
+    pub(super) slot: usize,
+    pub(super) row: u64,
+    pub(super) at: TsNs,
+    /// On the axis of the ladder that it rests in.
+    pub(super) price: Price,
+    pub(super) qty: Three,
+    pub(super) uncertain: bool,
+    /// The price level of the other side that met us.
+    pub(super) crossed: Option<Price>,
+}
+
+impl Queues {
+    /// No order yet.
+    pub(super) fn new(fitted: QueueModel) -> Queues {
+        let (rests, trail, filled) = (Vec::new(), VecDeque::new(), Vec::new());
+        Queues { fitted, rests, trail, filled, floor: 0 }
+    }
+
+    /// True when nothing rests and nothing can become known any more.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.rests.is_empty()
+    }
+
+    /// A fresh slot begins without a fill.
+    pub(super) fn open(&mut self, slot: usize) {
+        self.filled.resize(self.filled.len().max(slot + 1), [[Qty::ZERO; 3]; 4]);
+        self.filled[slot] = [[Qty::ZERO; 3]; 4];
+    }
+
+    /// Contracts filled of the order in `slot`, by queue.
+    pub(super) fn filled(&self, slot: usize) -> Three {
+        self.filled[slot][TOLD]
+    }
+
+    /// Counts contracts that the order took rather than waited for.
+    pub(super) fn took(&mut self, slot: usize, qty: Three) {
+        for part in &mut self.filled[slot][..DUE] {
+            part.iter_mut().zip(qty).for_each(|(sum, qty)| *sum += qty);
+        }
+    }
+
+    /// The order in `slot` joins the tail at `price` after `row`, with `front` contracts of others before it.
+    pub(super) fn join(
+        &mut self,
+        (slot, side, price): (usize, Side, Price),
+        cap: Qty,
+        row: u64,
+        front: Option<Qty>,
+    ) {
+        let known = front.map_or([UNKNOWN_FRONT, UNKNOWN_FRONT, Qty::ZERO], |front| [front; 3]);
+        let rest = Rest {
+            slot,
+            side,
+            price,
+            from: row + 1,
+            until: u64::MAX,
+            cap: (cap, 0),
+            cap_before: cap,
+            front: [known; 2],
+            uncertain: front.is_none(),
+        };
+        let later =
+            |r: &Rest| (r.side, std::cmp::Reverse(r.price)) <= (side, std::cmp::Reverse(price));
+        let at = self.rests.partition_point(later);
+        self.rests.insert(at, rest);
+    }
+
+    /// The order in `slot` leaves after `row`; what happened up to it may still turn out to be a fill.
+    pub(super) fn leave(&mut self, slot: usize, row: u64) {
+        for rest in self.rests.iter_mut().filter(|r| r.slot == slot) {
+            rest.until = rest.until.min(row);
+        }
+    }
+
+    /// The order in `slot` is for `cap` contracts after `row`, and keeps its place.
+    pub(super) fn resize(&mut self, slot: usize, cap: Qty, row: u64) {
+        for rest in self.rests.iter_mut().filter(|r| r.slot == slot && r.until == u64::MAX) {
+            rest.cap_before = rest.cap.0.max(cap);
+            rest.cap = (cap, row + 1);
+        }
+    }
+
+    /// Where the order in `slot` rests now.
+    pub(super) fn resting(&self, slot: usize) -> Option<&Rest> {
+        self.rests.iter().find(|r| r.slot == slot && r.until == u64::MAX)
+    }
+
+    /// Contracts of others before the order in `slot`, by queue, as far as is known.
+    pub(super) fn ahead(&self, slot: usize) -> Option<Three> {
+        self.resting(slot).map(|rest| rest.front[SEEN])
+    }
+
+    /// Our best resting order on `side` at `floor` or better, with what stands before it.
+    pub(super) fn best(&self, side: Side, floor: Price) -> Option<(usize, Price, Three)> {
+        let working = |r: &&Rest| r.side == side && r.price >= floor && r.until == u64::MAX;
+        self.rests.iter().find(working).map(|r| (r.slot, r.price, r.front[SEEN]))
+    }
+
+    /// True while the order in `slot` may still be filled by something that already happened.
+    pub(super) fn is_pending(&self, slot: usize) -> bool {
+        self.rests.iter().any(|r| r.slot == slot)
+    }
+
+    /// A level that held `level` contracts shrank; why is not known yet.
+    #[inline]
+    pub(super) fn shrink(&mut self, row: u64, side: Side, price: Price, qty: Qty, level: Qty) {
+        if self.rests.iter().any(|r| r.side == side && r.price == price) {
+            // The verdict brings the time of what it makes a fill.
+            let at = TsNs(0);
+            self.trail.push_back(Entry { row, at, side, price, qty, level, kind: Kind::Undecided });
+            self.replay(side, row, |_| {});
+        }
+    }
+
+    /// The cause of a decrease is known; `told` receives what it filled.
+    pub(super) fn verdict(&mut self, verdict: &Verdict, told: impl FnMut(Filled)) {
+        let Verdict { row, key, cause } = *verdict;
+        let kind = match cause {
+            Cause::Trade(_) => Kind::Trade,
+            Cause::Cancel => Kind::Cancel,
+        };
+        let at = TsNs::from_ms(key.ts_ms);
+        let through = kind == Kind::Trade && row > self.floor && self.reaches(key.side, key.price);
+        let place = self.trail.partition_point(|e| e.row < row);
+        match self.trail.get_mut(place).filter(|e| e.row == row) {
+            Some(entry) => (entry.kind, entry.at) = (kind, at),
+            None if through => {
+                let (side, price, qty) = (key.side, key.price, key.qty);
+                self.trail.insert(place, Entry { row, at, side, price, qty, level: qty, kind });
+            }
+            None => return,
+        }
+        self.replay(key.side, row, told);
+    }
+
+    /// An order of `qty` contracts of the other side arrived: it meets our orders at `price` or better.
+    pub(super) fn cross(
+        &mut self,
+        (row, at): (u64, TsNs),
+        side: Side,
+        price: Price,
+        qty: Qty,
+        told: impl FnMut(Filled),
+    ) {
+        if self.rests.iter().any(|r| r.side == side && r.price >= price && r.until == u64::MAX) {
+            let kind = Kind::Cross;
+            self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind });
+            self.replay(side, row, told);
+        }
+    }
+
+    /// Everything before row `horizon` is decided: it is folded, and orders that are over are forgotten.
+    /// True when there were such orders.
+    #[inline]
+    pub(super) fn settle(&mut self, horizon: u64) -> bool {
+        while let Some(entry) = self.trail.front().filter(|e| e.row < horizon).copied() {
+            self.trail.pop_front();
+            self.fold::<BASE>(&entry, u64::MAX, &mut |_| {});
+        }
+        let first = self.trail.front().map_or(u64::MAX, |e| e.row).min(horizon);
+        let before = self.rests.len();
+        self.rests.retain(|r| r.until >= first || r.until == u64::MAX);
+        self.rests.len() < before
+    }
+
+    /// Our place is not certain any more: something is missing before the next row.
+    pub(super) fn doubt(&mut self) {
+        self.rests.iter_mut().filter(|r| r.until == u64::MAX).for_each(|r| r.uncertain = true);
+    }
+
+    /// A snapshot after row `row` shows what the levels hold now. Nobody can stand before us who is not
+    /// shown, and at best nobody does.
+    pub(super) fn anchor(&mut self, row: u64, level: impl Fn(Side, Price) -> Qty) {
+        self.doubt();
+        self.settle(u64::MAX);
+        self.floor = row;
+        for rest in &mut self.rests {
+            let shown = level(rest.side, rest.price);
+            let [pessimistic, fitted, _] = rest.front[BASE];
+            rest.front = [[pessimistic.min(shown), fitted.min(shown), Qty::ZERO]; 2];
+        }
+    }
+}

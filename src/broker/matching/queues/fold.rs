@@ -1,0 +1,144 @@
+//! What happens at a level, played over our orders in the order of priority.
+
+use super::{BASE, DUE, Entry, Filled, Kind, Queues, Rest, SEEN, TOLD, Three};
+use crate::broker::QueueModel;
+use crate::units::{Price, Qty, Side};
+
+impl Queues {
+    /// True when a trade at this price means that one of our orders is reached.
+    pub(super) fn reaches(&self, side: Side, price: Price) -> bool {
+        self.rests.iter().any(|r| r.side == side && r.price > price)
+    }
+
+    /// Plays the undecided stretch of one side again after something changed at `row`, and tells what is
+    /// filled beyond what was told: at that row as far as it gave any, the rest at later ones in order.
+    pub(super) fn replay(&mut self, side: Side, row: u64, told: impl FnMut(Filled)) {
+        self.play(side, u64::MAX, |_| {});
+        let mut any = false;
+        for rest in self.rests.iter().filter(|r| r.side == side) {
+            let [_, seen, told, due] = &mut self.filled[rest.slot];
+            *due = std::array::from_fn(|i| (seen[i] - told[i]).max(Qty::ZERO));
+            any |= *due != [Qty::ZERO; 3];
+        }
+        if any {
+            self.play(side, row, told);
+        }
+    }
+
+    /// Plays the undecided stretch of one side; rows from `tell_from` on may tell what is due.
+    fn play(&mut self, side: Side, tell_from: u64, mut told: impl FnMut(Filled)) {
+        for rest in self.rests.iter_mut().filter(|r| r.side == side) {
+            rest.front[SEEN] = rest.front[BASE];
+            let filled = &mut self.filled[rest.slot];
+            filled[SEEN] = filled[BASE];
+        }
+        for i in 0..self.trail.len() {
+            let entry = self.trail[i];
+            if entry.side == side {
+                self.fold::<SEEN>(&entry, tell_from, &mut told);
+            }
+        }
+    }
+
+    /// What one entry does to all our orders, best price and oldest first.
+    pub(super) fn fold<const PART: usize>(
+        &mut self,
+        entry: &Entry,
+        tell_from: u64,
+        told: &mut impl FnMut(Filled),
+    ) {
+        let mut reached = Reached::default();
+        for rest in &mut self.rests {
+            if rest.side != entry.side || !rest.is_there(entry.row) || rest.price < entry.price {
+                continue;
+            }
+            let filled = &mut self.filled[rest.slot];
+            match entry.kind {
+                Kind::Trade | Kind::Cross => {
+                    let through = rest.price > entry.price || entry.kind == Kind::Cross;
+                    let left =
+                        filled[PART].map(|done| (rest.cap_at(entry.row) - done).max(Qty::ZERO));
+                    let got = reached.take(entry.qty, &mut rest.front[PART], left, through);
+                    filled[PART].iter_mut().zip(got).for_each(|(sum, got)| *sum += got);
+                    if entry.row >= tell_from {
+                        tell(entry, rest, got, filled, told);
+                    }
+                }
+                Kind::Undecided | Kind::Cancel if rest.price == entry.price => {
+                    let model =
+                        if entry.kind == Kind::Cancel { self.fitted } else { QueueModel::Risk };
+                    let models = [QueueModel::Risk, model, QueueModel::Front];
+                    for (front, model) in rest.front[PART].iter_mut().zip(models) {
+                        *front = model.cancel(*front, entry.level, entry.qty);
+                    }
+                }
+                Kind::Undecided | Kind::Cancel => {}
+            }
+            keep_order(&mut rest.front[PART]);
+        }
+    }
+}
+
+impl Rest {
+    fn is_there(&self, row: u64) -> bool {
+        (self.from..=self.until).contains(&row)
+    }
+
+    fn cap_at(&self, row: u64) -> Qty {
+        if row < self.cap.1 { self.cap_before } else { self.cap.0 }
+    }
+}
+
+/// What one trade has met of our orders so far.
+#[derive(Default)]
+struct Reached {
+    /// What was left of our orders before the next one.
+    own: Three,
+    /// What they got.
+    taken: Three,
+}
+
+impl Reached {
+    /// The next order's part of a trade of `qty` contracts, by queue.
+    fn take(&mut self, qty: Qty, front: &mut Three, left: Three, through: bool) -> Three {
+        let mut got = [Qty::ZERO; 3];
+        for i in 0..3 {
+            if through {
+                front[i] = Qty::ZERO;
+            }
+            got[i] = (qty - front[i] - self.own[i]).max(Qty::ZERO).min(left[i]);
+            front[i] = (front[i] - (qty - self.taken[i])).max(Qty::ZERO);
+            self.own[i] += left[i];
+            self.taken[i] += got[i];
+        }
+        got
+    }
+}
+
+/// An own order before us may have spared others in one queue and not in another; where that turned the
+/// order of the queues around, the better one is believed to be as good as the worse one.
+fn keep_order(front: &mut Three) {
+    front[1] = front[1].min(front[0]);
+    front[2] = front[2].min(front[1]);
+}
+
+/// Tells what is due of what an order got here.
+fn tell(
+    entry: &Entry,
+    rest: &Rest,
+    got: Three,
+    filled: &mut [Three; 4],
+    told: &mut impl FnMut(Filled),
+) {
+    let qty: Three = std::array::from_fn(|i| filled[DUE][i].min(got[i]));
+    for (i, qty) in qty.into_iter().enumerate() {
+        filled[DUE][i] -= qty;
+        filled[TOLD][i] += qty;
+    }
+    if qty != [Qty::ZERO; 3] {
+        let crossed = (entry.kind == Kind::Cross).then(|| entry.price.complement());
+        let Entry { row, at, .. } = *entry;
+        let Rest { slot, price, uncertain, .. } = *rest;
+        told(Filled { slot, row, at, price, qty, uncertain, crossed });
+    }
+}
