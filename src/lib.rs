@@ -77,6 +77,7 @@ pub mod features;
 pub mod replay;
 pub mod env;
 pub mod agent;
+pub mod trade;
 
 // shown and checked
 pub mod check;
