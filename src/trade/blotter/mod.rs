@@ -245,7 +245,7 @@ impl Blotter {
             order.awaits = None;
         }
         if to == Request::Change(Change::Cancel) {
-            order.cancel_not_before = TsNs(now.0 + RETRY.0);
+            order.cancel_from = Some(TsNs(now.0 + RETRY.0));
         }
         match (answer, to) {
             // Told twice, it is a word like any other.
@@ -256,8 +256,12 @@ impl Blotter {
             }
             (Answer::Refused(why), Request::Submit) => order.reject(why.word()),
             (Answer::NotTaken(why), Request::Submit) => order.reject(&why),
-            // It is gone, filled or never was: the exchange says which.
-            (Answer::Unknown(_) | Answer::Refused(Refusal::NotFound), _) => order.doubt(now),
+            // It is gone, filled or never was. A query says which; until then no cancel would find it.
+            (Answer::Refused(Refusal::NotFound), _) => {
+                order.cancel_from = None;
+                order.doubt(now);
+            }
+            (Answer::Unknown(_), _) => order.doubt(now),
             (Answer::Refused(_) | Answer::NotTaken(_), _) => {}
         }
         self.follow_up(id, now, out);
@@ -266,6 +270,7 @@ impl Blotter {
     fn queried(&mut self, id: &ClientId, found: Found, now: TsNs, out: &mut Vec<Effect>) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let Some((asked, doubts)) = order.asking.take() else { return };
+        order.cancel_from.get_or_insert(TsNs(now.0 + RETRY.0));
         match found {
             Found::Order(view, fills) => {
                 order.ask_at = None;

@@ -92,8 +92,8 @@ pub struct Order {
     pub(super) awaits: Option<Request>,
     /// It shall end, as soon as it can be cancelled.
     pub(super) unwanted: bool,
-    /// A cancel that was not taken is not sent again before.
-    pub(super) cancel_not_before: TsNs,
+    /// When it may be cancelled (again); `None`: not before a query is answered.
+    pub(super) cancel_from: Option<TsNs>,
     /// How often only a query could tell what is, and up to which of these times one did.
     doubts: u32,
     resolved: u32,
@@ -121,7 +121,7 @@ impl Order {
             reported: Qty::ZERO,
             awaits: Some(Request::Submit),
             unwanted: false,
-            cancel_not_before: TsNs(i64::MIN),
+            cancel_from: Some(now),
             doubts: 0,
             resolved: 0,
             asking: None,
@@ -211,11 +211,12 @@ impl Order {
     pub(super) fn see(&mut self, view: View, now: TsNs) {
         self.birth = Birth::Known;
         self.order_id.get_or_insert_with(|| view.order_id.clone());
+        let told = self.told_filled();
         let filled = match (view.filled, view.taken_off) {
             (Some(filled), _) => filled,
-            // What was not taken off had been filled.
-            (None, Some(taken_off)) if !self.in_doubt() => self.total() - taken_off,
-            // The answer leaves open how much was filled before it: only a query tells.
+            // What was not taken off had been filled: nothing else, if that is what was told.
+            (None, Some(taken_off)) if self.total() - taken_off == told => told,
+            // It is open how much was filled before it: only a query tells.
             (None, _) => {
                 self.doubt(now);
                 self.filled()
@@ -264,7 +265,7 @@ impl Order {
             self.asking = Some((now, self.doubts));
             out.push(Effect::Do(self.query()));
         }
-        if self.can_be_cancelled() && self.cancel_not_before <= now {
+        if self.cancel_at().is_some_and(|at| at <= now) {
             out.extend(self.change(Change::Cancel).map(Effect::Do));
         }
     }
@@ -272,14 +273,14 @@ impl Order {
     /// The next moment at which something may be due.
     pub(super) fn next_due(&self) -> Option<TsNs> {
         let ask = self.ask_at.filter(|_| self.asking.is_none());
-        let cancel = self.can_be_cancelled().then_some(self.cancel_not_before);
-        [ask, cancel].into_iter().flatten().min()
+        [ask, self.cancel_at()].into_iter().flatten().min()
     }
 
-    /// A doubt is no reason to wait: whatever else is open, a cancel does no harm.
-    fn can_be_cancelled(&self) -> bool {
+    /// When it has to be cancelled. A doubt is no reason to wait: a cancel does no harm.
+    fn cancel_at(&self) -> Option<TsNs> {
         let open = !self.state().is_over() && self.order_id.is_some();
-        self.unwanted && open && self.awaits.is_none()
+        let due = self.unwanted && open && self.awaits.is_none();
+        self.cancel_from.filter(|_| due)
     }
 
     /// Asks for a change; `None` before the exchange's name is known.
