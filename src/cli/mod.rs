@@ -22,6 +22,7 @@ pub mod logging;
 pub mod printer;
 pub mod progress;
 pub mod prune;
+pub mod risk;
 pub mod signals;
 pub mod sim;
 #[cfg(feature = "learn")]
@@ -64,6 +65,8 @@ enum Command {
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
+    /// Show the limits of trading, stop it, or let it go on
+    Risk(risk::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Run the built-in exchange, or see how true it is
@@ -97,6 +100,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Train(args) => train::run(args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
+        Command::Risk(args) => risk::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),

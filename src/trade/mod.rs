@@ -12,4 +12,7 @@
 //! ([`crate::feed::rest::OrderClient`]).
 
 pub mod blotter;
+pub mod gateway;
+pub mod kill;
 pub mod message;
+pub mod risk;

@@ -394,6 +394,3 @@ impl Blotter {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -487,8 +487,11 @@ fn explore(world: World, seen: &mut HashSet<u64>) {
 #[test]
 fn an_order_is_known_truly_whatever_is_lost_doubled_late_or_cut_off() {
     let faults = times(1, 2) as u8;
-    let budget = |changes: &[Change], crashes| {
-        Budget { faults, trades: 2, crashes, changes: changes.to_vec() }
+    let budget = |changes: &[Change], crashes| Budget {
+        faults,
+        trades: 2,
+        crashes,
+        changes: changes.to_vec(),
     };
     let decrease = Change::Decrease { to: Qty::contracts(1) };
     let amend = Change::Amend { price: price(), count: Qty::contracts(6) };
