@@ -91,7 +91,7 @@ impl Demo {
         let Demo { mut orders, reader } = self;
         let (questions, asked) = mpsc::channel(QUESTIONS);
         let reading = tokio::spawn(read(reader, asked, reports.clone()));
-        let mut calls = JoinSet::new();
+        let mut calls: JoinSet<Finish> = JoinSet::new();
         // Whoever does not listen any more has stopped trading: there is nobody to tell.
         loop {
             let report = tokio::select! {
