@@ -9,6 +9,7 @@
 //!                                                              └─► features::Observer ─► env ─► agent ─► report
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
 //!                                                              broker (ledger, fees, fills)
+//!  trade: risk ─► blotter (every order, kept true) ─► gateway ─► Kalshi's demo, or sim
 //! ```
 //!
 //! # Invariants
@@ -22,9 +23,10 @@
 //!    pipeline and report of [`features`]; `burn` in [`agent`]; `tokio_tungstenite` and `reqwest` in
 //!    [`feed`], `axum` in [`sim`]; `rsa` and `ring` in [`wire::auth`]; the environment of the process in
 //!    [`config`]). `tests/it/house.rs` enforces it.
-//! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report) and `env` do no IO, spawn
-//!    nothing and read no clock: time arrives in the event.
-//! 7. No path leads to an order on a real exchange: there is no such code.
+//! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report), `env` and `trade` (but for
+//!    gateway and kill switch) do no IO, spawn nothing and read no clock: time arrives in the event.
+//! 7. No path leads to an order on a real exchange: orders go to Kalshi's demo and to this machine only
+//!    ([`feed::rest::OrderClient`], the one sender of anything but GET).
 //!
 //! # Units
 //! | what | type | counts |
@@ -44,6 +46,8 @@
 //!   command is then one file.
 //! * Models are judged in [`agent`], which therefore stands below [`replay`]; the exchange and the
 //!   synthetic tapes of [`sim`] know only the ground, the wire, the book and the broker's fees.
+//! * The limits of trading and the kill switch stand in [`trade`], beside the orders that they stop, not in
+//!   [`broker`], which knows one market and no account of an exchange.
 //! * [`feed`] stands below [`intake`]: live frames and recorded ones are accounted for by the same
 //!   [`intake::Accountant`].
 
@@ -79,6 +83,7 @@ pub mod env;
 pub mod agent;
 
 // traded live
+pub mod trade;
 pub mod actor;
 
 // shown and checked

@@ -22,6 +22,7 @@ pub mod logging;
 pub mod printer;
 pub mod progress;
 pub mod prune;
+pub mod risk;
 pub mod signals;
 pub mod sim;
 pub mod trade;
@@ -67,6 +68,8 @@ enum Command {
     Eval(eval::Args),
     /// Record live markets and let a policy trade them on paper
     Trade(Box<trade::Args>),
+    /// Show the limits of trading, stop it, or let it go on
+    Risk(risk::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
     /// Run the built-in exchange, or see how true it is
@@ -101,6 +104,7 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Trade(args) => trade::run(*args),
+        Command::Risk(args) => risk::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),

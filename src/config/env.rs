@@ -23,6 +23,8 @@ pub struct Env {
     pub market_tickers: Option<String>,
     /// `RL_MARKET_MODE`: `config` follows `RL_MARKET_TICKERS` only, `discovery` asks the exchange for markets.
     pub market_mode: Option<String>,
+    /// `RL_ACTOR_THROTTLE_MS`: milliseconds between two orders in one market; default 250.
+    pub actor_throttle_ms: Option<String>,
     /// `KFLOW_CONFIG`: configuration file, as `--config`.
     pub config: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`: folder with `kflow/config.toml`; default `~/.config`.
@@ -40,6 +42,7 @@ impl Env {
             key_path: path("KALSHI_PRIVATE_KEY_PATH"),
             market_tickers: text("RL_MARKET_TICKERS"),
             market_mode: text("RL_MARKET_MODE"),
+            actor_throttle_ms: text("RL_ACTOR_THROTTLE_MS"),
             config: path("KFLOW_CONFIG"),
             config_home: path("XDG_CONFIG_HOME"),
             home: path("HOME"),

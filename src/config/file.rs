@@ -12,8 +12,9 @@
 //! ca_file = "own-ca.pem"                 # accepted besides the public ones
 //! ```
 //!
-//! Every key is optional; an unknown one is an error.
+//! Every key is optional; an unknown one is an error. The part `[risk]` is described in [`super::risk`].
 
+use super::risk::RiskFile;
 use super::{ConfigError, ExchangeEnv};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ pub struct File {
     pub discover: Option<bool>,
     /// Take a key file that others on this machine can read.
     pub allow_open_key_file: Option<bool>,
+    /// Limits of trading.
+    #[serde(default)]
+    pub risk: RiskFile,
     #[serde(default)]
     env: Places,
 }
@@ -98,6 +102,7 @@ impl File {
             markets: self.markets.or(below.markets),
             discover: self.discover.or(below.discover),
             allow_open_key_file: self.allow_open_key_file.or(below.allow_open_key_file),
+            risk: self.risk.over(below.risk),
             env: Places {
                 sim: self.env.sim.over(below.env.sim),
                 demo: self.env.demo.over(below.env.demo),

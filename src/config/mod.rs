@@ -10,9 +10,11 @@ pub mod credentials;
 pub mod endpoints;
 pub mod env;
 pub mod file;
+pub mod risk;
 
 pub use credentials::Credentials;
 pub use endpoints::{Endpoint, ExchangeEnv};
+pub use risk::Limits;
 
 use env::Env;
 use file::File;

@@ -223,3 +223,20 @@ fn the_market_list_of_the_environment_beats_that_of_the_file() {
     place.env.market_mode = Some("all".to_owned());
     assert!(matches!(markets(&place), Err(ConfigError::Word { .. })));
 }
+
+#[test]
+fn limits_come_from_the_near_file_then_the_far_one_then_the_defaults_and_the_seeds_variable_wins() {
+    let mut place = Place::new();
+    assert_eq!(Limits::resolve(&place.load(None).unwrap()).unwrap(), Limits::default());
+    place.write("home/.config/kflow/config.toml", "[risk]\nthrottle_ms = 9\nstale_book_ms = 7");
+    place.write("work/kflow.toml", "[risk]\nthrottle_ms = 1\ndaily_loss_usd_max = 3");
+    place.env.actor_throttle_ms = Some("400".to_owned());
+    let limits = Limits::resolve(&place.load(None).unwrap()).unwrap();
+    assert_eq!((limits.throttle_ms, limits.stale_book_ms), (400, 7));
+    assert_eq!(limits.daily_loss_max, crate::units::Money::dollars(3));
+    place.env.actor_throttle_ms = Some("fast".to_owned());
+    let error = Limits::resolve(&place.load(None).unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with("RL_ACTOR_THROTTLE_MS is `fast`"), "{error}");
+    place.write("work/kflow.toml", "[risk]\ndaily_loss = 3");
+    assert!(matches!(place.load(None), Err(ConfigError::Syntax { .. })), "an unknown limit");
+}

@@ -13,7 +13,7 @@ fn rooms() -> Vec<String> {
 }
 
 /// Rooms that see less than the order allows.
-const NARROW: [(&str, &[&str]); 5] = [
+const NARROW: [(&str, &[&str]); 6] = [
     ("view", &["units"]),
     ("wire", &["units", "event", "market", "secret"]),
     ("book", &["units", "event"]),
@@ -22,6 +22,7 @@ const NARROW: [(&str, &[&str]); 5] = [
         &["units", "event", "market", "rng", "secret", "config", "view", "wire", "book", "intake"],
     ),
     ("sim", &["units", "event", "market", "rng", "secret", "wire", "book", "broker"]),
+    ("trade", &["units", "event", "market", "rng", "config", "wire", "book", "feed", "broker"]),
 ];
 
 /// Crate and the paths under `src` that may name it.
@@ -45,8 +46,9 @@ const DOORS: [(&str, &[&str]); 16] = [
 ];
 
 /// Rooms without IO, clock and threads, and the files in them that are edges.
-const PURE: [&str; 5] = ["wire", "book", "broker", "features", "env"];
-const EDGES: [&str; 2] = ["features/pipeline.rs", "features/report.rs"];
+const PURE: [&str; 6] = ["wire", "book", "broker", "features", "env", "trade"];
+const EDGES: [&str; 4] =
+    ["features/pipeline.rs", "features/report.rs", "trade/gateway.rs", "trade/kill.rs"];
 
 fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)
@@ -139,6 +141,25 @@ fn each_heavy_crate_has_one_door() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What changes something at an exchange is sent in one file, which checks where it goes.
+#[test]
+fn order_calls_have_one_door() {
+    let words = ["Method::POST", "Method::PUT", "Method::DELETE", ".post(", ".put(", ".delete("];
+    let mut wrong = Vec::new();
+    for (file, lines) in code() {
+        if file == "feed/rest/orders.rs" || file.starts_with("sim/") {
+            continue;
+        }
+        let hit = |l: &str| words.iter().any(|w| l.contains(w));
+        wrong.extend(lines.iter().filter(|(_, l)| hit(l)).map(|(n, _)| format!("src/{file}:{n}")));
+    }
+    assert!(
+        wrong.is_empty(),
+        "order calls belong to src/feed/rest/orders.rs: {}",
+        wrong.join(", ")
+    );
 }
 
 #[test]

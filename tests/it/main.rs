@@ -35,4 +35,5 @@ mod rows;
 mod shared;
 mod simulator;
 mod simulator_rest;
+mod trade;
 mod wire;

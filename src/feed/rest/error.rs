@@ -107,6 +107,8 @@ pub enum RestError {
         status: u16,
         /// The server's words, with a colon before them.
         said: String,
+        /// The same, word by word.
+        body: Box<ErrorBody>,
     },
     /// Something else than Kalshi's API answers there.
     #[error("{url} is not Kalshi's API: {why}")]
@@ -174,7 +176,10 @@ impl RestError {
             (401 | 403, _) => RestError::Unauthorized { host, env, status, said },
             (429, _) => RestError::RateLimited { host, retry_after_ms },
             (500.., _) => RestError::Server { host, status, said, retry_after_ms },
-            (400.., Some(_)) => RestError::Refused { path: url.path().to_owned(), status, said },
+            (400.., Some(body)) => {
+                let path = url.path().to_owned();
+                RestError::Refused { path, status, said, body: Box::new(body) }
+            }
             (status, _) => {
                 let why = format!("HTTP {status} with {}", kind_of(body));
                 RestError::NotKalshi { url: url.to_string(), why }

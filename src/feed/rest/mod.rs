@@ -4,30 +4,36 @@
 //! What may pass by itself (a lost connection, a timeout, 429, 5xx) is tried again with a jittered wait, a few
 //! times; what may not (a refused key, an unknown market, a server that is not Kalshi) is an error at once.
 //!
-//! **Invariant:** it only reads: no method here can place an order.
+//! **Invariant:** [`RestClient`] only reads. What changes something goes through [`OrderClient`], which exists
+//! for the demo exchange and for this machine only, and is the one sender of anything but GET.
 
+mod account;
+mod courier;
 mod error;
+mod hosts;
+mod orders;
+mod refusal;
 
+pub use account::Listing;
 pub use error::RestError;
+pub use hosts::{NotAllowed, check_orders_allowed};
+pub use orders::{OrderClient, Write};
+pub use refusal::{OrderError, Refusal};
 
 use super::access::Access;
 use super::backoff::{Backoff, Trouble};
 use super::bucket::{Budget, COST_DEFAULT};
 use super::skew::Skew;
-use crate::config::ExchangeEnv;
 use crate::event::Snapshot;
 use crate::rng::Rng;
-use crate::wire::auth::Signer;
 use crate::wire::rest::{AccountLimits, ExchangeStatus, MarketBody, MarketsPage, OrderbookBody};
-use reqwest::header::{AGE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url};
+use courier::{Courier, Reply};
+use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Largest reply taken: a page of 1 000 markets with long rules is about 5 MB.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Waits after 429 and after failures grow from here.
 const BACKOFF_BASE_MS: u64 = 250;
 
@@ -53,10 +59,8 @@ impl Default for RestTiming {
 /// One account's client. It keeps the account's token buckets, so an account needs one and no more.
 #[derive(Debug)]
 pub struct RestClient {
-    http: Client,
+    courier: Courier,
     base: Url,
-    env: ExchangeEnv,
-    signer: Signer,
     timing: RestTiming,
     budget: Budget,
     skew: Skew,
@@ -85,11 +89,15 @@ impl RestClient {
         if base.cannot_be_a_base() || base.host_str().is_none() {
             return Err(RestError::Setup { address, why: "it names no host".to_owned() });
         }
-        Ok(RestClient {
+        let courier = Courier {
             http,
-            base,
             env: access.endpoint.env,
             signer: access.signer.clone(),
+            reply_ms: timing.reply_ms,
+        };
+        Ok(RestClient {
+            courier,
+            base,
             timing,
             budget: Budget::basic(0),
             skew: Skew::default(),
@@ -187,16 +195,29 @@ impl RestClient {
         path: &[&str],
         query: &[(&str, String)],
     ) -> Result<T, RestError> {
+        self.get_for(COST_DEFAULT, path, query).await
+    }
+
+    /// The same where a request costs another number of tokens.
+    async fn get_for<T: DeserializeOwned>(
+        &mut self,
+        cost: u32,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, RestError> {
         let url = self.url(path, query);
         let stream = Rng::stream(self.rng.next_u64(), "rest-backoff", 0);
         let mut backoff = Backoff::with_base(stream, BACKOFF_BASE_MS);
         let mut resigned = false;
         let mut tries = 1;
         loop {
-            let wait_ns = self.budget.read.take(COST_DEFAULT, self.now_ns());
+            let wait_ns = self.budget.read.take(cost, self.now_ns());
             sleep(Duration::from_nanos(wait_ns)).await;
             let offset_ms = self.skew.offset_ms();
-            let error = match self.attempt(&url).await {
+            let Reply { body, dated } =
+                self.courier.carry(Method::GET, &url, None, offset_ms).await;
+            courier::correct(&mut self.skew, dated.as_ref());
+            let error = match body {
                 Ok(body) => return read(&url, &body),
                 Err(error) => error,
             };
@@ -222,78 +243,8 @@ impl RestClient {
         }
     }
 
-    /// One request: signed now, sent, and its reply judged by its status.
-    async fn attempt(&mut self, url: &Url) -> Result<Vec<u8>, RestError> {
-        let sent_ms = unix_ms();
-        let headers = self.headers(sent_ms + self.skew.offset_ms(), url)?;
-        let lost = |error| RestError::transport(url, self.timing.reply_ms, &error);
-        let reply = self.http.get(url.clone()).headers(headers).send().await.map_err(lost)?;
-        let (status, headers) = (reply.status(), reply.headers().clone());
-        let body = self.body(url, reply).await;
-        self.observe_clock(&headers, sent_ms);
-        tracing::debug!(path = url.path(), status = status.as_u16(), "reply");
-        self.judge(url, status, &headers, body?)
-    }
-
-    fn headers(&self, now_ms: i64, url: &Url) -> Result<HeaderMap, RestError> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.signer.headers(now_ms, "GET", url.path())? {
-            let mut value = HeaderValue::try_from(value)
-                .expect("key id, decimal number and base64 are visible ASCII");
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-        Ok(headers)
-    }
-
-    async fn body(&self, url: &Url, mut reply: Response) -> Result<Vec<u8>, RestError> {
-        let mut body = Vec::new();
-        let lost = |error| RestError::transport(url, self.timing.reply_ms, &error);
-        while let Some(chunk) = reply.chunk().await.map_err(lost)? {
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(RestError::TooLarge {
-                    url: url.to_string(),
-                    bytes_max: BODY_BYTES_MAX,
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    }
-
-    fn observe_clock(&mut self, headers: &HeaderMap, sent_ms: i64) {
-        // A reply from a cache has an old date.
-        let date = headers.get(DATE).filter(|_| !headers.contains_key(AGE));
-        let Some(date) = date.and_then(|d| d.to_str().ok()) else { return };
-        if self.skew.observe(date, sent_ms, unix_ms()) {
-            let skew_ms = self.skew.offset_ms();
-            tracing::warn!(skew_ms, "our clock is off; signatures are corrected by the exchange's");
-        }
-    }
-
-    fn judge(
-        &self,
-        url: &Url,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: Vec<u8>,
-    ) -> Result<Vec<u8>, RestError> {
-        if status.is_success() {
-            return Ok(body);
-        }
-        let retry_after = headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok());
-        Err(RestError::of_reply(url, self.env, status.as_u16(), retry_after, &body))
-    }
-
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.extend(path); // a ticker with odd characters is escaped
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        url
+        url(&self.base, path, query)
     }
 
     fn now_ns(&self) -> u64 {
@@ -301,11 +252,18 @@ impl RestClient {
     }
 }
 
-fn read<T: DeserializeOwned>(url: &Url, body: &[u8]) -> Result<T, RestError> {
-    serde_json::from_slice(body).map_err(|error| RestError::not_json(url, body, &error))
+/// `path` below `base`; a ticker with odd characters is escaped.
+fn url(base: &Url, path: &[&str], query: &[(&str, String)]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.extend(path);
+    }
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    url
 }
 
-fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+fn read<T: DeserializeOwned>(url: &Url, body: &[u8]) -> Result<T, RestError> {
+    serde_json::from_slice(body).map_err(|error| RestError::not_json(url, body, &error))
 }

@@ -2,6 +2,7 @@
 
 pub mod canary;
 mod discovery;
+mod orders;
 mod secure;
 mod server;
 
