@@ -65,7 +65,8 @@ fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
 /// session comes out of the log again, bit by bit.
 #[test]
 fn a_session_played_back_decides_what_it_decided_live() {
-    let cases: [(&[&str], fn() -> Box<dyn Policy + Send>); 2] = [
+    type Make = fn() -> Box<dyn Policy + Send>;
+    let cases: [(&[&str], Make); 2] = [
         (&["--policy", "random", "--select", "all"], || Box::<Random>::default()),
         (&["--policy", "hardcoded", "--hot", "4", "--spread-max", "50", "--seed", "9"], || {
             Box::<Hardcoded>::default()

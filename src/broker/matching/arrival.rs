@@ -266,15 +266,15 @@ fn amended(old: &NewOrder, amend: Amend, filled: Qty) -> NewOrder {
 fn check(order: &NewOrder, now: TsNs) -> Result<(), Refusal> {
     let rests = order.time_in_force == TimeInForce::GoodTillCanceled;
     let immediate = order.time_in_force == TimeInForce::ImmediateOrCancel;
+    // Only what rests can expire or be passive; only what does not can be bound to a position.
+    let flags = (order.expires.is_some() || order.post_only) && !rests
+        || order.reduce_only && !immediate
+        || order.expires.is_some_and(|at| at <= now);
     if order.price <= Price::ZERO || order.price >= Price::ONE {
         Err(Refusal::Price)
     } else if order.qty <= Qty::ZERO || order.qty > MAX_QTY {
         Err(Refusal::Size)
-    } else if (order.expires.is_some() || order.post_only) && !rests {
-        Err(Refusal::Flags)
-    } else if order.reduce_only && !immediate {
-        Err(Refusal::Flags)
-    } else if order.expires.is_some_and(|at| at <= now) {
+    } else if flags {
         Err(Refusal::Flags)
     } else {
         Ok(())
