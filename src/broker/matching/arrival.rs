@@ -35,10 +35,10 @@ impl Matcher {
             } else if self.requests.first().is_some_and(|r| r.due <= due) {
                 let request = self.requests.remove(0);
                 self.act(request.id, request.ask, book, out);
-            } else {
+            } else if self.rules.close.is_some_and(|close| close <= due) {
                 self.phase = Phase::Closed;
                 self.end_all(End::Closed, out);
-            }
+            } // else the order that would have expired ended before
             self.next_due = self.earliest();
         }
     }

@@ -38,7 +38,7 @@ fn nothing_is_lost_or_made_and_the_queues_stay_in_order_at_every_row() {
         "{} scripts: {makers} maker fills, {brackets} of them with a bracket, {takers} taker fills",
         scripts()
     );
-    assert!(makers > scripts() && takers > scripts() && brackets > 0);
+    assert!(makers > scripts() / 10 && takers > scripts() / 10 && brackets > scripts() / 200);
 }
 
 /// Fill notes 4, "causality": what was told up to a row is the same whatever comes after it.
