@@ -10,10 +10,13 @@ use crate::units::{Price, Qty, TsNs};
 use crate::wire::portfolio::UpdateReason;
 use std::collections::BTreeMap;
 
+/// Our clock and the exchange's may differ by so much.
+const MARGIN_S: i64 = 300;
+
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Handed over, not sent yet.
+    /// Handed over to the gateway, not sent yet.
     New,
     /// Sent, no answer yet.
     Sent,
@@ -315,8 +318,6 @@ impl Order {
     }
 
     fn query(&self) -> Command {
-        /// Our clock and the exchange's may differ by so much.
-        const MARGIN_S: i64 = 300;
         let since_s = self.created.ms() / 1_000 - MARGIN_S;
         Command::Query { id: self.id.clone(), ticker: self.wanted.ticker.clone(), since_s }
     }
