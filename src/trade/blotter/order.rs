@@ -140,7 +140,7 @@ impl Order {
             (Some(Over::Cancelled(Some(UpdateReason::ExpiryCancel))), _) => State::Expired,
             (Some(Over::Cancelled(_)), _) => State::Cancelled,
             // A fill may overtake the answer to the submit: the order is known by it.
-            _ if self.left() == Qty::ZERO => State::Filled,
+            _ if self.left() == Qty::ZERO && self.filled() > Qty::ZERO => State::Filled,
             _ if self.filled() > Qty::ZERO => State::Part,
             (None, Birth::Known) => State::Resting,
             (None, Birth::New) => State::New,
