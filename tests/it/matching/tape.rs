@@ -2,16 +2,14 @@
 
 use crate::shared::shared;
 use kalshiflow::book::{Book, SequencePolicy};
-use kalshiflow::broker::matching::{Bound, Fill, Matcher, NewOrder, OrderId, Reports, Rules};
-use kalshiflow::broker::{Intent, Latency, Verb};
+use kalshiflow::broker::matching::{Bound, Matcher, NewOrder, OrderId, Reports, Rules};
+use kalshiflow::broker::{Intent, Verb};
 use kalshiflow::event::Event;
 use kalshiflow::intake::IntakeError;
 use kalshiflow::intake::tape::{Tape, windows};
 use kalshiflow::rng::Rng;
 use kalshiflow::units::{Price, Qty, Side, TsNs};
 use kalshiflow::wire::orders::{SelfTradePrevention, TimeInForce};
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Calls `each` with every event of a window; rows count from 0 as the golden files do, gaps not counted.
@@ -43,119 +41,6 @@ fn bid(side: Side, price: Price, qty: Qty) -> NewOrder {
         post_only: false,
         reduce_only: false,
         self_trade: SelfTradePrevention::TakerAtCross,
-    }
-}
-
-/// One shadow order after the other, each alone in its market.
-struct Lane {
-    matcher: Matcher,
-    book: Book,
-    out: Reports,
-    orders: Vec<Value>,
-    /// When the last of them is over.
-    free_ms: i64,
-}
-
-/// Orders of one contract at the golden placements: what the matcher learns event by event is, in all three
-/// queues, what the oracle found with every cause known beforehand. Compared where no order crossed and
-/// nothing traded through first: the oracle counts those whole, the matcher by their size.
-#[test]
-fn shadow_orders_fill_in_the_stream_where_the_oracle_fills_them() {
-    let (Some(root), Some(golden)) = (shared("data/gold15m"), shared("golden/shadow.jsonl")) else {
-        return;
-    };
-    let text = std::fs::read_to_string(golden).expect("readable");
-    let mut by_window: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for line in text.lines() {
-        let order: Value = serde_json::from_str(line).expect("an order");
-        by_window
-            .entry(order["window"].as_str().expect("text").to_owned())
-            .or_default()
-            .push(order);
-    }
-    let (mut compared, mut wanted) = (0, 0);
-    for (name, files) in all_windows(&root) {
-        let Some(orders) = by_window.remove(&name) else { continue };
-        let mut lanes: Vec<Lane> = Vec::new();
-        for order in orders {
-            let t0_ms = order["t0_ms"].as_i64().expect("a time");
-            match lanes.iter_mut().find(|lane| lane.free_ms < t0_ms) {
-                Some(lane) => lane.add(order),
-                None => {
-                    let mut lane = Lane::new(lanes.len() as u64);
-                    lane.add(order);
-                    lanes.push(lane);
-                }
-            }
-        }
-        replay(&files, |event| lanes.iter_mut().for_each(|lane| lane.event(event)));
-        for lane in &mut lanes {
-            lane.matcher.finish(&mut lane.out);
-            for order in &lane.orders {
-                wanted += 1;
-                compared += u32::from(lane.compare(&name, order));
-            }
-        }
-    }
-    println!("{compared} of {wanted} shadow orders compared");
-    assert!(compared > 5_000, "{compared}");
-}
-
-impl Lane {
-    fn new(index: u64) -> Lane {
-        let rules = Rules { latency: Latency::NONE, ..Rules::default() };
-        let matcher = Matcher::new(rules, Rng::stream(1, "shadow", index));
-        let (book, out) = (Book::default(), Reports::default());
-        Lane { matcher, book, out, orders: Vec::new(), free_ms: 0 }
-    }
-
-    fn add(&mut self, order: Value) {
-        self.free_ms = order["t0_ms"].as_i64().expect("a time") + 61_000;
-        self.orders.push(order);
-    }
-
-    fn event(&mut self, event: &Event) {
-        let Lane { matcher, book, out, orders, .. } = self;
-        matcher.on_event(event, book, out).expect("a sound tape");
-        if let Some(order) = orders.iter().find(|o| o["placed_index"] == event.row_id) {
-            if matches!(event.body, kalshiflow::event::Body::Gap(_)) {
-                return;
-            }
-            let at = event.ts.map_or(event.recv, |ts| TsNs(ts.0 * 1_000));
-            let side = if order["side"] == "yes" { Side::Yes } else { Side::No };
-            let price = Price::new(order["price_e4"].as_i64().expect("a price")).expect("in range");
-            let id = OrderId(order["j"].as_u64().expect("j"));
-            let mut order = bid(side, price, Qty(100));
-            order.expires = Some(TsNs(at.0 + 60_000 * 1_000_000 + 999_999));
-            matcher.submit(id, order, at).expect("sent");
-            matcher.advance(at, book, out);
-        }
-    }
-
-    /// True when the order could be compared.
-    fn compare(&self, name: &str, order: &Value) -> bool {
-        let id = OrderId(order["j"].as_u64().expect("j"));
-        let row = |v: &Value| v.as_u64().unwrap_or(u64::MAX);
-        let whole = row(&order["through"]).min(row(&order["cross"]));
-        let queues =
-            [("risk", Bound::Pessimistic), ("pow3_2", Bound::Fitted), ("front", Bound::Optimistic)];
-        let mut any = false;
-        for (model, bound) in queues {
-            let want = row(&order["fill"][model]);
-            let mut got = Qty::ZERO;
-            let full = self.out.fills.iter().filter(|f| f.order == id).find(|fill: &&Fill| {
-                got += fill.qty[bound];
-                got == Qty(100)
-            });
-            let full = full.map_or(u64::MAX, |f| f.exchange_row);
-            if want < whole {
-                assert_eq!(full, want, "{name}: order {} by {model}", id.0);
-                any = true;
-            } else {
-                assert!(full >= whole, "{name}: order {} by {model}: {full} before {whole}", id.0);
-            }
-        }
-        any
     }
 }
 
