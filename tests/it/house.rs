@@ -149,7 +149,7 @@ fn order_calls_have_one_door() {
     let words = ["Method::POST", "Method::PUT", "Method::DELETE", ".post(", ".put(", ".delete("];
     let mut wrong = Vec::new();
     for (file, lines) in code() {
-        // Only there is a client that could send one.
+        // Only the feed can send at all: it has the HTTP client.
         if file == "feed/rest/orders.rs" || !file.starts_with("feed/") {
             continue;
         }

@@ -139,14 +139,14 @@ impl Order {
             (Some(Over::Executed), _) => State::Filled,
             (Some(Over::Cancelled(Some(UpdateReason::ExpiryCancel))), _) => State::Expired,
             (Some(Over::Cancelled(_)), _) => State::Cancelled,
+            (None, Birth::Rejected) => State::Rejected,
             // A fill may overtake the answer to the submit: the order is known by it.
-            _ if self.left() == Qty::ZERO && self.filled() > Qty::ZERO => State::Filled,
+            _ if self.filled() > Qty::ZERO && self.left() == Qty::ZERO => State::Filled,
             _ if self.filled() > Qty::ZERO => State::Part,
             (None, Birth::Known) => State::Resting,
             (None, Birth::New) => State::New,
             (None, Birth::Sent) => State::Sent,
             (None, Birth::Unknown) => State::Unknown,
-            (None, Birth::Rejected) => State::Rejected,
         }
     }
 

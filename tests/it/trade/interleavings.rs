@@ -500,7 +500,6 @@ fn an_order_is_known_truly_whatever_is_lost_doubled_late_or_cut_off() {
         for crashes in [0, 1] {
             let mut seen = HashSet::new();
             explore(World::new(budget(changes, crashes)), &mut seen);
-            eprintln!("{changes:?} {crashes}: {}", seen.len());
             n += seen.len() as u64;
         }
     }
