@@ -8,7 +8,7 @@
 //!                     wire, book                            replay         features::pipeline (polars)
 //!                                                              └─► features::Observer ─► env ─► agent ─► report
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
-//!                                                              broker (ledger, fees, fills)
+//!                                                              broker (ledger, fees, matching)
 //! ```
 //!
 //! # Invariants
