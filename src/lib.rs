@@ -8,7 +8,7 @@
 //!                     wire, book                            replay         features::pipeline (polars)
 //!                                                              └─► features::Observer ─► env ─► agent ─► report
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
-//!                                                              broker (ledger, fees, fills)
+//!                                                              broker (ledger, fees, matching)
 //!  trade: risk ─► blotter (every order, kept true) ─► gateway ─► Kalshi's demo, or sim
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! The broker: what an order costs, what it fills against, and what is owned afterwards.
 //!
 //! Training, evaluation and paper trading use these same functions, so they cannot disagree about money.
+//! [`matching`] is the way in: what becomes of orders of ours in one market.
 //!
 //! **Invariant:** no IO, no clock, no floats. Prices, sizes and money are integers.
 //! **Invariant:** nothing is ever credited for a contract that is not owned: selling YES from flat

@@ -33,7 +33,7 @@ impl Matcher {
     pub(super) fn crossed(&mut self, side: Side, price: Price, qty: Qty, out: &mut Reports) {
         let mut booking =
             Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
-        let taken = &mut self.taken;
+        let (taken, before) = (&mut self.taken, booking.out.fills.len());
         self.queues.cross((self.row, self.now), side, price, qty, |filled| {
             // The order that we met is shown as if it had not met us.
             if let Some(level) = filled.crossed {
@@ -41,7 +41,7 @@ impl Matcher {
             }
             booking.fill(&filled, Role::Maker);
         });
-        self.retire(out);
+        self.retire(before, out);
     }
 
     /// Learns what the last row decided.
@@ -52,20 +52,24 @@ impl Matcher {
             return;
         }
         if !self.verdicts.is_empty() {
+            let before = out.fills.len();
             let mut booking =
                 Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
             for verdict in self.verdicts.drain(..) {
                 self.queues.verdict(&verdict, |filled| booking.fill(&filled, Role::Maker));
             }
-            self.retire(out);
+            self.retire(before, out);
         }
         if self.queues.settle(self.attribution.horizon()) {
             self.free();
         }
     }
 
-    /// Ends the orders that are filled in the queue that counts.
-    fn retire(&mut self, out: &mut Reports) {
+    /// Ends the orders that are filled in the queue that counts, if there are fills beyond `before`.
+    fn retire(&mut self, before: usize, out: &mut Reports) {
+        if out.fills.len() == before {
+            return;
+        }
         for slot in 0..self.slots.len() {
             let Some(order) = self.slots[slot].filter(|o| o.working) else { continue };
             if self.queues.filled(slot)[self.rules.counts as usize] >= order.order.qty {
