@@ -486,9 +486,9 @@ fn explore(world: World, seen: &mut HashSet<u64>) {
 
 #[test]
 fn an_order_is_known_truly_whatever_is_lost_doubled_late_or_cut_off() {
-    let faults = times(1, 2) as u8;
     let budget = |changes: &[Change], crashes| Budget {
-        faults,
+        // Two changes and one fault are a hundred thousand worlds; with two faults they are too many.
+        faults: if changes.len() < 2 { times(1, 2) as u8 } else { 1 },
         trades: 2,
         crashes,
         changes: changes.to_vec(),
