@@ -13,6 +13,7 @@ use crate::env::{EnvConfig, Policy, action};
 use crate::event::{Body, Event, MarketId, Tickers};
 use crate::market::MarketInfo;
 use crate::replay::BookLine;
+use crate::rng::Rng;
 use crate::units::Money;
 use crate::wire::market::market_info;
 use serde::{Deserialize, Serialize};
@@ -208,10 +209,11 @@ impl Actor {
         if self.markets[at].is_none() {
             let ticker = self.tickers.name(event.market).to_owned();
             let info = told.unwrap_or_else(|| MarketInfo { ticker, ..MarketInfo::default() });
+            let orders = Rng::stream(self.spec.seed, &info.ticker, 0);
             self.markets[at] = Some(Market {
                 close_ms: info.close.map(|close| close.ms()),
                 line: BookLine::default(),
-                seat: LiveSeat::new(&info, &self.spec.env),
+                seat: LiveSeat::new(&info, &self.spec.env, orders),
                 ordered_ms: None,
                 ticker: info.ticker,
             });
