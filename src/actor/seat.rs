@@ -6,6 +6,7 @@
 //! **Invariant:** what happens at a decision depends on the accepted events alone, never on a clock: a session
 //! played back from the log is the session.
 
+use crate::broker::matching::Bracket;
 use crate::env::{Account, EnvConfig, Refusal};
 use crate::event::{Body, Event};
 use crate::features::Observer;
@@ -69,6 +70,16 @@ impl LiveSeat {
         self.decisions
     }
 
+    /// Equity in the pessimistic, fitted and optimistic queue.
+    pub fn bracket(&self) -> Bracket<Money> {
+        self.account.bracket(&self.decision)
+    }
+
+    /// Forgets news and requests that were dealt with.
+    pub fn forget(&mut self) {
+        self.account.forget();
+    }
+
     /// True while the book is whole: after a snapshot, and until a gap.
     pub fn is_fresh(&self) -> bool {
         self.observer.book().is_valid()
@@ -82,9 +93,9 @@ impl LiveSeat {
         book.is_valid().then_some(ask.e4() - bid.e4())
     }
 
-    /// True while a position is held.
+    /// True while a position is held, or an order may still fill.
     pub fn is_holding(&self) -> bool {
-        self.account.portfolio().position() != Qty::ZERO
+        self.account.portfolio().position() != Qty::ZERO || self.account.is_working()
     }
 
     /// What a YES contract paid; `None` while the market lives.
@@ -183,6 +194,32 @@ impl Moment<'_> {
     /// [`Refusal`] when the mask forbids it; nothing changed.
     pub fn act(&mut self, action: u32) -> Result<bool, Refusal> {
         self.seat.account.act(&self.seat.decision, self.config, action)
+    }
+
+    /// Prepares an action; [`Moment::commit`] sends it.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the mask forbids it; nothing changed.
+    pub fn propose(&mut self, action: u32) -> Result<(), Refusal> {
+        self.seat.account.propose(&self.seat.decision, self.config, action)
+    }
+
+    /// Sends what was proposed; true if contracts were asked for.
+    pub fn commit(&mut self) -> bool {
+        self.seat.account.commit(&self.seat.decision)
+    }
+
+    /// Nothing of what was proposed is sent; what rests is taken back, if `retreat`.
+    pub fn withdraw(&mut self, retreat: bool) {
+        self.seat.account.withdraw();
+        if retreat {
+            self.seat.account.retreat(&self.seat.decision);
+        }
+    }
+
+    /// Gives the position up; true if an order was sent.
+    pub fn exit(&mut self) -> bool {
+        self.seat.account.exit(&self.seat.decision)
     }
 }
 

@@ -97,6 +97,25 @@ pub struct MarketResult {
     pub trades: u64,
 }
 
+impl Row {
+    /// How its orders filled and how wide the bracket is, in a sentence; `None` where nothing filled.
+    pub fn execution(&self) -> Option<String> {
+        let Fills { maker_share, fee_share, markout_cents, settlement_cents } = &self.fills;
+        let percent = |v: f64| format!("{:.1} %", 100.0 * v);
+        let cents = |v: &Option<f64>| v.map_or("-".to_owned(), |c| format!("{c:+.2}"));
+        let [after_1, after_10, after_60] = markout_cents.each_ref().map(cents);
+        let [worst, fitted, best] = self.bracket.map(|r| format!("{:+.2} %", 100.0 * r));
+        Some(format!(
+            "{} of the contracts rested, fees took {} of the notional; markout in cents a contract {after_1} \
+             after 1 s, {after_10} after 10 s, {after_60} after 60 s, {} at settlement; mean return {worst} in the \
+             pessimistic, {fitted} in the fitted, {best} in the optimistic queue",
+            percent((*maker_share)?),
+            percent((*fee_share)?),
+            cents(settlement_cents),
+        ))
+    }
+}
+
 /// Scores what `name` did in `reports`, one for each episode that started with `start_cash`; `seed` draws
 /// the bootstrap.
 pub fn row(

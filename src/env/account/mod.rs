@@ -16,7 +16,7 @@ mod own;
 mod plan;
 mod tally;
 
-pub use plan::Request;
+pub use plan::{Request, Wish};
 pub use tally::Tally;
 
 use super::{EnvConfig, Refusal};
@@ -30,6 +30,7 @@ use crate::market::TickRange;
 use crate::rng::Rng;
 use crate::units::{Money, Price, Qty, Side, TsNs};
 use own::{Own, OwnOrders};
+use plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use tally::Claims;
@@ -260,17 +261,73 @@ impl<R: Rules> Account<R> {
         config: &EnvConfig,
         action: u32,
     ) -> Result<bool, Refusal> {
+        self.propose(decision, config, action)?;
+        Ok(self.commit(decision))
+    }
+
+    /// Puts the requests of an action into [`Account::sent`], and sends none of them yet.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the mask forbids the action; nothing changed.
+    pub fn propose(
+        &mut self,
+        decision: &Decision,
+        config: &EnvConfig,
+        action: u32,
+    ) -> Result<(), Refusal> {
+        self.sent.clear();
         let plan = self.plan(decision, config, action)?;
-        let mut sent = std::mem::take(&mut self.sent);
-        sent.clear();
-        self.requests(plan, &mut sent);
+        self.prepare(plan);
+        Ok(())
+    }
+
+    /// Sends what was proposed; true if contracts were asked for.
+    pub fn commit(&mut self, decision: &Decision) -> bool {
+        let sent = std::mem::take(&mut self.sent);
         let mut ordered = false;
         for request in &sent {
             ordered |= self.send(*request, decision);
         }
         self.sent = sent;
         self.tally.orders += u64::from(ordered);
-        Ok(ordered)
+        ordered
+    }
+
+    /// Nothing of what was proposed is sent.
+    pub fn withdraw(&mut self) {
+        self.sent.clear();
+    }
+
+    /// Takes back all quotes, unless a request is under way.
+    pub fn retreat(&mut self, decision: &Decision) {
+        self.sent.clear();
+        if !self.own.is_waiting() && self.own.quotes != [None, None] {
+            self.prepare(Plan::CancelAll);
+            self.commit(decision);
+        }
+    }
+
+    /// Gives the position up: what rests is taken back first, then everything held is sold at the displayed
+    /// bids. True if an order was sent.
+    pub fn exit(&mut self, decision: &Decision) -> bool {
+        self.retreat(decision);
+        if !self.sent.is_empty() || self.own.is_waiting() {
+            return false;
+        }
+        let Some(plan) = self.plan_exit(decision) else { return false };
+        self.prepare(plan);
+        self.commit(decision)
+    }
+
+    fn prepare(&mut self, plan: Plan) {
+        let mut sent = std::mem::take(&mut self.sent);
+        self.requests(plan, &mut sent);
+        self.sent = sent;
+    }
+
+    /// True while an order may still fill.
+    pub fn is_working(&self) -> bool {
+        self.own.is_working()
     }
 
     /// Puts a request on its way; true if it asks for contracts.

@@ -93,6 +93,11 @@ impl OwnOrders {
         !self.waiting.is_empty()
     }
 
+    /// True while an order may still fill.
+    pub(super) fn is_working(&self) -> bool {
+        self.iter().next().is_some()
+    }
+
     /// A request about `id` is under way.
     pub(super) fn wait(&mut self, id: OrderId) {
         self.waiting.push(id);

@@ -18,9 +18,11 @@ use crate::features::episode::Decision;
 use crate::market::TickRange;
 use crate::units::{Money, Price, Qty, Side};
 use crate::wire::orders::{SelfTradePrevention, TimeInForce};
+use serde::{Deserialize, Serialize};
 
 /// What is sent to the exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// A new order.
     Submit {
@@ -41,6 +43,19 @@ pub enum Request {
         /// Whose.
         id: OrderId,
     },
+}
+
+/// What a request asks for, told as a purchase: selling a contract is buying the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The contract bought.
+    pub side: Side,
+    /// Limit on its scale.
+    pub price: Price,
+    /// Contracts.
+    pub qty: Qty,
+    /// Contracts of the same side that other orders may still buy.
+    pub beside: Qty,
 }
 
 /// An action that may be asked for.
@@ -192,6 +207,33 @@ impl<R: Rules> Account<R> {
         self.own.exposure(side).map_or(Money::ZERO, |(price, qty)| {
             reserve(&self.matcher.rules().fees, price, qty, self.towards(side))
         })
+    }
+
+    /// What a request asks for; `None` for a cancel.
+    pub fn wish(&self, request: &Request) -> Option<Wish> {
+        let (intent, price, qty, replaced) = match *request {
+            Request::Submit { order, .. } => (order.intent, order.price, order.qty, None),
+            Request::Amend { id, amend: Amend::Replace { price, count, .. } } => {
+                let own = self.own.quotes.iter().flatten().find(|own| own.id == id)?;
+                (own.intent, price, count - own.filled, Some(own))
+            }
+            Request::Amend { .. } | Request::Cancel { .. } => return None,
+        };
+        let side = intent.rests();
+        let others = self.own.exposure(side).map_or(Qty::ZERO, |others| others.1);
+        let beside = others - replaced.map_or(Qty::ZERO, |own| own.exposure().1);
+        Some(Wish { side, price: intent.resting_price(price), qty, beside })
+    }
+
+    /// Gives the whole position up, at any displayed price.
+    pub(super) fn plan_exit(&self, decision: &Decision) -> Option<Plan> {
+        let position = self.portfolio.position();
+        let side = if position > Qty::ZERO { Side::Yes } else { Side::No };
+        let shown = decision.bids[side.index()].iter().take_while(|level| level.1 > Qty::ZERO);
+        let limit = shown.last()?.0;
+        let intent = Intent { side, verb: Verb::Sell };
+        let size = Qty(position.e2().abs());
+        (size > Qty::ZERO).then_some(Plan::Take { intent, limit, size })
     }
 
     fn towards(&self, side: Side) -> Qty {
