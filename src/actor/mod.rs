@@ -15,6 +15,6 @@ mod select;
 mod watch;
 
 pub use playback::play_back;
-pub use run::{Acting, Actor, ActorReport, ActorSpec, Deed, Filled, Outcome, Reason, obs_hash};
+pub use run::{Acting, Actor, ActorReport, ActorSpec, Deed, Ended, Filled, Outcome, Reason, obs_hash};
 pub use seat::{LiveSeat, Moment};
 pub use select::{Candidate, Choice, Hot, Selector};

@@ -122,6 +122,8 @@ pub struct Outcome {
     pub deeds: Vec<Deed>,
     /// Fills.
     pub fills: Vec<Filled>,
+    /// Markets that paid out.
+    pub ends: Vec<Ended>,
 }
 
 impl Outcome {
@@ -129,7 +131,17 @@ impl Outcome {
     pub fn clear(&mut self) {
         self.deeds.clear();
         self.fills.clear();
+        self.ends.clear();
     }
+}
+
+/// A market in which there were decisions paid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The market.
+    pub ticker: String,
+    /// Equity of its account afterwards.
+    pub equity_e6: i64,
 }
 
 /// What came of it so far.
@@ -313,6 +325,7 @@ impl Actor {
         line.note(event);
         let chosen = selector.is_chosen(event.market, &info.ticker);
         let (halted, before) = (self.halted, out.deeds.len());
+        let lived = seat.settlement().is_none();
         seat.push(event, &spec.env, |mut moment| {
             if !chosen {
                 // What was left resting when the market was given up must not fill unseen.
@@ -351,6 +364,10 @@ impl Actor {
                 mask: mask.clone(),
             });
         });
+        if lived && seat.settlement().is_some() && seat.decisions() > 0 {
+            let equity_e6 = seat.account().equity().e6();
+            out.ends.push(Ended { ticker: info.ticker.clone(), equity_e6 });
+        }
         *part = watch.see(*part, seat.account(), event.recv);
         let ticker = &info.ticker;
         let known = seat.account().news().fills.iter();

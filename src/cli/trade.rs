@@ -1,6 +1,7 @@
 //! `kflow trade`: record live markets, and let a policy trade them on paper.
 
 mod journal;
+mod lived;
 mod policy;
 
 use super::collect;
@@ -8,7 +9,7 @@ use super::exit::{self, Code, Failure, OrFail};
 use super::printer;
 use crate::actor::{Acting, Actor, ActorReport, ActorSpec, Choice, Hot, Outcome};
 use crate::collect::{Accepted, Follower, Meter};
-use crate::config::{Limits, Settings};
+use crate::config::{ExchangeEnv, Limits, Settings};
 use crate::trade::kill::KillFile;
 use crate::trade::risk::Trip;
 use crate::units::TsNs;
@@ -113,7 +114,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let why = format!("trading was stopped ({}: {})", trip.cause.word(), trip.detail);
         printer::say(&format!("{why}; nothing is ordered until `kflow risk reset`"));
     }
-    let journal = Journal::create(&args.collect.data, &spec, &name, &chosen.acting.model_hash)?;
+    let source = if args.collect.env == ExchangeEnv::Sim { "sim:live" } else { "live" };
+    let hash = chosen.acting.model_hash.clone();
+    let journal = Journal::create(&args.collect.data, &spec, &name, &hash, source)?;
     let place = journal.place();
     let (follower, accepted) = Follower::new();
     let orders =
