@@ -9,7 +9,7 @@
 //!                                                              └─► features::Observer ─► env ─► agent ─► report
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
 //!                                                              broker (ledger, fees, matching)
-//!  trade: risk ─► blotter (every order, kept true) ─► gateway ─► Kalshi's demo, or sim
+//!  trade: desk { risk ─► blotter (every order, kept true) } ─► gateway ─► Kalshi's demo, or sim
 //! ```
 //!
 //! # Invariants
@@ -24,7 +24,7 @@
 //!    [`feed`], `axum` in [`sim`]; `rsa` and `ring` in [`wire::auth`]; the environment of the process in
 //!    [`config`]). `tests/it/house.rs` enforces it.
 //! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report), `env` and `trade` (but for
-//!    gateway and kill switch) do no IO, spawn nothing and read no clock: time arrives in the event.
+//!    gateway, kill switch, journal, standing and runner) do no IO, spawn nothing and read no clock: time arrives in the event.
 //! 7. No path leads to an order on a real exchange: orders go to Kalshi's demo and to this machine only
 //!    ([`feed::rest::OrderClient`], the one sender of anything but GET).
 //!

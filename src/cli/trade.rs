@@ -1,5 +1,6 @@
 //! `kflow trade`: record live markets, and let a policy trade them on paper.
 
+pub mod desk;
 mod journal;
 mod lived;
 mod policy;
