@@ -146,7 +146,7 @@ impl Engine for BurnEngine {
         }
         let grad_norm = self.optimizer.step(
             &mut self.params,
-            &mut grads,
+            &grads,
             rule.learning_rate,
             rule.max_grad_norm,
         );

@@ -167,7 +167,7 @@ impl Collector {
         }
     }
 
-    /// Fills `out` with `n_steps` steps of every environment.
+    /// Fills `out` with `n_steps` steps of every environment, but for what [`Collector::estimate`] adds.
     ///
     /// # Errors
     /// [`NotFinite`] names the observation, reward or value.
@@ -175,7 +175,7 @@ impl Collector {
         &mut self,
         env: &mut dyn VecEnv,
         engine: &mut dyn Engine,
-        (n_steps, gamma, lambda): (usize, f32, f32),
+        (n_steps, gamma): (usize, f32),
         out: &mut Rollout,
         tally: &mut Tally,
     ) -> Result<(), NotFinite> {
@@ -193,8 +193,22 @@ impl Collector {
             self.bootstrap_cut_episodes(engine, gamma, &mut out.rewards[base..]);
             self.look(true);
         }
+        Ok(())
+    }
+
+    /// Advantages and returns of what was just collected; `step` is for the error.
+    ///
+    /// # Errors
+    /// [`NotFinite`] when a value is broken.
+    pub fn estimate(
+        &mut self,
+        engine: &mut dyn Engine,
+        (gamma, lambda): (f32, f32),
+        out: &mut Rollout,
+        step: u64,
+    ) -> Result<(), NotFinite> {
         engine.infer(&self.seen, &mut self.logits, &mut self.values);
-        check_finite("a value", &self.values, tally.steps)?;
+        check_finite("a value", &self.values, step)?;
         out.advantages.resize(out.len(), 0.0);
         let trace = Trace {
             rewards: &out.rewards,
@@ -250,6 +264,17 @@ impl Collector {
 }
 
 fn check_finite(what: &str, values: &[f32], step: u64) -> Result<(), NotFinite> {
+    // Zero times a broken number is NaN, and stays it: a sum without branches for what is nearly always
+    // the case. Only then is the place looked for.
+    let mut sums = [0.0f32; 16];
+    let chunks = values.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().map(|v| v * 0.0).sum();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += v * 0.0);
+    }
+    if rest + sums.iter().sum::<f32>() == 0.0 {
+        return Ok(());
+    }
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
         Some(i) => Err(NotFinite { what: format!("{what} (place {i})"), value: values[i], step }),
