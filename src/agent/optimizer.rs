@@ -76,8 +76,7 @@ impl Optimizer {
                 });
             }
             OptimizerKind::RmsProp { eps } => {
-                let (mean_square, rate, eps) =
-                    (&mut self.second, learning_rate as f32, eps as f32);
+                let (mean_square, rate, eps) = (&mut self.second, learning_rate as f32, eps as f32);
                 simd::run(RmsProp { mean_square, params, grads, shorten, rate, eps });
             }
         }

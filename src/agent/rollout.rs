@@ -108,6 +108,8 @@ pub struct Collector {
     buf: StepBuf,
     /// The current observations as the network sees them, `[envs, obs_len]`.
     seen: Vec<f32>,
+    /// The last observation of an episode that was cut, likewise.
+    last: Vec<f32>,
     logits: Vec<f32>,
     values: Vec<f32>,
     log_probs: Vec<f32>,
@@ -147,6 +149,7 @@ impl Collector {
             rng,
             buf: StepBuf::for_env(env),
             seen: vec![0.0; n * env.obs_len()],
+            last: vec![0.0; env.obs_len()],
             logits: vec![0.0; n * n_actions],
             values: vec![0.0; n],
             log_probs: vec![0.0; n_actions],
@@ -252,12 +255,13 @@ impl Collector {
             if self.buf.terminated[i] || !self.buf.truncated[i] {
                 continue;
             }
-            let mut last = self.buf.final_obs[i * obs_len..(i + 1) * obs_len].to_vec();
-            if let Some(normalizer) = &self.normalizer {
-                normalizer.apply(&self.buf.final_obs[i * obs_len..(i + 1) * obs_len], &mut last);
+            let last = &self.buf.final_obs[i * obs_len..(i + 1) * obs_len];
+            match &self.normalizer {
+                Some(normalizer) => normalizer.apply(last, &mut self.last),
+                None => self.last.copy_from_slice(last),
             }
             let mut value = [0.0];
-            engine.infer(&last, &mut self.log_probs, &mut value);
+            engine.infer(&self.last, &mut self.log_probs, &mut value);
             *reward += gamma * value[0];
         }
     }

@@ -72,7 +72,8 @@ impl Engine for FusedEngine {
 
     fn infer(&mut self, obs: &[f32], logits: &mut [f32], values: &mut [f32]) {
         let (obs_len, n_actions) = (self.shape.obs_len, self.shape.n_actions);
-        let blocks = obs.chunks(BLOCK_ROWS * obs_len).zip(logits.chunks_mut(BLOCK_ROWS * n_actions));
+        let blocks =
+            obs.chunks(BLOCK_ROWS * obs_len).zip(logits.chunks_mut(BLOCK_ROWS * n_actions));
         for ((obs, logits), values) in blocks.zip(values.chunks_mut(BLOCK_ROWS)) {
             self.policy.forward(&self.params, obs, values.len());
             self.value.forward(&self.params, obs, values.len());

@@ -165,9 +165,9 @@ mod tests {
         for (m, depth, width) in
             [(1, 52, 64), (8, 64, 64), (64, 64, 16), (13, 5, 80), (9, 1, 32), (52, 64, 112)]
         {
-            let (a, b, c, bias) = (draw(m * depth), draw(depth * width), draw(m * width), draw(width));
-            let turned: Vec<f32> =
-                (0..depth * m).map(|i| a[(i % m) * depth + i / m]).collect();
+            let (a, b, c, bias) =
+                (draw(m * depth), draw(depth * width), draw(m * width), draw(width));
+            let turned: Vec<f32> = (0..depth * m).map(|i| a[(i % m) * depth + i / m]).collect();
             for left in [Left::Rows(&a, depth), Left::Columns(&turned, m)] {
                 for start in [Start::Zero, Start::Row(&bias), Start::Sum] {
                     let mut out = c.clone();

@@ -37,7 +37,9 @@ impl Case {
             .collect();
         let actions = mask
             .chunks_exact(n)
-            .map(|mask| (0..n).cycle().skip(rng.below(9) as usize).find(|a| mask[*a]).unwrap() as u32)
+            .map(|mask| {
+                (0..n).cycle().skip(rng.below(9) as usize).find(|a| mask[*a]).unwrap() as u32
+            })
             .collect();
         let mut draw =
             |n: usize, s: f64| -> Vec<f32> { (0..n).map(|_| (rng.normal() * s) as f32).collect() };
@@ -83,7 +85,8 @@ impl Case {
             matrix(self.params[range].to_vec(), width).require_grad()
         };
         let leaves = |tower: &[Layer]| -> Vec<_> {
-            let pair = |l: &Layer| (leaf(l.weight.clone(), l.outputs), leaf(l.bias.clone(), l.outputs));
+            let pair =
+                |l: &Layer| (leaf(l.weight.clone(), l.outputs), leaf(l.bias.clone(), l.outputs));
             tower.iter().map(pair).collect()
         };
         let climb = |tower: &[(Tensor<2>, Tensor<2>)]| {
@@ -155,7 +158,9 @@ const CLIPPED: Objective = Objective::Clipped { clip_range: 0.2 };
 
 /// Length of the difference over the length of `b`.
 fn apart(a: &[f32], b: &[f32]) -> f64 {
-    let length = |f: &dyn Fn(usize) -> f32| (0..b.len()).map(|i| f64::from(f(i)).powi(2)).sum::<f64>().sqrt();
+    let length = |f: &dyn Fn(usize) -> f32| {
+        (0..b.len()).map(|i| f64::from(f(i)).powi(2)).sum::<f64>().sqrt()
+    };
     length(&|i| a[i] - b[i]) / length(&|i| b[i]).max(1e-6)
 }
 
@@ -269,5 +274,8 @@ fn numbers_that_are_none_come_out_as_such() {
     assert!(!update.losses.total.is_finite() && !update.grad_norm.is_finite());
     case.obs[3] = 1e30;
     let update = case.fused(OptimizerKind::Adam { eps: 1e-5 }).update(&case.batch(), &case.rule);
-    assert!(update.losses.total.is_finite() && update.grad_norm.is_finite(), "saturated, not broken");
+    assert!(
+        update.losses.total.is_finite() && update.grad_norm.is_finite(),
+        "saturated, not broken"
+    );
 }

@@ -76,9 +76,9 @@ impl Tower {
         for i in 0..=last {
             let (below, here) = self.stages.split_at_mut(i);
             let here = &mut here[0];
-            let left = below.last().map_or(Left::Rows(input, here.layer.inputs), |b| {
-                Left::Rows(&b.out, b.width)
-            });
+            let left = below
+                .last()
+                .map_or(Left::Rows(input, here.layer.inputs), |b| Left::Rows(&b.out, b.width));
             let all = if here.padded.is_empty() {
                 &params[here.layer.weight.start..here.layer.bias.end]
             } else {
@@ -101,9 +101,7 @@ impl Tower {
     /// The outputs, and the place for the loss's derivatives with respect to them, both with the same
     /// width of rows.
     pub fn output_and_slope(&mut self) -> (&[f32], &mut [f32], usize) {
-        self.stages
-            .last_mut()
-            .map_or((&[], &mut [], LANES), |s| (&s.out, &mut s.slope, s.width))
+        self.stages.last_mut().map_or((&[], &mut [], LANES), |s| (&s.out, &mut s.slope, s.width))
     }
 
     /// Carries the slopes at the outputs of the last [`Tower::forward`] down to all parameters. The first

@@ -94,8 +94,7 @@ impl Preset {
             Preset::Sb3A2c => (TrainConfig::a2c(), 800_000),
             Preset::Puffer => {
                 let clip_range = Schedule::Constant(0.2);
-                let algo =
-                    Algo::Ppo { batch_size: 8192, n_epochs: 1, clip_range, target_kl: None };
+                let algo = Algo::Ppo { batch_size: 8192, n_epochs: 1, clip_range, target_kl: None };
                 let config = TrainConfig { algo, n_envs: 1024, n_steps: 64, ..TrainConfig::ppo() };
                 (config, 1_048_576)
             }

@@ -91,7 +91,8 @@ fn the_engine_is_chosen_recorded_and_may_change_on_the_way() {
 #[test]
 fn the_benchmark_prints_its_keys_and_a_split_that_adds_up() {
     let dir = tempfile::tempdir().unwrap();
-    let bench = |args: &[&str]| data(&kflow(dir.path(), &[&["bench", "train", "--json"], args].concat()));
+    let bench =
+        |args: &[&str]| data(&kflow(dir.path(), &[&["bench", "train", "--json"], args].concat()));
     let all = bench(&["--steps", "1"]);
     for key in [
         "ppo_steps_per_cpu_s",
@@ -106,7 +107,8 @@ fn the_benchmark_prints_its_keys_and_a_split_that_adds_up() {
     }
     assert_eq!((&all["engine"], all["isa"].is_string()), (&Value::from("fused"), true));
     let sizes = ["--envs", "4", "--horizon", "32", "--minibatch", "32", "--epochs", "2"];
-    let one = bench(&[&sizes[..], &["--hidden", "16,8", "--steps", "500", "--engine", "burn"]].concat());
+    let one =
+        bench(&[&sizes[..], &["--hidden", "16,8", "--steps", "500", "--engine", "burn"]].concat());
     let run = &one["runs"][0];
     assert_eq!((&run["envs"], &run["batch"], &run["steps"]), (&4.into(), &32.into(), &512.into()));
     assert_eq!(one["engine"], "burn");

@@ -56,7 +56,13 @@ fn planted_return(markets: &Arc<[Episode]>, config: &TrainConfig) -> f64 {
 /// The demo's settings.
 fn planted_ppo(seed: u64) -> TrainConfig {
     let n_steps = 256;
-    TrainConfig { seed, total_timesteps: 30_000, n_steps, normalize_obs: true, ..TrainConfig::ppo() }
+    TrainConfig {
+        seed,
+        total_timesteps: 30_000,
+        n_steps,
+        normalize_obs: true,
+        ..TrainConfig::ppo()
+    }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -91,7 +97,9 @@ fn both_engines_balance_the_pole_as_well() {
 #[test]
 fn both_engines_find_as_much_of_the_planted_edge() {
     let markets = planted();
-    check_alike(|seed, engine| planted_return(&markets, &TrainConfig { engine, ..planted_ppo(seed) }));
+    check_alike(|seed, engine| {
+        planted_return(&markets, &TrainConfig { engine, ..planted_ppo(seed) })
+    });
 }
 
 #[test]
@@ -105,11 +113,8 @@ fn the_throughput_preset_earns_no_less_on_the_planted_edge() {
         (0..SEEDS).map(train).collect::<Vec<_>>()
     };
     let default = over_seeds(&|seed| TrainConfig { n_steps: 2048, ..planted_ppo(seed) });
-    let quick = over_seeds(&|seed| TrainConfig {
-        seed,
-        normalize_obs: true,
-        ..TrainConfig::throughput()
-    });
+    let quick =
+        over_seeds(&|seed| TrainConfig { seed, normalize_obs: true, ..TrainConfig::throughput() });
     eprintln!("default    {default:?}\nthroughput {quick:?}");
     assert!(mean(&quick) >= mean(&default), "{quick:?} {default:?}");
     assert!(mean(&quick) > 0.0, "{quick:?}");
