@@ -1,11 +1,10 @@
 //! A trained model as a policy.
 
-use super::burn_engine::BurnEngine;
 use super::checkpoint::{self, CheckpointError};
 use super::config::TrainConfig;
 use super::device::DeviceName;
 use super::dist;
-use super::engine::Engine;
+use super::engine::{Engine, EngineName};
 use super::net::NetShape;
 use super::normalizer::Normalizer;
 use super::optimizer::{Optimizer, OptimizerKind};
@@ -114,7 +113,7 @@ pub(super) fn card(
 /// A model that acts.
 pub struct ModelPolicy {
     name: String,
-    engine: BurnEngine,
+    engine: Box<dyn Engine>,
     normalizer: Option<Normalizer>,
     choice: Choice,
     rng: Rng,
@@ -137,7 +136,7 @@ impl ModelPolicy {
             seen: vec![0.0; shape.obs_len],
             logits: vec![0.0; shape.n_actions],
             log_probs: vec![0.0; shape.n_actions],
-            engine: BurnEngine::new(device, shape, model.params, optimizer),
+            engine: EngineName::best(device).build(device, shape, model.params, optimizer),
         }
     }
 }
