@@ -12,8 +12,9 @@ mod playback;
 mod run;
 mod seat;
 mod select;
+mod watch;
 
 pub use playback::play_back;
-pub use run::{Acting, Actor, ActorReport, ActorSpec, Deed, Reason, obs_hash};
+pub use run::{Acting, Actor, ActorReport, ActorSpec, Deed, Filled, Outcome, Reason, obs_hash};
 pub use seat::{LiveSeat, Moment};
 pub use select::{Candidate, Choice, Hot, Selector};

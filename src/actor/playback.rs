@@ -1,11 +1,11 @@
 //! A recorded session traded again.
 
-use super::run::{Acting, Actor, ActorReport, ActorSpec, Deed};
+use super::run::{Acting, Actor, ActorReport, ActorSpec, Outcome};
 use crate::event::SessionId;
 use crate::store::{Filter, Log, StoreError};
 
 /// Trades the session `id` of `log` as it was traded live: the same records in the same order, through the same
-/// actor. With the same policy, rules and seed every decision is the one that was made.
+/// actor. With the same policy, rules and seed every decision and every fill is the one that was made.
 ///
 /// # Errors
 /// When a part of the log is damaged.
@@ -14,8 +14,8 @@ pub fn play_back(
     id: SessionId,
     spec: ActorSpec,
     acting: Acting,
-) -> Result<(Vec<Deed>, ActorReport), StoreError> {
-    let (mut actor, mut deeds) = (Actor::new(spec, acting), Vec::new());
+) -> Result<(Outcome, ActorReport), StoreError> {
+    let (mut actor, mut out) = (Actor::new(spec, acting), Outcome::default());
     let tickers = log.tickers();
     for market in 0..tickers.len() as u32 {
         let market = crate::event::MarketId(market);
@@ -23,7 +23,7 @@ pub fn play_back(
     }
     let filter = Filter { sessions: Some(vec![id]), ..Filter::default() };
     for record in log.read(filter)? {
-        actor.push(&record?.event, &mut deeds);
+        actor.push(&record?.event, &mut out);
     }
-    Ok((deeds, actor.report()))
+    Ok((out, actor.report()))
 }

@@ -1,19 +1,24 @@
-//! The actor itself: accepted records in, deeds out.
+//! The actor itself: accepted records in, deeds and fills out.
 //!
 //! **Invariant:** pure. What it does follows from the records, the policy and the seed; how long it took is
 //! measured outside.
 //! **Invariant:** it acts on a whole book only, before the event that made the decision due, and never because
 //! of a gap.
 
-use super::seat::LiveSeat;
+use super::seat::{LiveSeat, Moment};
 use super::select::{Candidate, Choice, Selector};
+use super::watch::{Part, Watch};
+use crate::broker::matching::Fill;
 use crate::collect::NewMarket;
+use crate::config::Limits;
 use crate::digest;
-use crate::env::{EnvConfig, Policy, action};
+use crate::env::account::{Request, Wish};
+use crate::env::{EnvConfig, Policy};
 use crate::event::{Body, Event, MarketId, Tickers};
 use crate::market::MarketInfo;
 use crate::replay::BookLine;
-use crate::units::Money;
+use crate::rng::Rng;
+use crate::trade::risk::Trip;
 use crate::wire::market::market_info;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +29,10 @@ pub struct ActorSpec {
     pub env: EnvConfig,
     /// Which markets.
     pub choice: Choice,
-    /// Least exchange time between two orders in one market, milliseconds.
-    pub throttle_ms: i64,
+    /// Limits of all accounts together.
+    pub limits: Limits,
+    /// What stopped trading before it began.
+    pub tripped: Option<Trip>,
     /// All chance comes from it.
     pub seed: u64,
 }
@@ -44,10 +51,14 @@ pub struct Acting {
 pub enum Reason {
     /// The policy chose it.
     Policy,
-    /// The policy chose it too soon after the order before.
-    Throttled,
+    /// The policy chose it, and a limit forbids it.
+    Refused,
+    /// Nobody chose it: the position is given up before the close.
+    Exit,
     /// The actor was told to act no more.
     Halted,
+    /// The policy chose what the mask forbids.
+    Masked,
 }
 
 /// One decision of a traded market.
@@ -67,8 +78,12 @@ pub struct Deed {
     pub action_name: String,
     /// What became of it.
     pub reason: Reason,
-    /// True if an order was placed and filled, at least in part.
+    /// The limit that forbids it; empty where none does.
+    pub limit: String,
+    /// True if contracts were asked for.
     pub ordered: bool,
+    /// What was sent to the exchange, cancels included.
+    pub requests: Vec<Request>,
     /// Name of the policy.
     pub policy: String,
     /// SHA-256 of its weights; empty for a scripted one.
@@ -89,6 +104,34 @@ pub struct Deed {
     pub mask: Vec<bool>,
 }
 
+/// Contracts of an order of the actor traded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Filled {
+    /// The market.
+    pub ticker: String,
+    /// The record by which it became known.
+    pub row_id: u64,
+    /// What was told of it, by queue.
+    pub fill: Fill,
+}
+
+/// What a record led to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Decisions.
+    pub deeds: Vec<Deed>,
+    /// Fills.
+    pub fills: Vec<Filled>,
+}
+
+impl Outcome {
+    /// Nothing again, keeping the memory.
+    pub fn clear(&mut self) {
+        self.deeds.clear();
+        self.fills.clear();
+    }
+}
+
 /// What came of it so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ActorReport {
@@ -98,24 +141,35 @@ pub struct ActorReport {
     pub decisions: u64,
     /// Orders placed.
     pub orders: u64,
-    /// Orders that the throttle or a halt kept back.
+    /// Decisions of the policy that a limit or a halt kept back.
     pub held_back: u64,
     /// Markets that settled.
     pub settled: u64,
     /// Markets with a position now.
     pub open_positions: u64,
+    /// Orders that filled, at least in part.
+    pub fills: u64,
+    /// Contracts that rested until somebody took them, 1e-2.
+    pub maker_e2: i64,
+    /// Contracts that we took, 1e-2.
+    pub taker_e2: i64,
+    /// Contracts of orders that rested over a gap, 1e-2: nobody knows their place in the queue.
+    pub uncertain_e2: i64,
+    /// Cash and positions over all accounts, marked at the touch.
+    pub equity_e6: i64,
     /// Profit over all accounts: equity less start cash.
     pub profit_e6: i64,
+    /// Profit, had the fills been those of the pessimistic, fitted and optimistic queue.
+    pub bracket_e6: [i64; 3],
     /// Fees paid.
     pub fees_e6: i64,
 }
 
 struct Market {
-    ticker: String,
-    close_ms: Option<i64>,
+    info: MarketInfo,
     line: BookLine,
     seat: LiveSeat,
-    ordered_ms: Option<i64>,
+    part: Part,
 }
 
 /// Trades all chosen markets with one policy.
@@ -125,6 +179,7 @@ pub struct Actor {
     tickers: Tickers,
     markets: Vec<Option<Market>>,
     selector: Selector,
+    watch: Watch,
     halted: bool,
     orders: u64,
     decisions: u64,
@@ -139,6 +194,7 @@ impl Actor {
         acting.policy.begin(spec.seed);
         Actor {
             selector: Selector::new(spec.choice.clone()),
+            watch: Watch::new(spec.limits, spec.tripped.clone(), &spec.env),
             obs: vec![0.0; spec.env.layout.len()],
             mask: vec![true; spec.env.actions.len()],
             spec,
@@ -163,6 +219,16 @@ impl Actor {
         self.halted = halted;
     }
 
+    /// Stops all orders until a person lets trading go on; what rests is taken back.
+    pub fn trip(&mut self, trip: Trip) {
+        self.watch.trip(trip);
+    }
+
+    /// A limit stopped trading, and nobody was told yet.
+    pub fn tripped(&mut self) -> Option<Trip> {
+        self.watch.news()
+    }
+
     /// Enters a market into the dictionary of the records' market ids.
     pub fn meet(&mut self, (id, ticker, uuid): &NewMarket) {
         let ours = self.tickers.intern(ticker);
@@ -172,8 +238,8 @@ impl Actor {
         }
     }
 
-    /// Takes the next accepted record's event; adds what was decided to `deeds`.
-    pub fn push(&mut self, event: &Event, deeds: &mut Vec<Deed>) {
+    /// Takes the next accepted record's event; adds what it led to to `out`.
+    pub fn push(&mut self, event: &Event, out: &mut Outcome) {
         if event.market == MarketId::NONE {
             for market in self.markets.iter_mut().flatten() {
                 if market.line.is_told(event) {
@@ -187,7 +253,7 @@ impl Actor {
             self.selector.trade(event.market, ts.ms(), trade.qty);
         }
         self.choose(event);
-        self.decide(event, deeds);
+        self.decide(event, out);
     }
 
     /// Takes a seat at a market that is new, as far as it is defined.
@@ -203,17 +269,18 @@ impl Actor {
             _ => None,
         };
         if let (Some(market), Some(info)) = (&mut self.markets[at], &told) {
-            market.close_ms = info.close.map(|close| close.ms());
+            let close = info.close.or(market.info.close);
+            market.info = MarketInfo { close, ..info.clone() };
         }
         if self.markets[at].is_none() {
             let ticker = self.tickers.name(event.market).to_owned();
             let info = told.unwrap_or_else(|| MarketInfo { ticker, ..MarketInfo::default() });
+            let orders = Rng::stream(self.spec.seed, &info.ticker, 0);
             self.markets[at] = Some(Market {
-                close_ms: info.close.map(|close| close.ms()),
                 line: BookLine::default(),
-                seat: LiveSeat::new(&info, &self.spec.env),
-                ordered_ms: None,
-                ticker: info.ticker,
+                seat: LiveSeat::new(&info, &self.spec.env, orders),
+                part: Part::default(),
+                info,
             });
         }
     }
@@ -230,51 +297,49 @@ impl Actor {
             .filter(|(_, market)| market.seat.settlement().is_none())
             .map(|(id, market)| Candidate {
                 id: MarketId(id as u32),
-                ticker: &market.ticker,
+                ticker: &market.info.ticker,
                 spread_e4: market.seat.spread_e4(),
-                close_ms: market.close_ms,
+                close_ms: market.info.close.map(|close| close.ms()),
                 held: market.seat.is_holding(),
             })
             .collect();
         self.selector.choose(now_ms, &candidates);
     }
 
-    fn decide(&mut self, event: &Event, deeds: &mut Vec<Deed>) {
-        let Actor { spec, acting, selector, obs, mask, .. } = self;
+    fn decide(&mut self, event: &Event, out: &mut Outcome) {
+        let Actor { spec, acting, selector, watch, obs, mask, .. } = self;
         let Some(market) = self.markets[event.market.0 as usize].as_mut() else { return };
-        let Market { ticker, line, seat, ordered_ms, .. } = market;
+        let Market { info, line, seat, part } = market;
         line.note(event);
-        let chosen = selector.is_chosen(event.market, ticker);
-        let (halted, before) = (self.halted, deeds.len());
+        let chosen = selector.is_chosen(event.market, &info.ticker);
+        let (halted, before) = (self.halted, out.deeds.len());
         seat.push(event, &spec.env, |mut moment| {
             if !chosen {
+                // What was left resting when the market was given up must not fill unseen.
+                moment.withdraw(true);
                 return;
             }
             moment.observe(obs, mask);
             let action = acting.policy.act(obs, mask);
-            let ts_ms = moment.decision().ts_ms;
-            let soon = ordered_ms.is_some_and(|last_ms| ts_ms - last_ms < spec.throttle_ms);
-            let reason = match action {
-                action::HOLD => Reason::Policy,
-                _ if halted => Reason::Halted,
-                _ if soon => Reason::Throttled,
-                _ => Reason::Policy,
+            let did = match halted {
+                true => {
+                    moment.withdraw(true);
+                    Did { reason: Reason::Halted, limit: "", ordered: false }
+                }
+                false => carry_out(&mut moment, action, watch, info, event),
             };
-            // A policy that chooses what the mask forbids orders nothing.
-            let ordered = reason == Reason::Policy && moment.act(action).unwrap_or(false);
-            if ordered {
-                *ordered_ms = Some(ts_ms);
-            }
             let account = moment.account();
-            deeds.push(Deed {
+            out.deeds.push(Deed {
                 row_id: moment.decision().row_id,
                 due_row_id: event.row_id,
-                ticker: ticker.clone(),
-                ts_ms,
+                ticker: info.ticker.clone(),
+                ts_ms: moment.decision().ts_ms,
                 action,
                 action_name: spec.env.actions.name(action),
-                reason,
-                ordered,
+                reason: did.reason,
+                limit: did.limit.to_owned(),
+                ordered: did.ordered,
+                requests: account.sent().to_vec(),
                 policy: acting.policy.name().to_owned(),
                 model_hash: acting.model_hash.clone(),
                 obs_hash: obs_hash(obs),
@@ -286,10 +351,17 @@ impl Actor {
                 mask: mask.clone(),
             });
         });
-        for deed in &deeds[before..] {
+        *part = watch.see(*part, seat.account(), event.recv);
+        let ticker = &info.ticker;
+        let known = seat.account().news().fills.iter();
+        let filled =
+            |fill: &Fill| Filled { ticker: ticker.clone(), row_id: event.row_id, fill: *fill };
+        out.fills.extend(known.map(filled));
+        seat.forget();
+        for deed in &out.deeds[before..] {
             self.decisions += 1;
             self.orders += u64::from(deed.ordered);
-            self.held_back += u64::from(deed.reason != Reason::Policy);
+            self.held_back += u64::from(!matches!(deed.reason, Reason::Policy | Reason::Exit));
         }
     }
 
@@ -302,16 +374,64 @@ impl Actor {
             held_back: self.held_back,
             ..ActorReport::default()
         };
-        let mut profit = Money::ZERO;
         for market in self.markets.iter().flatten().filter(|m| m.seat.decisions() > 0) {
             let account = market.seat.account();
+            let tally = account.tally();
             report.markets += 1;
             report.settled += u64::from(market.seat.settlement().is_some());
             report.open_positions += u64::from(market.seat.is_holding());
+            report.fills += tally.filled;
+            report.maker_e2 += tally.maker.e2();
+            report.taker_e2 += tally.taker.e2();
+            report.uncertain_e2 += tally.uncertain.e2();
             report.fees_e6 += account.portfolio().fees().e6();
-            profit += account.equity() - start;
+            report.equity_e6 += account.equity().e6();
+            report.profit_e6 += (account.equity() - start).e6();
+            let bracket = market.seat.bracket().0;
+            for (sum, equity) in report.bracket_e6.iter_mut().zip(bracket) {
+                *sum += (equity - start).e6();
+            }
         }
-        ActorReport { profit_e6: profit.e6(), ..report }
+        report
+    }
+}
+
+/// What became of a decision.
+struct Did {
+    reason: Reason,
+    /// Word of the limit that stood in the way.
+    limit: &'static str,
+    ordered: bool,
+}
+
+/// Carries a decision out, as far as the limits allow.
+fn carry_out(
+    moment: &mut Moment<'_>,
+    action: u32,
+    watch: &mut Watch,
+    info: &MarketInfo,
+    event: &Event,
+) -> Did {
+    let did = |reason, limit, ordered| Did { reason, limit, ordered };
+    if let Err(refused) = watch.check_market(info, event) {
+        moment.withdraw(refused.withdraws());
+        return did(Reason::Refused, refused.word(), false);
+    }
+    if watch.must_exit(info, moment.account(), event.recv) {
+        return did(Reason::Exit, "", moment.exit());
+    }
+    if moment.propose(action).is_err() {
+        return did(Reason::Masked, "", false);
+    }
+    let account = moment.account();
+    let wishes: Vec<Wish> = account.sent().iter().filter_map(|r| account.wish(r)).collect();
+    let refused = wishes.iter().find_map(|w| watch.judge(w, moment.account(), info, event).err());
+    match refused {
+        Some(refused) => {
+            moment.withdraw(refused.withdraws());
+            did(Reason::Refused, refused.word(), false)
+        }
+        None => did(Reason::Policy, "", moment.commit()),
     }
 }
 

@@ -6,12 +6,14 @@
 //! **Invariant:** what happens at a decision depends on the accepted events alone, never on a clock: a session
 //! played back from the log is the session.
 
+use crate::broker::matching::Bracket;
 use crate::env::{Account, EnvConfig, Refusal};
 use crate::event::{Body, Event};
 use crate::features::Observer;
-use crate::features::episode::{Decision, FILL_LEVELS, tape_event};
+use crate::features::episode::{Decision, FILL_LEVELS, TapeEvent, is_over};
 use crate::market::MarketInfo;
-use crate::units::{Money, Price, Qty};
+use crate::rng::Rng;
+use crate::units::{Money, Price, Qty, TsNs, TsUs};
 use crate::wire::market::market_info;
 
 /// One agent at one live market.
@@ -21,8 +23,7 @@ pub struct LiveSeat {
     decision: Decision,
     /// Market part of the observation at `decision`.
     row: Vec<f32>,
-    /// Exchange time of the first decision, milliseconds.
-    first_ms: Option<i64>,
+    close: Option<TsUs>,
     decisions: u64,
     settlement: Option<Price>,
 }
@@ -36,15 +37,24 @@ pub struct Moment<'a> {
 }
 
 impl LiveSeat {
-    /// A flat account before the first decision in `market`.
-    pub fn new(market: &MarketInfo, config: &EnvConfig) -> LiveSeat {
+    /// A flat account before the first decision in `market`; `rng` draws how long paper orders take.
+    pub fn new(market: &MarketInfo, config: &EnvConfig, rng: Rng) -> LiveSeat {
         let nothing = [[(Price::ZERO, Qty::ZERO); FILL_LEVELS]; 2];
+        let mut account = Account::new(config, config.matching(market.close), rng);
+        account.set_ticks(&market.ticks);
         LiveSeat {
             observer: Observer::new(config.layout, market.open, market.close),
-            account: Account::new(config),
-            decision: Decision { ts_ms: 0, row_id: 0, mid2: 0, bids: nothing, next_event: 0 },
+            account,
+            decision: Decision {
+                ts_ms: 0,
+                recv: TsNs(0),
+                row_id: 0,
+                mid2: 0,
+                bids: nothing,
+                next_event: 0,
+            },
             row: vec![0.0; config.layout.market_len()],
-            first_ms: None,
+            close: market.close,
             decisions: 0,
             settlement: market.settlement,
         }
@@ -60,6 +70,16 @@ impl LiveSeat {
         self.decisions
     }
 
+    /// Equity in the pessimistic, fitted and optimistic queue.
+    pub fn bracket(&self) -> Bracket<Money> {
+        self.account.bracket(&self.decision)
+    }
+
+    /// Forgets news and requests that were dealt with.
+    pub fn forget(&mut self) {
+        self.account.forget();
+    }
+
     /// True while the book is whole: after a snapshot, and until a gap.
     pub fn is_fresh(&self) -> bool {
         self.observer.book().is_valid()
@@ -73,9 +93,9 @@ impl LiveSeat {
         book.is_valid().then_some(ask.e4() - bid.e4())
     }
 
-    /// True while a position is held.
+    /// True while a position is held, or an order may still fill.
     pub fn is_holding(&self) -> bool {
-        self.account.portfolio().position() != Qty::ZERO
+        self.account.portfolio().position() != Qty::ZERO || self.account.is_working()
     }
 
     /// What a YES contract paid; `None` while the market lives.
@@ -85,6 +105,7 @@ impl LiveSeat {
 
     /// Takes the next event of this market. Where it makes a decision due, `act` may act on it first.
     pub fn push(&mut self, event: &Event, config: &EnvConfig, act: impl FnOnce(Moment<'_>)) {
+        let was_whole = self.is_fresh();
         let due = self.settlement.is_none() && self.observe(event);
         if due {
             self.decisions += 1;
@@ -94,7 +115,7 @@ impl LiveSeat {
                 act(Moment { seat: self, config, grown });
             }
         }
-        self.see(event);
+        self.see(event, was_whole);
     }
 
     /// Hands the event to the observer; true if it made a decision due.
@@ -102,35 +123,46 @@ impl LiveSeat {
         let Some(row) = self.observer.push(event) else { return false };
         self.decision = Decision {
             ts_ms: row.ts_ms,
+            recv: event.recv,
             row_id: row.row_id,
             mid2: row.mid2,
             bids: *row.bids,
             next_event: 0,
         };
         self.row.copy_from_slice(row.market);
-        self.first_ms.get_or_insert(row.ts_ms);
         true
     }
 
     /// The event happens.
-    fn see(&mut self, event: &Event) {
+    fn see(&mut self, event: &Event, was_whole: bool) {
         if let Body::Market(object) = &event.body {
             return self.announce(object);
         }
-        let (Some(first_ms), Some(now_ms)) = (self.first_ms, self.observer.clock_ms()) else {
+        if is_over(self.observer.clock_ms(), self.close) {
             return;
+        }
+        let snapshot = match &event.body {
+            Body::Snapshot(snapshot) => Some(&**snapshot),
+            _ => None,
         };
-        if self.is_fresh() {
-            let dt_ms = u32::try_from(now_ms - first_ms).unwrap_or(u32::MAX);
-            self.account.see(tape_event(event, dt_ms).as_slice());
+        if !self.is_fresh() {
+            if was_whole {
+                self.account.see_gap(event.recv);
+            }
+        } else if let Some(event) = TapeEvent::of(event, 0) {
+            self.account.see(&event, snapshot);
         }
     }
 
-    /// Learns how the market ended.
+    /// Learns when and how the market ends.
     fn announce(&mut self, object: &str) {
         let value = serde_json::from_str(object).ok();
-        let value = value.and_then(|v| market_info(&v).ok()).and_then(|market| market.settlement);
-        if let (None, Some(value)) = (self.settlement, value) {
+        let Some(market) = value.and_then(|v| market_info(&v).ok()) else { return };
+        if let Some(close) = market.close {
+            self.close = Some(close);
+            self.account.set_close(Some(TsNs(close.0.saturating_mul(1_000))));
+        }
+        if let (None, Some(value)) = (self.settlement, market.settlement) {
             self.settlement = Some(value);
             self.account.settle(value);
             self.account.mark(&self.decision);
@@ -156,19 +188,46 @@ impl Moment<'_> {
         seat.account.mask(&seat.decision, self.config, mask);
     }
 
-    /// Performs an action; true if it was an order.
+    /// Performs an action; true if contracts were asked for.
     ///
     /// # Errors
     /// [`Refusal`] when the mask forbids it; nothing changed.
     pub fn act(&mut self, action: u32) -> Result<bool, Refusal> {
         self.seat.account.act(&self.seat.decision, self.config, action)
     }
+
+    /// Prepares an action; [`Moment::commit`] sends it.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the mask forbids it; nothing changed.
+    pub fn propose(&mut self, action: u32) -> Result<(), Refusal> {
+        self.seat.account.propose(&self.seat.decision, self.config, action)
+    }
+
+    /// Sends what was proposed; true if contracts were asked for.
+    pub fn commit(&mut self) -> bool {
+        self.seat.account.commit(&self.seat.decision)
+    }
+
+    /// Nothing of what was proposed is sent; what rests is taken back, if `retreat`.
+    pub fn withdraw(&mut self, retreat: bool) {
+        self.seat.account.withdraw();
+        if retreat {
+            self.seat.account.retreat(&self.seat.decision);
+        }
+    }
+
+    /// Gives the position up; true if an order was sent.
+    pub fn exit(&mut self) -> bool {
+        self.seat.account.exit(&self.seat.decision)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::env::Seat;
+    use crate::env::action::Placement;
+    use crate::env::{ActionSet, Seat};
     use crate::event::SessionId;
     use crate::features::episode::EpisodeBuilder;
     use crate::rng::Rng;
@@ -200,12 +259,25 @@ mod tests {
         }
     }
 
+    /// The outcome of a market, told after `last`.
+    fn outcome(market: &MarketInfo, last: &Event) -> Event {
+        let value = market.settlement.expect("an outcome");
+        let result = if value == Price::ONE { "yes" } else { "no" };
+        let object = format!(
+            r#"{{"ticker":"{}","status":"finalized","result":"{result}","settlement_value_dollars":"{value}"}}"#,
+            market.ticker
+        );
+        Event { body: Body::Market(object.into()), ..last.clone() }
+    }
+
     /// Promise 3: what training steps through and what lives here is one engine, bit for bit.
     #[test]
     fn a_live_market_is_the_recorded_one_bit_by_bit() {
-        let config = EnvConfig::default();
+        let quotes = vec![Placement::Join, Placement::Improve];
+        let actions = ActionSet { quotes, ..ActionSet::default() };
+        let config = EnvConfig { actions, ..EnvConfig::default() };
         let tape = synthesize(&TapeSpec { markets: 12, steps: 200, ..TapeSpec::default() });
-        let mut decisions = 0;
+        let (mut decisions, mut made, mut taken) = (0, Qty::ZERO, Qty::ZERO);
         for (index, info) in tape.infos.iter().enumerate() {
             let events = || tape.events.iter().filter(|e| e.market.0 as usize == index);
             let mut builder = EpisodeBuilder::new(config.layout, info, SessionId::default());
@@ -213,7 +285,7 @@ mod tests {
             let episode = builder.finish().remove(0);
 
             let mut recorded = Gambler::new(&config);
-            let mut seat: Seat = Seat::new(&config);
+            let mut seat: Seat = Seat::new(&episode, &config, Rng::stream(9, "orders", 0));
             while seat.at() + 1 < episode.len() {
                 seat.observe(&episode, &config, &mut recorded.obs);
                 seat.mask(&episode, &config, &mut recorded.mask);
@@ -223,7 +295,7 @@ mod tests {
 
             let unsettled = MarketInfo { settlement: None, ..info.clone() };
             let mut lived = Gambler::new(&config);
-            let mut live = LiveSeat::new(&unsettled, &config);
+            let mut live = LiveSeat::new(&unsettled, &config, Rng::stream(9, "orders", 0));
             for event in events() {
                 live.push(event, &config, |mut moment| {
                     moment.observe(&mut lived.obs, &mut lived.mask);
@@ -234,17 +306,16 @@ mod tests {
                     }
                 });
             }
+            live.push(&outcome(info, events().last().expect("events")), &config, |_| ());
             assert_eq!(lived.seen.len(), recorded.seen.len(), "{}", info.ticker);
             assert!(lived.seen == recorded.seen, "{}", info.ticker);
-            assert_eq!(
-                live.account().portfolio().fees(),
-                seat.account().portfolio().fees(),
-                "{}",
-                info.ticker
-            );
+            assert_eq!(live.account().portfolio(), seat.account().portfolio(), "{}", info.ticker);
+            assert_eq!(live.account().equity(), seat.account().equity(), "{}", info.ticker);
             decisions += lived.seen.len();
+            made += seat.account().tally().maker;
+            taken += seat.account().tally().taker;
         }
-        assert!(decisions > 1_000, "{decisions}");
+        assert!(decisions > 1_000 && made.0 > 50 && taken.0 > 50, "{decisions}, {made}, {taken}");
     }
 
     #[test]
@@ -252,7 +323,7 @@ mod tests {
         let config = EnvConfig::default();
         let tape = synthesize(&TapeSpec { markets: 1, ..TapeSpec::default() });
         let unsettled = MarketInfo { settlement: None, ..tape.infos[0].clone() };
-        let mut live = LiveSeat::new(&unsettled, &config);
+        let mut live = LiveSeat::new(&unsettled, &config, Rng::stream(9, "orders", 0));
         let buy = |mut moment: Moment<'_>| {
             let _ = moment.act(1);
         };
@@ -261,12 +332,8 @@ mod tests {
         assert!(position > Qty::ZERO);
         let cash = live.account().portfolio().cash();
         let last = tape.events.last().expect("events");
-        let object = format!(
-            r#"{{"ticker":"{}","status":"finalized","result":"yes","settlement_value_dollars":"1.0000"}}"#,
-            unsettled.ticker
-        );
-        let end = Event { body: Body::Market(object.into()), ..last.clone() };
-        live.push(&end, &config, |_| panic!("nothing is due at the end"));
+        let yes = MarketInfo { settlement: Some(Price::ONE), ..unsettled };
+        live.push(&outcome(&yes, last), &config, |_| panic!("nothing is due at the end"));
         assert_eq!(live.settlement(), Some(Price::ONE));
         assert_eq!(live.account().equity(), cash + Price::ONE.times(position));
         let before = live.decisions();

@@ -5,9 +5,9 @@
 //! ends an episode) starts anew in each piece, and its result is their sum.
 
 use super::stats;
-use crate::env::EpisodeReport;
+use crate::env::{EpisodeReport, Markouts};
 use crate::rng::Rng;
-use crate::units::Money;
+use crate::units::{Money, Qty};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -45,6 +45,11 @@ pub struct Row {
     pub trades: u64,
     /// Notional traded in all markets / start cash.
     pub turnover: f64,
+    /// [`Row::mean_return`] had the fills been those of the pessimistic, fitted and optimistic queue, with
+    /// the same orders.
+    pub bracket: [f64; 3],
+    /// How orders filled, and what came of it.
+    pub fills: Fills,
     /// Largest fall of chained equity, decision by decision.
     pub max_drawdown: f64,
     /// Mean / standard deviation of the markets' returns, not annualised; `null` without deviation.
@@ -61,6 +66,19 @@ pub struct Row {
     pub results: Vec<MarketResult>,
 }
 
+/// How orders filled, and what came of it.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Fills {
+    /// Share of the contracts that rested until somebody took them; `null` without a fill.
+    pub maker_share: Option<f64>,
+    /// Fees / notional; `null` without a fill.
+    pub fee_share: Option<f64>,
+    /// Mid after 1, 10 and 60 seconds less the price paid, towards our side, cents per contract, fees apart.
+    pub markout_cents: [Option<f64>; 3],
+    /// The same with the outcome in place of the mid.
+    pub settlement_cents: Option<f64>,
+}
+
 /// One policy in one market.
 #[derive(Clone, Debug, Serialize)]
 pub struct MarketResult {
@@ -73,8 +91,29 @@ pub struct MarketResult {
     /// Result / start cash.
     #[serde(rename = "return")]
     pub ret: f64,
+    /// The same in the pessimistic, fitted and optimistic queue.
+    pub bracket: [f64; 3],
     /// Orders filled.
     pub trades: u64,
+}
+
+impl Row {
+    /// How its orders filled and how wide the bracket is, in a sentence; `None` where nothing filled.
+    pub fn execution(&self) -> Option<String> {
+        let Fills { maker_share, fee_share, markout_cents, settlement_cents } = &self.fills;
+        let percent = |v: f64| format!("{:.1} %", 100.0 * v);
+        let cents = |v: &Option<f64>| v.map_or("-".to_owned(), |c| format!("{c:+.2}"));
+        let [after_1, after_10, after_60] = markout_cents.each_ref().map(cents);
+        let [worst, fitted, best] = self.bracket.map(|r| format!("{:+.2} %", 100.0 * r));
+        Some(format!(
+            "{} of the contracts rested, fees took {} of the notional; markout in cents a contract {after_1} \
+             after 1 s, {after_10} after 10 s, {after_60} after 60 s, {} at settlement; mean return {worst} in the \
+             pessimistic, {fitted} in the fitted, {best} in the optimistic queue",
+            percent((*maker_share)?),
+            percent((*fee_share)?),
+            cents(settlement_cents),
+        ))
+    }
 }
 
 /// Scores what `name` did in `reports`, one for each episode that started with `start_cash`; `seed` draws
@@ -108,8 +147,13 @@ pub fn row(
         mean_return: mean,
         ci95: stats::bootstrap_mean95(&returns, &clusters, &mut rng),
         fees: dollars(|r| r.fees),
-        trades: reports.iter().map(|r| r.trades).sum(),
-        turnover: dollars(|r| r.notional) / start,
+        trades: reports.iter().map(|r| r.tally.filled).sum(),
+        turnover: dollars(|r| r.tally.notional) / start,
+        bracket: std::array::from_fn(|i| {
+            let returns: Vec<f64> = results.iter().map(|r| r.bracket[i]).collect();
+            stats::mean(&returns).unwrap_or(0.0)
+        }),
+        fills: fills(&reports),
         max_drawdown: max_drawdown(&reports).as_dollars(),
         sharpe: stats::sd(&returns).filter(|sd| *sd > 0.0).map(|sd| mean / sd),
         win_rate: (!traded.is_empty()).then(|| wins as f64 / traded.len() as f64),
@@ -133,11 +177,13 @@ fn per_market(reports: &[EpisodeReport], start: f64) -> Vec<MarketResult> {
     let mut results: Vec<MarketResult> = Vec::new();
     let mut pieces: Vec<f64> = Vec::new();
     for report in reports {
-        let ret = (report.final_equity - report.start).as_dollars() / start;
+        let gained = |equity: Money| (equity - report.start).as_dollars() / start;
+        let (ret, bracket) = (gained(report.final_equity), report.bracket.0.map(gained));
         match results.iter().position(|r| *r.ticker == *report.ticker) {
             Some(at) => {
                 results[at].ret += ret;
-                results[at].trades += report.trades;
+                results[at].bracket.iter_mut().zip(bracket).for_each(|(sum, ret)| *sum += ret);
+                results[at].trades += report.tally.filled;
                 pieces[at] += 1.0;
             }
             None => {
@@ -147,13 +193,32 @@ fn per_market(reports: &[EpisodeReport], start: f64) -> Vec<MarketResult> {
                     event_ticker: report.event_ticker.to_string(),
                     settled_ms: report.settled.ms(),
                     ret,
-                    trades: report.trades,
+                    bracket,
+                    trades: report.tally.filled,
                 });
             }
         }
     }
-    results.iter_mut().zip(pieces).for_each(|(result, n)| result.ret /= n);
+    for (result, n) in results.iter_mut().zip(pieces) {
+        result.ret /= n;
+        result.bracket.iter_mut().for_each(|ret| *ret /= n);
+    }
     results
+}
+
+fn fills(reports: &[EpisodeReport]) -> Fills {
+    let contracts = |of: fn(&EpisodeReport) -> Qty| reports.iter().map(|r| of(r).e2()).sum::<i64>();
+    let (maker, taker) = (contracts(|r| r.tally.maker), contracts(|r| r.tally.taker));
+    let sum =
+        |of: fn(&EpisodeReport) -> Money| reports.iter().map(|r| of(r).as_dollars()).sum::<f64>();
+    let markouts = reports.iter().fold(Markouts::default(), |all, r| all.and(r.markouts));
+    let any = maker + taker > 0;
+    Fills {
+        maker_share: any.then(|| maker as f64 / (maker + taker) as f64),
+        fee_share: any.then(|| sum(|r| r.fees) / sum(|r| r.tally.notional)),
+        markout_cents: markouts.after.map(|markout| markout.cents()),
+        settlement_cents: markouts.settlement.cents(),
+    }
 }
 
 fn max_drawdown(reports: &[EpisodeReport]) -> Money {
@@ -180,6 +245,8 @@ fn action_shares(reports: &[EpisodeReport]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::matching::Bracket;
+    use crate::env::account::Tally;
     use crate::units::TsUs;
 
     /// An episode of `market` with this equity in dollars at each decision.
@@ -193,8 +260,15 @@ mod tests {
             start: equity[0],
             final_equity: equity[equity.len() - 1],
             fees: Money::dollars(1),
-            trades: 2,
-            notional: Money::dollars(50),
+            tally: Tally {
+                filled: 2,
+                notional: Money::dollars(50),
+                maker: Qty(25),
+                taker: Qty(75),
+                ..Tally::default()
+            },
+            markouts: Markouts::default(),
+            bracket: Bracket([equity[0], equity[equity.len() - 1], equity[equity.len() - 1]]),
             max_drawdown: Money::ZERO,
             actions: vec![3, 1],
             equity,
@@ -217,6 +291,8 @@ mod tests {
         assert_eq!((row.markets, row.trades, row.fees, row.turnover), (3, 8, 4.0, 2.0));
         assert!((row.equity - 120.0).abs() < 1e-9 && (row.mean_return - 0.2 / 3.0).abs() < 1e-12);
         assert_eq!(row.max_drawdown, 40.0, "from 120 in market a to 80 in market b");
+        assert_eq!((row.fills.maker_share, row.fills.fee_share), (Some(0.25), Some(0.02)));
+        assert_eq!((row.bracket[0], row.bracket[2]), (0.0, row.mean_return));
         assert_eq!(row.win_rate, Some(2.0 / 3.0));
         assert_eq!(row.actions, [0.75, 0.25]);
         assert!((row.best_market_share.expect("profit") - 0.5).abs() < 1e-9);

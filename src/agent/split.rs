@@ -211,7 +211,7 @@ fn block(groups: &[Group], block: usize) -> Split {
 mod tests {
     use super::*;
     use crate::features::episode::Decision;
-    use crate::units::TsUs;
+    use crate::units::{TsNs, TsUs};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -221,6 +221,7 @@ mod tests {
     fn market(event: &str, ticker: &str, start: i64, end: i64) -> Episode {
         let decision = Decision {
             ts_ms: start * MINUTE,
+            recv: TsNs(0),
             row_id: 0,
             mid2: 10_000,
             bids: Default::default(),

@@ -129,6 +129,15 @@ struct Waiting {
 }
 
 impl Attribution {
+    /// No row seen again, reusing the memory.
+    pub fn restart(&mut self) {
+        self.rows = 0;
+        self.decreases.clear();
+        self.trades.clear();
+        self.matched.clear();
+        self.totals = AttributionTotals::default();
+    }
+
     /// Takes the next event of the market; `verdicts` receives what is known by it.
     #[inline]
     pub fn on_event(&mut self, at: Stamp, body: &Body, verdicts: &mut Vec<Verdict>) {

@@ -100,6 +100,18 @@ impl Portfolio {
         qty: Qty,
         fee: Money,
     ) -> Result<(), Refused> {
+        let mut after = *self;
+        after.book(intent, price, qty, fee);
+        if after.cash < Money::ZERO {
+            return Err(Refused { short: -after.cash });
+        }
+        *self = after;
+        Ok(())
+    }
+
+    /// Books a fill that the exchange has made: it stands, whatever cash is left.
+    #[inline]
+    pub fn book(&mut self, intent: Intent, price: Price, qty: Qty, fee: Money) {
         let change = intent.position_change(qty);
         let yes_price = intent.yes_price(price);
         let open_price = if change.0 > 0 { yes_price } else { yes_price.complement() };
@@ -110,17 +122,12 @@ impl Portfolio {
         // What is closed lies on the other side, and a pair is worth one dollar.
         let proceeds = open_price.complement().times(closed);
         let cost = open_price.times(qty - closed);
-        let cash = self.cash + proceeds - cost - fee;
-        if cash < Money::ZERO {
-            return Err(Refused { short: -cash });
-        }
         let released = if closed.0 > 0 { share(self.basis, closed.0, held) } else { Money::ZERO };
-        self.cash = cash;
+        self.cash += proceeds - cost - fee;
         self.position += change;
         self.basis += cost - released;
         self.realized += proceeds - released;
         self.fees += fee;
-        Ok(())
     }
 
     /// Pays out the position when YES settled at `value` (NO receives the complement).

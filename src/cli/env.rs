@@ -2,9 +2,8 @@
 
 use super::exit::{self, Code, Failure, OrFail};
 use super::printer;
+use super::rules::Rules;
 use crate::check::env::{self, EnvCheck, Tape, fair_episodes};
-use crate::env::EnvConfig;
-use crate::features::Layout;
 use crate::replay;
 use crate::store::StoreError;
 use clap::Subcommand;
@@ -31,9 +30,8 @@ struct Check {
     /// Also play the recorded markets of this data directory; default: `datasets`, if there is one
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Observation layout
-    #[arg(long, value_name = "LAYOUT", default_value_t)]
-    layout: Layout,
+    #[command(flatten)]
+    rules: Rules,
     /// Seed of the synthetic tape and of everything drawn
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -48,11 +46,11 @@ struct Check {
 /// 6 when a promise is broken or the exploit alarm goes off; 3 without a log, 5 when it is damaged.
 pub fn run(args: Args) -> Result<(), Failure> {
     let Command::Check(args) = args.command;
-    let config = EnvConfig { layout: args.layout, ..EnvConfig::default() };
-    let episodes = fair_episodes(args.layout, FAIR_MARKETS, args.seed).into();
+    let config = args.rules.config()?;
+    let episodes = fair_episodes(config.layout, FAIR_MARKETS, args.seed).into();
     let mut tapes = vec![Tape { name: "fair", fair: true, episodes }];
     let data = args.data.as_deref().unwrap_or(Path::new("datasets"));
-    let episodes = match (&args.data, replay::recording(data, args.layout)) {
+    let episodes = match (&args.data, replay::recording(data, config.layout)) {
         (None, Err(StoreError::NoLog { .. })) => Vec::new(),
         (_, read) => read.map_err(exit::store)?.episodes,
     };

@@ -86,6 +86,10 @@ pub(super) fn text(evaluation: &Evaluation, parts: &[Part]) -> String {
     }
     let (name, verdict) = (&result.evaluated, result.verdict.words());
     text.push_str(&format!("{name}: {verdict} ({})", result.reason));
+    let judged = result.policies.iter().find(|r| r.name == *name && r.split == Part::Test);
+    if let Some(execution) = judged.and_then(|row| row.execution()) {
+        text.push_str(&format!("\nfills: {execution}"));
+    }
     for warning in &result.warnings {
         text.push_str(&format!("\nnote: {warning}"));
     }

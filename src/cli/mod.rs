@@ -25,6 +25,7 @@ pub mod printer;
 pub mod progress;
 pub mod prune;
 pub mod risk;
+mod rules;
 pub mod signals;
 pub mod sim;
 pub mod trade;
@@ -113,5 +114,17 @@ pub fn run() -> Result<(), Failure> {
         Command::Conformance(args) => conformance::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Two options of one name are found by clap only when somebody uses the command.
+    #[test]
+    fn no_command_contradicts_itself() {
+        Cli::command().debug_assert();
     }
 }

@@ -4,15 +4,18 @@ mod journal;
 mod policy;
 
 use super::collect;
-use super::exit::{Code, Failure};
+use super::exit::{self, Code, Failure, OrFail};
 use super::printer;
-use crate::actor::{Acting, Actor, ActorReport, ActorSpec, Choice, Hot};
+use crate::actor::{Acting, Actor, ActorReport, ActorSpec, Choice, Hot, Outcome};
 use crate::collect::{Accepted, Follower, Meter};
+use crate::config::{Limits, Settings};
+use crate::trade::kill::KillFile;
+use crate::trade::risk::Trip;
 use crate::units::TsNs;
 use clap::ValueEnum;
 use journal::Journal;
 use serde::Serialize;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -21,8 +24,9 @@ use tokio::sync::mpsc;
 #[command(after_help = "Examples:
   kflow trade --env sim --policy hardcoded --for 60s          on the built-in exchange
   kflow trade --env prod --model checkpoints/RUN --hot 10     real markets, paper money
-Orders are paper: they fill against the recorded book in this process and reach no exchange.
-SIGHUP loads the model again; one that cannot be used is refused, and the old one goes on.")]
+Orders are paper: they wait in the recorded queues of this process and reach no exchange.
+SIGHUP loads the model again; one that cannot be used is refused, and the old one goes on.
+The limits of `kflow risk show` hold; `kflow risk kill`, a file KILL in the data directory or SIGUSR1 stops all orders.")]
 pub struct Args {
     /// What is recorded, where and for how long
     #[command(flatten)]
@@ -42,12 +46,15 @@ pub struct Args {
     /// Widest spread of a hot market, in cents
     #[arg(long, value_name = "CENTS", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=99), help_heading = "Trading")]
     spread_max: u8,
-    /// Least time between two orders in one market
-    #[arg(long, value_name = "TIME", default_value = "250ms", value_parser = super::amount::duration, help_heading = "Trading")]
-    throttle: Duration,
+    /// Least time between two orders in one market [default: that of the limits, see `kflow risk show`]
+    #[arg(long, value_name = "TIME", value_parser = super::amount::duration, help_heading = "Trading")]
+    throttle: Option<Duration>,
     /// All chance comes from it
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Trading")]
     seed: u64,
+    /// Of a scripted policy; a model plays by the rules that it was trained under
+    #[command(flatten)]
+    rules: super::rules::Rules,
     /// Where runs are looked for by their id
     #[arg(long, value_name = "DIR", default_value = "checkpoints", help_heading = "Trading")]
     run_dir: std::path::PathBuf,
@@ -94,20 +101,27 @@ struct DecisionUs {
 pub fn run(args: Args) -> Result<(), Failure> {
     let chosen = policy::choose(&args)?;
     let name = chosen.acting.policy.name().to_owned();
+    let kill = KillFile::at(&args.collect.data);
     let spec = ActorSpec {
         env: chosen.rules,
         choice: choice(&args)?,
-        throttle_ms: args.throttle.as_millis() as i64,
+        limits: limits(&args)?,
+        tripped: kill.read(),
         seed: args.seed,
     };
+    if let Some(trip) = &spec.tripped {
+        let why = format!("trading was stopped ({}: {})", trip.cause.word(), trip.detail);
+        printer::say(&format!("{why}; nothing is ordered until `kflow risk reset`"));
+    }
     let journal = Journal::create(&args.collect.data, &spec, &name, &chosen.acting.model_hash)?;
     let place = journal.place();
     let (follower, accepted) = Follower::new();
-    let swaps = policy::reload_on_hangup(&args, &spec.env)?;
+    let orders =
+        Orders { swaps: policy::reload_on_hangup(&args, &spec.env)?, trips: trips(&kill)?, kill };
     let actor = Actor::new(spec, chosen.acting);
     let acting = std::thread::Builder::new()
         .name("actor".to_owned())
-        .spawn(move || act(actor, accepted, &swaps, journal))?;
+        .spawn(move || act(actor, accepted, &orders, journal))?;
     let recorded = collect::record(&args.collect, Some(follower));
     let acted = acting.join().map_err(|_| {
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
@@ -153,6 +167,43 @@ fn choice(args: &Args) -> Result<Choice, Failure> {
     })
 }
 
+fn limits(args: &Args) -> Result<Limits, Failure> {
+    let settings = Settings::load(args.collect.config.as_deref()).map_err(exit::config)?;
+    let mut limits = Limits::resolve(&settings).map_err(exit::config)?;
+    if let Some(throttle) = args.throttle {
+        limits.throttle_ms = throttle.as_millis() as i64;
+    }
+    Ok(limits)
+}
+
+/// What a person may say to an actor while it acts.
+struct Orders {
+    /// Another policy.
+    swaps: Receiver<Acting>,
+    /// That it shall stop.
+    trips: Receiver<Trip>,
+    /// Where it writes down that it stopped by itself.
+    kill: KillFile,
+}
+
+/// Waits for the kill switch beside everything else.
+fn trips(kill: &KillFile) -> Result<Receiver<Trip>, Failure> {
+    let (told, trips) = channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let kill = kill.clone();
+    std::thread::Builder::new().name("kill".to_owned()).spawn(move || {
+        match runtime.block_on(kill.wait()) {
+            Ok(trip) => {
+                printer::say(&format!("trading is stopped: {} {}", trip.cause.word(), trip.detail));
+                // An actor that has ended needs no stopping.
+                let _ = told.send(trip);
+            }
+            Err(e) => printer::say(&format!("warning: the kill switch does not work: {e}")),
+        }
+    })?;
+    Ok(trips)
+}
+
 /// What the actor's thread leaves.
 struct Acted {
     report: ActorReport,
@@ -164,23 +215,29 @@ struct Acted {
 fn act(
     mut actor: Actor,
     mut accepted: mpsc::Receiver<Accepted>,
-    swaps: &Receiver<Acting>,
+    orders: &Orders,
     mut journal: Journal,
 ) -> Acted {
-    let (mut deeds, mut meter, mut failure) = (Vec::new(), Meter::default(), None);
+    let (mut out, mut meter, mut failure) = (Outcome::default(), Meter::default(), None);
     while let Some(batch) = accepted.blocking_recv() {
-        swaps.try_iter().for_each(|acting| actor.swap(acting));
+        orders.swaps.try_iter().for_each(|acting| actor.swap(acting));
+        orders.trips.try_iter().for_each(|trip| actor.trip(trip));
         batch.markets.iter().for_each(|market| actor.meet(market));
         for record in &batch.records {
-            deeds.clear();
-            actor.push(&record.event, &mut deeds);
-            if deeds.is_empty() {
+            out.clear();
+            actor.push(&record.event, &mut out);
+            if let Some(trip) = actor.tripped() {
+                failure = failure.or(orders.kill.write(&trip).or_fail(Code::Runtime).err());
+            }
+            if out == Outcome::default() {
                 continue;
             }
             let now = super::now().unwrap_or(TsNs(0));
-            meter.record(record.event.recv, now);
+            if !out.deeds.is_empty() {
+                meter.record(record.event.recv, now);
+            }
             let latency_us = now.0.saturating_sub(record.event.recv.0).max(0) / 1_000;
-            if let Err(error) = journal.write(&deeds, latency_us) {
+            if let Err(error) = journal.write(&out, latency_us) {
                 // What cannot be written down is not done.
                 actor.halt(true);
                 failure.get_or_insert(error);
@@ -196,16 +253,26 @@ fn text(traded: &Traded) -> String {
     let Traded { policy, actor, decision_us, journal, source, .. } = traded;
     let badge = if source.starts_with("sim:") { "[SIM] synthetic market" } else { "market" };
     let dollars = |e6: i64| format!("{:+.2}", e6 as f64 / 1e6);
+    let contracts = |e2: i64| format!("{:.2}", e2 as f64 / 100.0);
+    let [worst, fitted, best] = actor.bracket_e6.map(dollars);
     [
         format!("policy            {policy}, paper money on a {badge} ({source})"),
         format!("markets traded    {} ({} settled)", actor.markets, actor.settled),
         format!("decisions         {}", actor.decisions),
         format!("orders            {} ({} held back)", actor.orders, actor.held_back),
         format!(
+            "orders filled     {} ({} contracts rested, {} were taken, {} of them uncertain)",
+            actor.fills,
+            contracts(actor.maker_e2),
+            contracts(actor.taker_e2),
+            contracts(actor.uncertain_e2)
+        ),
+        format!(
             "profit, dollars   {} after {} fees",
             dollars(actor.profit_e6),
             dollars(-actor.fees_e6)
         ),
+        format!("  by queue        {worst} pessimistic, {fitted} fitted, {best} optimistic"),
         format!("open positions    {}, marked at the touch", actor.open_positions),
         format!("decision time     p50 {} us, p99 {} us", decision_us.p50, decision_us.p99),
         format!("journal           {journal}"),

@@ -3,6 +3,7 @@
 use super::exit::{self, Code, Failure, OrFail};
 use super::front::{Front, Show};
 use super::progress::Progress;
+use super::rules::Rules;
 use super::{dash, printer};
 use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use crate::agent::config::TrainConfig;
@@ -47,9 +48,8 @@ pub struct Args {
     /// What computes
     #[arg(long, value_enum, default_value_t = EngineName::Auto)]
     engine: EngineName,
-    /// Observation layout
-    #[arg(long, value_name = "LAYOUT", default_value_t)]
-    layout: Layout,
+    #[command(flatten)]
+    rules: Rules,
     /// The data directory
     #[arg(long, value_name = "DIR", default_value = "datasets")]
     data: PathBuf,
@@ -57,7 +57,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]
     run_dir: PathBuf,
     /// Continue this run (its id or its folder) to its last step, or to --steps
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "layout"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "Rules"])]
     resume: Option<String>,
     /// Show the dashboard while training; q there ends it after the present update, with everything saved
     #[arg(long)]
@@ -172,6 +172,7 @@ fn fresh(args: &Args) -> Result<Vec<RunPlan>, Failure> {
     if !problems.is_empty() {
         return Err(config_error(problems.join("; ")));
     }
+    let rules = args.rules.config()?;
     let stamp = uuid::Uuid::now_v7();
     let plan = |seed: u64| {
         let id = format!("{}-s{seed}-{stamp}", args.algo);
@@ -179,7 +180,7 @@ fn fresh(args: &Args) -> Result<Vec<RunPlan>, Failure> {
             dir: args.run_dir.join(&id),
             id,
             config: TrainConfig { seed, ..config.clone() },
-            rules: EnvConfig { layout: args.layout, ..EnvConfig::default() },
+            rules: rules.clone(),
             resume: false,
         }
     };

@@ -18,7 +18,7 @@
 
 use super::{ConfigError, Settings};
 use crate::units::{Money, Qty};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a configuration file says of risk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,7 +38,7 @@ pub struct RiskFile {
 }
 
 /// The limits in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Contracts in one order.
     pub order_max: Qty,

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Episode ─► Seat (one account at one tape) ─► TradingEnv (many, for training)
-//!                                          └► run_episode (one, for evaluation)
+//!             │                            └► run_episode (one, for evaluation)
+//!             └ Account: orders, latency, queues (crate::broker::Matcher), ledger, mask
 //! ```
 //!
 //! **Invariant:** no IO, no clock, no threads. All chance comes from the seed given to `reset`.
@@ -10,6 +11,8 @@
 
 pub mod account;
 pub mod action;
+pub mod domain;
+pub mod markout;
 pub mod reward;
 pub mod run;
 pub mod seat;
@@ -18,14 +21,17 @@ pub mod trading;
 
 pub use account::Account;
 pub use action::ActionSet;
+pub use domain::Domain;
+pub use markout::{Markout, Markouts};
 pub use reward::Reward;
 pub use run::{EpisodeReport, Policy, run_episode};
 pub use seat::Seat;
 pub use trading::TradingEnv;
 
-use crate::broker::{FeeSchedule, Refused};
+use crate::broker::matching::{Bound, Rules as Matching};
+use crate::broker::{FeeSchedule, Latency, QueueModel, Refused};
 use crate::features::Layout;
-use crate::units::{Money, Qty};
+use crate::units::{Money, Qty, TsNs, TsUs};
 use serde::{Deserialize, Serialize};
 
 /// The rules of the game.
@@ -39,10 +45,40 @@ pub struct EnvConfig {
     pub actions: ActionSet,
     /// What a fill costs.
     pub fees: FeeSchedule,
+    /// How orders travel and queue.
+    pub execution: Execution,
+    /// What training draws anew for each episode; evaluation and trading do not.
+    pub randomise: Vec<Domain>,
     /// What the agent sees.
     pub layout: Layout,
     /// What a step is worth.
     pub reward: Reward,
+}
+
+/// How orders travel to the exchange and wait there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execution {
+    /// How long requests take.
+    pub latency: Latency,
+    /// The model of the fitted queue.
+    pub fitted: QueueModel,
+    /// The queue whose fills count; the other two are reported beside it.
+    pub counts: Bound,
+}
+
+impl Execution {
+    /// Orders that the exchange has as soon as we know what we want: for tests and upper bounds.
+    pub fn instant() -> Execution {
+        Execution { latency: Latency::NONE, ..Execution::default() }
+    }
+}
+
+impl Default for Execution {
+    /// What does not flatter: real delays, and the pessimistic queue.
+    fn default() -> Execution {
+        let Matching { latency, fitted, counts, .. } = Matching::default();
+        Execution { latency, fitted, counts }
+    }
 }
 
 impl Default for EnvConfig {
@@ -52,6 +88,8 @@ impl Default for EnvConfig {
             limit: Qty::contracts(100),
             actions: ActionSet::default(),
             fees: FeeSchedule::default(),
+            execution: Execution::default(),
+            randomise: Vec::new(),
             layout: Layout::default(),
             reward: Reward::default(),
         }
@@ -59,6 +97,13 @@ impl Default for EnvConfig {
 }
 
 impl EnvConfig {
+    /// How a market that closes at `close` matches.
+    pub fn matching(&self, close: Option<TsUs>) -> Matching {
+        let Execution { latency, fitted, counts } = self.execution;
+        let close = close.map(|close| TsNs(close.0.saturating_mul(1_000)));
+        Matching { fitted, counts, latency, fees: self.fees, close }
+    }
+
     /// Whether one can play by these rules.
     ///
     /// # Errors
@@ -73,6 +118,14 @@ impl EnvConfig {
             (sizes.iter().any(|s| *s <= Qty::ZERO), "sizes must be positive"),
             (sizes.iter().any(|s| *s > self.limit), "a size is above the position limit"),
             (sizes.windows(2).any(|w| w[0] >= w[1]), "sizes must ascend"),
+            (
+                self.actions
+                    .quotes
+                    .iter()
+                    .enumerate()
+                    .any(|(i, q)| self.actions.quotes[..i].contains(q)),
+                "a placement of quotes is named twice",
+            ),
             (fees.precision_e6 <= 0 || fees.ceil_e6 <= 0, "fee rounding units must be positive"),
             (fees.taker_k_e4.min(fees.maker_k_e4).min(fees.mult_e4) < 0, "a fee rate is negative"),
         ]
@@ -113,10 +166,25 @@ pub enum Refusal {
     /// We have taken all that is displayed.
     #[error("nothing is left to trade against")]
     NoDepth,
+    /// A request is under way: what comes of it is not known yet.
+    #[error("a request is under way")]
+    Waiting,
+    /// Taking would meet our own quote.
+    #[error("an own quote is in the way")]
+    OwnQuote,
+    /// Nothing rests that could be taken back.
+    #[error("nothing rests")]
+    NoQuote,
+    /// Bid and ask leave no price for a quote.
+    #[error("there is no price to quote at")]
+    NoRoom,
+    /// That quote rests already.
+    #[error("that quote rests already")]
+    SameQuote,
     /// The position would exceed the limit.
-    #[error("the position would exceed its limit")]
+    #[error("the position, with all that rests, would exceed its limit")]
     Limit,
-    /// The cash does not pay for it.
+    /// The cash does not pay for it, with all that rests.
     #[error(transparent)]
     Cash(#[from] Refused),
     /// No action has this number.

@@ -1,9 +1,11 @@
 //! One policy, one episode, one report: how evaluation plays.
 
-use super::EnvConfig;
-use super::account::{Exact, Rules};
+use super::account::{Exact, Rules, Tally};
 use super::seat::{End, Seat, Step};
+use super::{EnvConfig, Markouts};
+use crate::broker::matching::{Bracket, Fill};
 use crate::features::episode::Episode;
+use crate::rng::Rng;
 use crate::units::{Money, TsUs};
 use serde::Serialize;
 
@@ -34,10 +36,12 @@ pub struct EpisodeReport {
     pub final_equity: Money,
     /// Fees paid.
     pub fees: Money,
-    /// Orders that filled.
-    pub trades: u64,
-    /// Price times quantity over all fills, on the scale of the contract ordered.
-    pub notional: Money,
+    /// Orders, fills, and how they came about.
+    pub tally: Tally,
+    /// What the market thought of the fills later.
+    pub markouts: Markouts,
+    /// Equity at the end, had the fills been those of the pessimistic, fitted and optimistic queue.
+    pub bracket: Bracket<Money>,
     /// Largest fall of equity from an earlier peak.
     pub max_drawdown: Money,
     /// How often each action was chosen.
@@ -72,11 +76,12 @@ pub fn watch_episode<R: Rules>(
     seed: u64,
     watch: &mut dyn FnMut(u32, &Step, &Seat<R>),
 ) -> EpisodeReport {
-    let mut seat = Seat::<R>::new(config);
+    let mut seat = Seat::<R>::new(episode, config, Rng::stream(seed, "execution", 0));
     let mut obs = vec![0.0; config.layout.len()];
     let mut mask = vec![true; config.actions.len()];
     let mut actions = vec![0; mask.len()];
     let mut equity = vec![seat.account().equity()];
+    let mut fills: Vec<Fill> = Vec::new();
     let mut paid_out = false;
     policy.begin(seed);
     while seat.at() + 1 < episode.len() {
@@ -86,6 +91,7 @@ pub fn watch_episode<R: Rules>(
         let step = seat.step(episode, config, action);
         let step = step.expect("a policy chooses among the allowed actions");
         watch(action, &step, &seat);
+        fills.extend(&seat.account().news().fills);
         actions[action as usize] += 1;
         equity.push(seat.account().equity());
         paid_out = step.end == Some(End::Settled);
@@ -98,8 +104,12 @@ pub fn watch_episode<R: Rules>(
         start: config.start_cash,
         final_equity: seat.account().equity(),
         fees: seat.account().portfolio().fees(),
-        trades: seat.account().orders(),
-        notional: seat.account().notional(),
+        tally: *seat.account().tally(),
+        markouts: Markouts::of(episode, &fills, config.execution.counts),
+        bracket: episode
+            .decisions
+            .last()
+            .map_or(Bracket::all(config.start_cash), |last| seat.account().bracket(last)),
         max_drawdown: seat.account().max_drawdown(),
         actions,
         equity,

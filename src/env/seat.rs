@@ -1,16 +1,19 @@
 //! A seat at one market's tape: an [`Account`] that trades an episode, for training, for evaluation and for
 //! the checks.
 //!
-//! At decision `i` the agent sees the book of `i`, its order fills against that book, and its position
+//! At decision `i` the agent sees the book of `i` and sends its order when it was known that `i` had come.
+//! Everything recorded until decision `i + 1` then happens, to the book and to the orders, and its position
 //! is marked at the book of `i + 1`. The last decision is only seen: there the episode ends, paid out
 //! at the recorded outcome where the tape holds it, else cut and marked at the touch.
 //!
-//! **Invariant:** observation, mask and fill at `i` depend on nothing recorded after `i`.
-//! **Invariant:** a step allocates nothing.
+//! **Invariant:** observation, mask and order at `i` depend on nothing recorded after `i`.
+//! **Invariant:** a step allocates nothing, but for the first orders of an account.
 
 use super::account::{Account, Exact, Rules};
 use super::{EnvConfig, Refusal};
-use crate::features::episode::Episode;
+use crate::broker::matching::Rules as Matching;
+use crate::features::episode::{Episode, TapeKind};
+use crate::rng::Rng;
 use crate::units::Money;
 use serde::{Deserialize, Serialize};
 
@@ -42,15 +45,38 @@ pub struct Seat<R: Rules = Exact> {
 }
 
 impl<R: Rules> Seat<R> {
-    /// A flat account before the first decision.
-    pub fn new(config: &EnvConfig) -> Seat<R> {
-        Seat { at: 0, account: Account::new(config) }
+    /// A flat account before the first decision, by the rules of `config`; `rng` draws how long orders take.
+    pub fn new(episode: &Episode, config: &EnvConfig, rng: Rng) -> Seat<R> {
+        let matching = config.matching(episode.close);
+        let mut seat = Seat { at: 0, account: Account::new(config, matching, rng) };
+        seat.sit_down(episode);
+        seat
     }
 
-    /// Back to a flat account before the first decision, reusing the memory.
-    pub fn restart(&mut self, config: &EnvConfig) {
+    /// Back to a flat account before the first decision of another episode, under other rules of matching,
+    /// reusing the memory.
+    pub fn restart(&mut self, episode: &Episode, config: &EnvConfig, matching: Matching, rng: Rng) {
         self.at = 0;
-        self.account.restart(config);
+        self.account.restart(config, matching, rng);
+        self.sit_down(episode);
+    }
+
+    fn sit_down(&mut self, episode: &Episode) {
+        self.account.set_ticks(&episode.ticks);
+        self.happen(episode, 0);
+        self.account.forget();
+    }
+
+    /// After loading: the book as it was.
+    pub fn rebuild(&mut self, episode: &Episode) {
+        let seen = episode.decisions.get(self.at).map_or(0, |d| d.next_event as usize);
+        for event in &episode.events[..seen] {
+            let book = match event.kind {
+                TapeKind::Snapshot(number) => episode.books.get(number as usize),
+                _ => None,
+            };
+            self.account.rebuild(event, book);
+        }
     }
 
     /// Index of the decision that is seen now.
@@ -86,6 +112,7 @@ impl<R: Rules> Seat<R> {
         if self.at + 1 >= episode.len() {
             return Err(Refusal::Over);
         }
+        self.account.forget();
         let ordered = self.account.act(&episode.decisions[self.at], config, action)?;
         let end = self.advance(episode);
         let grown = self.account.mark(&episode.decisions[self.at]);
@@ -96,8 +123,7 @@ impl<R: Rules> Seat<R> {
     fn advance(&mut self, episode: &Episode) -> Option<End> {
         let from = episode.decisions[self.at].next_event as usize;
         self.at += 1;
-        let to = episode.decisions[self.at].next_event as usize;
-        self.account.see(&episode.events[from..to]);
+        self.happen(episode, from);
         if self.at + 1 < episode.len() {
             return None;
         }
@@ -106,7 +132,22 @@ impl<R: Rules> Seat<R> {
                 self.account.settle(value);
                 End::Settled
             }
-            None => End::Cut,
+            None => {
+                self.account.finish();
+                End::Cut
+            }
         })
+    }
+
+    /// Everything from event `from` on that the decision has seen.
+    fn happen(&mut self, episode: &Episode, from: usize) {
+        let to = episode.decisions[self.at].next_event as usize;
+        for event in &episode.events[from..to] {
+            let book = match event.kind {
+                TapeKind::Snapshot(number) => episode.books.get(number as usize),
+                _ => None,
+            };
+            self.account.see(event, book);
+        }
     }
 }

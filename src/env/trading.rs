@@ -6,8 +6,8 @@
 
 use super::account::{Exact, Rules};
 use super::seat::{End, Seat};
-use super::{EnvConfig, EnvError, EpisodeEnd, StepBuf, VecEnv};
-use crate::features::episode::Episode;
+use super::{EnvConfig, EnvError, EpisodeEnd, StepBuf, VecEnv, domain};
+use crate::features::episode::{Episode, TapeKind};
 use crate::rng::Rng;
 use crate::units::Money;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct TradingEnv<R: Rules = Exact> {
 #[serde(bound = "")]
 struct Lane<R: Rules> {
     rng: Rng,
+    /// Draws the rules of each episode, and how long its orders take.
+    deals: Rng,
     order: Vec<u32>,
     /// Place of the current episode in `order`.
     turn: usize,
@@ -81,7 +83,7 @@ impl<R: Rules> TradingEnv<R> {
                 why,
             })?;
         }
-        let lanes = (0..n_envs).map(|i| Lane::new(0, i, episodes.len(), &config)).collect();
+        let lanes = (0..n_envs).map(|i| Lane::new(0, i, &episodes, &config)).collect();
         Ok(TradingEnv { episodes, config, lanes })
     }
 
@@ -118,7 +120,7 @@ impl<R: Rules> VecEnv for TradingEnv<R> {
 
     fn reset(&mut self, seed: u64, out: &mut StepBuf) {
         for env in 0..self.lanes.len() {
-            self.lanes[env] = Lane::new(seed, env, self.episodes.len(), &self.config);
+            self.lanes[env] = Lane::new(seed, env, &self.episodes, &self.config);
             self.show(env, out);
         }
     }
@@ -139,7 +141,7 @@ impl<R: Rules> VecEnv for TradingEnv<R> {
                 out.ended[env] = EpisodeEnd { ret: lane.ret.as_dollars(), len: lane.len };
                 let obs_len = self.config.layout.len();
                 lane.seat.observe(episode, &self.config, row(&mut out.final_obs, env, obs_len));
-                lane.next(&self.config);
+                lane.next(&self.episodes, &self.config);
             }
             self.show(env, out);
         }
@@ -174,17 +176,25 @@ impl<R: Rules> VecEnv for TradingEnv<R> {
             return Err("the state points outside its episodes".into());
         }
         self.lanes = saved.lanes;
+        for lane in &mut self.lanes {
+            let episode = &self.episodes[lane.episode()];
+            lane.seat.rebuild(episode);
+        }
         (0..self.lanes.len()).for_each(|env| self.show(env, out));
         Ok(())
     }
 }
 
 impl<R: Rules> Lane<R> {
-    fn new(seed: u64, env: usize, n_episodes: usize, config: &EnvConfig) -> Lane<R> {
+    fn new(seed: u64, env: usize, episodes: &[Episode], config: &EnvConfig) -> Lane<R> {
         let mut rng = Rng::stream(seed, "episodes", env as u64);
-        let mut order: Vec<u32> = (0..n_episodes as u32).collect();
+        let mut order: Vec<u32> = (0..episodes.len() as u32).collect();
         rng.shuffle(&mut order);
-        Lane { rng, order, turn: 0, seat: Seat::new(config), ret: Money::ZERO, len: 0 }
+        let deals = Rng::stream(seed, "execution", env as u64);
+        let seat = Seat::new(&episodes[order[0] as usize], config, deals.clone());
+        let mut lane = Lane { rng, deals, order, turn: 0, seat, ret: Money::ZERO, len: 0 };
+        lane.sit_down(episodes, config);
+        lane
     }
 
     fn episode(&self) -> usize {
@@ -192,13 +202,21 @@ impl<R: Rules> Lane<R> {
     }
 
     /// Takes a flat seat at the next episode; after the last one the order is drawn anew.
-    fn next(&mut self, config: &EnvConfig) {
+    fn next(&mut self, episodes: &[Episode], config: &EnvConfig) {
         self.turn += 1;
         if self.turn == self.order.len() {
             self.turn = 0;
             self.rng.shuffle(&mut self.order);
         }
-        self.seat.restart(config);
+        self.sit_down(episodes, config);
+    }
+
+    fn sit_down(&mut self, episodes: &[Episode], config: &EnvConfig) {
+        let episode = &episodes[self.episode()];
+        let base = config.matching(episode.close);
+        let matching = domain::draw(&config.randomise, base, &mut self.deals);
+        let orders = Rng::stream(self.deals.next_u64(), "orders", 0);
+        self.seat.restart(episode, config, matching, orders);
         self.ret = Money::ZERO;
         self.len = 0;
     }
@@ -225,6 +243,12 @@ fn playable(episode: &Episode, config: &EnvConfig) -> Result<(), String> {
         Err(format!("{} values in {} rows", episode.rows.len(), episode.len()))
     } else if !ends.is_sorted() || ends.last().is_some_and(|end| *end > episode.events.len()) {
         Err("decisions point outside the events".into())
+    } else if episode
+        .events
+        .iter()
+        .any(|e| matches!(e.kind, TapeKind::Snapshot(n) if n as usize >= episode.books.len()))
+    {
+        Err("a snapshot without its book".into())
     } else {
         Ok(())
     }

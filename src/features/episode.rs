@@ -7,9 +7,9 @@
 //! [`crate::features::Observer`]; an episode never spans a gap and never passes the close.
 
 use super::{Layout, Observer, Row};
-use crate::event::{Body, Event, SessionId};
-use crate::market::MarketInfo;
-use crate::units::{Price, Qty, Side, TsUs};
+use crate::event::{Body, Delta, Event, SessionId, Snapshot};
+use crate::market::{MarketInfo, TickRange};
+use crate::units::{Price, Qty, Side, TsNs, TsUs};
 
 /// Levels per side that an order can walk, and that a decision row keeps. The same number in
 /// training, evaluation and paper trading, so that fills agree.
@@ -33,8 +33,12 @@ pub struct Episode {
     pub rows: Vec<f32>,
     /// Decisions in time order.
     pub decisions: Vec<Decision>,
-    /// Market events after the first decision, in recorded order.
+    /// Market events in recorded order, from the snapshot that opened the book on: what orders meet.
     pub events: Vec<TapeEvent>,
+    /// The books of the snapshots among `events`, in their order.
+    pub books: Vec<Snapshot>,
+    /// The prices that orders may have; empty where unknown.
+    pub ticks: Vec<TickRange>,
     /// What a YES contract paid, when the tape reaches the settlement of this market.
     pub settlement: Option<Price>,
     /// Trading ends.
@@ -48,6 +52,8 @@ pub struct Episode {
 pub struct Decision {
     /// Exchange time of the group of events that closed here, milliseconds.
     pub ts_ms: i64,
+    /// When we knew that it had closed, and could act: receipt of the event that closed it.
+    pub recv: TsNs,
     /// The last event that the observation has seen.
     pub row_id: u64,
     /// Bid + ask in 1e-4 dollars (twice the mid), held over an empty book as the layout says.
@@ -58,17 +64,13 @@ pub struct Decision {
     pub next_event: u32,
 }
 
-/// A market event in 16 bytes.
+/// A market event in 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapeEvent {
-    /// Signed change (delta) or traded contracts (trade), 1e-2 contracts, saturating.
-    pub qty_e2: i32,
-    /// Milliseconds since the episode's first decision.
-    pub dt_ms: u32,
-    /// The level (delta: own axis of `side`; trade: YES price).
-    pub price: Price,
-    /// Ladder of a delta, taker of a trade.
-    pub side: Side,
+    /// When it was received.
+    pub recv: TsNs,
+    /// The exchange's stamp; the receipt where the message has none.
+    pub ts: TsUs,
     /// What it is.
     pub kind: TapeKind,
 }
@@ -77,11 +79,35 @@ pub struct TapeEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TapeKind {
     /// A level changed.
-    Delta,
+    Delta(Delta),
     /// A public trade.
-    Trade,
-    /// The whole book was replaced; the next decision shows it.
-    Snapshot,
+    Trade {
+        /// What the taker bought.
+        taker: Side,
+        /// Price of YES.
+        yes_price: Price,
+        /// Contracts.
+        qty: Qty,
+    },
+    /// The whole book was replaced, by [`Episode::books`] of this number.
+    Snapshot(u32),
+}
+
+impl TapeEvent {
+    /// The compact form of what can change a book or fill an order; block trades can do neither. A
+    /// snapshot is given the number `book`.
+    pub fn of(event: &Event, book: u32) -> Option<TapeEvent> {
+        let kind = match &event.body {
+            Body::Delta(d) if d.qty != Qty::ZERO => TapeKind::Delta(*d),
+            Body::Trade(t) if t.block != Some(true) && t.qty > Qty::ZERO => {
+                TapeKind::Trade { taker: t.taker, yes_price: t.yes_price, qty: t.qty }
+            }
+            Body::Snapshot(_) => TapeKind::Snapshot(book),
+            _ => return None,
+        };
+        let ts = event.ts.unwrap_or(TsUs(event.recv.0.div_euclid(1_000)));
+        Some(TapeEvent { recv: event.recv, ts, kind })
+    }
 }
 
 impl Episode {
@@ -116,6 +142,7 @@ pub struct EpisodeBuilder {
     open: Episode,
     /// Exchange time of the last event, for markets that say neither close nor settlement.
     last_ts: TsUs,
+    last_recv: TsNs,
     done: Vec<Episode>,
 }
 
@@ -129,6 +156,7 @@ impl EpisodeBuilder {
             observer: Observer::new(layout, market.open, market.close),
             open: Episode::default(),
             last_ts: TsUs(0),
+            last_recv: TsNs(0),
             done: Vec::new(),
         };
         builder.open = builder.blank();
@@ -139,8 +167,9 @@ impl EpisodeBuilder {
     pub fn push(&mut self, event: &Event) {
         let was_valid = self.observer.book().is_valid();
         if let Some(row) = self.observer.push(event) {
-            add_decision(&mut self.open, &row);
+            add_decision(&mut self.open, &row, event.recv);
         }
+        self.last_recv = event.recv;
         self.last_ts = event.ts.map_or(self.last_ts, |ts| ts.max(self.last_ts));
         if self.observer.book().is_valid() {
             self.add_event(event);
@@ -152,7 +181,7 @@ impl EpisodeBuilder {
     /// Ends the recording; the episodes in time order.
     pub fn finish(mut self) -> Vec<Episode> {
         if let Some(row) = self.observer.finish() {
-            add_decision(&mut self.open, &row);
+            add_decision(&mut self.open, &row, self.last_recv);
         }
         self.open.settlement = self.market.settlement;
         self.cut();
@@ -176,45 +205,39 @@ impl EpisodeBuilder {
             session: self.session,
             market_len: self.layout.market_len(),
             close: self.market.close,
+            ticks: self.market.ticks.clone(),
             ..Episode::default()
         }
     }
 
-    /// Notes an event after the first decision and before the close.
+    /// Notes an event before the close.
     fn add_event(&mut self, event: &Event) {
-        let (Some(first), Some(now)) = (self.open.decisions.first(), self.observer.clock_ms())
-        else {
-            return;
-        };
-        if self.market.close.is_some_and(|close| now >= close.ms()) {
+        if is_over(self.observer.clock_ms(), self.market.close) {
             return;
         }
-        let dt_ms = u32::try_from(now - first.ts_ms).unwrap_or(u32::MAX);
-        self.open.events.extend(tape_event(event, dt_ms));
+        let open = &mut self.open;
+        open.events.extend(TapeEvent::of(event, open.books.len() as u32));
+        if let Body::Snapshot(book) = &event.body {
+            open.books.push((**book).clone());
+        }
     }
 }
 
-fn add_decision(episode: &mut Episode, row: &Row<'_>) {
+/// True once a market's clock has reached its close: what comes then meets no order.
+pub fn is_over(clock_ms: Option<i64>, close: Option<TsUs>) -> bool {
+    clock_ms.zip(close).is_some_and(|(now_ms, close)| now_ms >= close.ms())
+}
+
+fn add_decision(episode: &mut Episode, row: &Row<'_>, recv: TsNs) {
     episode.rows.extend_from_slice(row.market);
     episode.decisions.push(Decision {
         ts_ms: row.ts_ms,
+        recv,
         row_id: row.row_id,
         mid2: row.mid2,
         bids: *row.bids,
         next_event: episode.events.len() as u32,
     });
-}
-
-/// The compact form of what can change a book or fill an order; block trades can do neither.
-pub fn tape_event(event: &Event, dt_ms: u32) -> Option<TapeEvent> {
-    let (qty, price, side, kind) = match &event.body {
-        Body::Delta(d) if d.qty != Qty::ZERO => (d.qty, d.price, d.side, TapeKind::Delta),
-        Body::Trade(t) if t.block != Some(true) => (t.qty, t.yes_price, t.taker, TapeKind::Trade),
-        Body::Snapshot(_) => (Qty::ZERO, Price::ZERO, Side::Yes, TapeKind::Snapshot),
-        _ => return None,
-    };
-    let qty_e2 = qty.e2().clamp(i32::MIN.into(), i32::MAX.into()) as i32;
-    Some(TapeEvent { qty_e2, dt_ms, price, side, kind })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const COLUMNS: [(&str, &str); 12] = [
     ("equity", "start cash plus the results of all markets"),
     ("return", "mean over markets of result / start cash"),
     ("95 % interval", "bootstrap of the mean return, 10 000 resamples, events drawn whole"),
-    ("fees", "taker fees paid, already in equity"),
+    ("fees", "fees paid, already in equity"),
     ("trades", "orders filled"),
     ("turnover", "notional / start cash"),
     ("drawdown", "largest fall of chained equity, decision by decision"),
@@ -44,6 +44,7 @@ pub fn evaluation(result: &EvalResult, origin: &Origin) -> String {
     verdict(&mut page, result);
     page.push_str("<h2>Held-out markets</h2>");
     table(&mut page, result, &charts::held_out(result));
+    executions(&mut page, &charts::held_out(result));
     figure(&mut page, "Equity", &charts::equity(result), &policy_legend(result));
     let caption = "Each pale dot is one market; the large dot is the mean, the bar its interval.";
     figure(&mut page, "Returns per market", &charts::returns(result), caption);
@@ -97,6 +98,15 @@ fn table(page: &mut String, result: &EvalResult, rows: &[&Row]) {
         page.push_str("</tr>");
     }
     page.push_str("</tbody></table></div>");
+}
+
+/// How the orders of each policy filled.
+fn executions(page: &mut String, rows: &[&Row]) {
+    page.push_str("<details><summary>How orders filled</summary>");
+    for (row, execution) in rows.iter().filter_map(|row| Some((row, row.execution()?))) {
+        let _ = write!(page, "<p><b>{}</b>: {}.</p>", escape(&row.name), escape(&execution));
+    }
+    page.push_str("</details>");
 }
 
 /// One row of a table, in the order of [`COLUMNS`].

@@ -10,6 +10,7 @@
 use crate::config::Limits;
 use crate::market::MarketInfo;
 use crate::units::{Money, Price, Qty, Side, TsNs};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
 
 const MINUTE_NS: i64 = 60_000_000_000;
@@ -70,7 +71,7 @@ impl Refused {
 }
 
 /// What stopped trading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// A key was pressed.
     Key,
@@ -111,7 +112,7 @@ impl Cause {
 }
 
 /// Trading was stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {
     /// By what.
     pub cause: Cause,

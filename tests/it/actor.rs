@@ -1,7 +1,7 @@
 //! `kflow trade` against the built-in exchange: what was decided live is what the log decides again.
 
 use crate::cli::{kflow, run};
-use kalshiflow::actor::{Acting, ActorSpec, Deed, Reason, play_back};
+use kalshiflow::actor::{Acting, ActorSpec, Deed, Filled, Reason, play_back};
 use kalshiflow::agent::policy::{Hardcoded, Random};
 use kalshiflow::env::Policy;
 use kalshiflow::store::Log;
@@ -43,14 +43,18 @@ impl Drop for Exchange {
     }
 }
 
-/// The deeds of the one session below `data`, and the rules that they were done under.
-fn journal(data: &Path) -> (ActorSpec, Vec<Deed>) {
+/// The deeds and fills of the one session below `data`, and the rules that they were done under.
+fn journal(data: &Path) -> (ActorSpec, Vec<Deed>, Vec<Filled>) {
     let dir = std::fs::read_dir(data.join("trade")).unwrap().next().unwrap().unwrap().path();
     let about: Value =
         serde_json::from_slice(&std::fs::read(dir.join("trade.json")).unwrap()).unwrap();
-    let text = std::fs::read_to_string(dir.join("decisions.jsonl")).unwrap();
-    let deeds = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (serde_json::from_value(about["spec"].clone()).unwrap(), deeds)
+    let spec = serde_json::from_value(about["spec"].clone()).unwrap();
+    (spec, lines(&dir.join("decisions.jsonl")), lines(&dir.join("fills.jsonl")))
+}
+
+fn lines<T: serde::de::DeserializeOwned>(file: &Path) -> Vec<T> {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
@@ -67,7 +71,9 @@ fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
 fn a_session_played_back_decides_what_it_decided_live() {
     type Make = fn() -> Box<dyn Policy + Send>;
     let cases: [(&[&str], Make); 2] = [
-        (&["--policy", "random", "--select", "all"], || Box::<Random>::default()),
+        (&["--policy", "random", "--select", "all", "--quotes", "join,improve"], || {
+            Box::<Random>::default()
+        }),
         (&["--policy", "hardcoded", "--hot", "4", "--spread-max", "50", "--seed", "9"], || {
             Box::<Hardcoded>::default()
         }),
@@ -77,22 +83,59 @@ fn a_session_played_back_decides_what_it_decided_live() {
         let exchange = Exchange::start(dir.path(), SCRIPT);
         let data = dir.path().join("data");
         let told = trade(&exchange, &data, options);
-        let (spec, lived) = journal(&data);
+        let (spec, lived, filled) = journal(&data);
         assert!(lived.len() > 50 && lived.iter().any(|d| d.ordered), "{}: {told}", lived.len());
+        assert!(!filled.is_empty(), "{told}");
         let log = Log::open(&data).unwrap();
         let session = log.sessions()[0].id();
         let acting = Acting { policy: policy(), model_hash: String::new() };
         let (again, report) = play_back(&log, session, spec, acting).unwrap();
         assert!(told["collected"]["gaps"].as_u64() > Some(0), "nothing was disturbed: {told}");
-        assert_eq!(again.len(), lived.len());
-        for (again, lived) in again.iter().zip(&lived) {
+        assert_eq!(again.deeds.len(), lived.len());
+        for (again, lived) in again.deeds.iter().zip(&lived) {
             assert_eq!(again, lived);
         }
+        assert_eq!(again.fills, filled);
         for (key, value) in serde_json::to_value(&report).unwrap().as_object().unwrap() {
             assert_eq!(&told[key], value, "{key}");
         }
         assert!(lived.iter().all(|d| d.reason != Reason::Halted));
     }
+}
+
+/// Promise 3, from end to end: exchange, collector, log, Parquet and pipeline on one side, what the actor saw
+/// on the other, through gaps and reconnects: the same bits.
+#[cfg(feature = "frames")]
+#[test]
+fn the_pipeline_gives_what_the_actor_saw() {
+    use crate::export::features::in_files;
+    use kalshiflow::features::Layout;
+    use std::collections::BTreeMap;
+
+    let dir = tempfile::tempdir().unwrap();
+    let exchange = Exchange::start(dir.path(), SCRIPT);
+    let data = dir.path().join("data");
+    let told = trade(&exchange, &data, &["--policy", "random", "--select", "all"]);
+    assert!(told["collected"]["gaps"].as_u64() > Some(0), "nothing was disturbed: {told}");
+    for words in [&["export"][..], &["features", "build"]] {
+        let out = run(kflow(words).arg("--data").arg(&data));
+        assert_eq!(out.code, 0, "{}", out.stderr);
+    }
+    let layout = Layout::default();
+    let rows = in_files(&data, layout);
+    let rows: BTreeMap<(String, i64), _> =
+        rows.into_iter().map(|row| ((row.1, row.2), (row.3, row.6))).collect();
+    let (_, lived, _) = journal(&data);
+    for deed in &lived {
+        let (ts_us, bits) = &rows[&(deed.ticker.clone(), deed.row_id as i64)];
+        assert_eq!(*ts_us, deed.ts_ms * 1_000);
+        let seen: Vec<u32> = deed.obs[..layout.market_len()].iter().map(|v| v.to_bits()).collect();
+        assert_eq!(&seen, bits, "{} after row {}", deed.ticker, deed.row_id);
+    }
+    // Rows that were nobody's decision: the last one of a market, and those that a gap closed.
+    let cut = told["collected"]["gaps"].as_u64().unwrap() as usize + 3;
+    let markets = told["markets"].as_u64().unwrap() as usize;
+    assert!(lived.len() > 50 && rows.len() <= lived.len() + markets * cut, "{}", rows.len());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The dataset: what was recorded comes back, whatever happens while it is written.
 
 #[cfg(feature = "frames")]
-mod features;
+pub mod features;
 #[cfg(feature = "frames")]
 mod tape;
 

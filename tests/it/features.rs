@@ -4,7 +4,7 @@ use crate::shared::shared;
 use kalshiflow::check::{self, Outcome};
 use kalshiflow::event::{Body, Delta, Event, Gap, GapCause, MarketId, SessionId, Snapshot, Trade};
 use kalshiflow::features::account::{AccountView, Action, OwnOrder, write_account};
-use kalshiflow::features::episode::EpisodeBuilder;
+use kalshiflow::features::episode::{EpisodeBuilder, TapeKind};
 use kalshiflow::features::{Layout, Observer, Row};
 use kalshiflow::market::MarketInfo;
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
@@ -196,8 +196,9 @@ proptest! {
                     prop_assert!(decision.next_event as usize <= episode.events.len());
                     next += 1;
                 }
-                let times: Vec<_> = episode.events.iter().map(|e| e.dt_ms).collect();
-                prop_assert!(times.is_sorted());
+                prop_assert!(episode.decisions.is_sorted_by_key(|d| d.next_event));
+                let books = episode.events.iter().filter(|e| matches!(e.kind, TapeKind::Snapshot(_)));
+                prop_assert_eq!(books.count(), episode.books.len());
             }
         }
     }

@@ -43,7 +43,7 @@ impl Matcher {
         }
     }
 
-    fn earliest(&self) -> TsNs {
+    pub(super) fn earliest(&self) -> TsNs {
         let close = self.rules.close.filter(|_| self.phase != Phase::Closed);
         let expiries = self.slots.iter().flatten().filter(|o| o.working);
         let expiries = expiries.filter_map(|o| o.order.expires);

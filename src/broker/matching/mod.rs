@@ -31,7 +31,7 @@ use super::{OrderFees, Taken};
 use crate::book::{Book, BookError, Change};
 use crate::event::{Body, Delta, Event, Trade};
 use crate::rng::Rng;
-use crate::units::{Qty, Side, TsNs};
+use crate::units::{Price, Qty, Side, TsNs};
 use queues::Queues;
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,26 @@ impl Matcher {
             row: 0,
             verdicts: Vec::new(),
         }
+    }
+
+    /// No order again, in another market, reusing the memory.
+    pub fn restart(&mut self, rules: Rules, rng: Rng) {
+        self.attribution.restart();
+        self.queues.restart(rules.fitted);
+        self.taken.clear();
+        self.slots.fill(None);
+        self.requests.clear();
+        self.verdicts.clear();
+        self.next_due = rules.close.unwrap_or(TsNs(i64::MAX));
+        (self.rules, self.rng) = (rules, rng);
+        (self.phase, self.position) = (Phase::Active, Qty::ZERO);
+        (self.now, self.row) = (TsNs(i64::MIN), 0);
+    }
+
+    /// Trading ends at `close` from what is known now.
+    pub fn set_close(&mut self, close: Option<TsNs>) {
+        self.rules.close = close;
+        self.next_due = self.earliest();
     }
 
     /// Sends an order at `at`; returns when it arrives (the end of time: never).
@@ -279,6 +299,22 @@ impl Matcher {
         let all = self.slots.iter().enumerate();
         let working = all.filter_map(|(slot, o)| Some((slot, o.as_ref().filter(|o| o.working)?)));
         working.map(|(slot, o)| (o.id, &o.order, Bracket(self.queues.filled(slot))))
+    }
+
+    /// True while an order may fill, or may turn out to have filled before it ended.
+    pub fn is_open(&self, id: OrderId) -> bool {
+        self.slot(id).is_some()
+    }
+
+    /// True while an order may turn out to have filled where it rested before it was amended or ended.
+    pub fn is_moving(&self, id: OrderId) -> bool {
+        self.slot(id).is_some_and(|slot| self.queues.is_leaving(slot))
+    }
+
+    /// Contracts of a displayed bid that we have not taken.
+    #[inline]
+    pub fn left(&self, side: Side, level: (Price, Qty)) -> Qty {
+        self.taken.left(side, level)
     }
 
     /// How decreases were attributed so far.

@@ -109,6 +109,15 @@ impl Queues {
         Queues { fitted, rests, trail, filled, floor: 0 }
     }
 
+    /// No order again, reusing the memory.
+    pub(super) fn restart(&mut self, fitted: QueueModel) {
+        self.fitted = fitted;
+        self.rests.clear();
+        self.trail.clear();
+        self.filled.clear();
+        self.floor = 0;
+    }
+
     /// True when nothing rests and nothing can become known any more.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -193,6 +202,11 @@ impl Queues {
     /// True while the order in `slot` may still be filled by something that already happened.
     pub(super) fn is_pending(&self, slot: usize) -> bool {
         self.rests.iter().any(|r| r.slot == slot)
+    }
+
+    /// True while the order in `slot` may turn out to have filled where it no longer rests.
+    pub(super) fn is_leaving(&self, slot: usize) -> bool {
+        self.rests.iter().any(|r| r.slot == slot && r.until != u64::MAX)
     }
 
     /// A level that held `level` contracts shrank; why is not known yet.

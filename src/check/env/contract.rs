@@ -3,10 +3,12 @@
 use crate::agent::policy::Random;
 use crate::broker::{Intent, Verb};
 use crate::env::account::Rules;
+use crate::env::action::HOLD;
 use crate::env::run::watch_episode;
 use crate::env::seat::{Seat, Step};
 use crate::env::{EnvConfig, EnvError, Policy, StepBuf, TradingEnv, VecEnv};
 use crate::features::episode::Episode;
+use crate::rng::Rng;
 use crate::units::{Money, Side};
 use serde::Serialize;
 use std::sync::Arc;
@@ -204,7 +206,7 @@ fn rewards<R: Rules>(episodes: &[Episode], config: &EnvConfig, seed: u64) -> Res
         let mut watch = |_: u32, step: &Step, _: &Seat<R>| sum += step.reward;
         let mut policy = Random::default();
         let report = watch_episode::<R>(episode, config, &mut policy, seed, &mut watch);
-        let shaping = Money(config.reward.order_penalty.e6() * report.trades as i64);
+        let shaping = Money(config.reward.order_penalty.e6() * report.tally.orders as i64);
         if sum + shaping != report.final_equity - report.start {
             let change = report.final_equity - report.start;
             return Err(format!("{}: rewards {sum}, equity changed {change}", episode.ticker));
@@ -213,16 +215,17 @@ fn rewards<R: Rules>(episodes: &[Episode], config: &EnvConfig, seed: u64) -> Res
     Ok(())
 }
 
-/// L3, at the first decision of every episode: both ways leave the same account.
+/// L3, at the first decision of every episode: both ways leave the same account at the end.
 fn twins<R: Rules>(episodes: &[Episode], config: &EnvConfig) -> Result<(), String> {
     for episode in episodes {
         for side in [Side::Yes, Side::No] {
             let ways =
                 [Intent { side, verb: Verb::Sell }, Intent { side: side.other(), verb: Verb::Buy }];
             let [sold, bought] = ways.map(|intent| {
-                let mut seat = Seat::<R>::new(config);
-                let step = seat.step(episode, config, config.actions.action(intent, 0));
-                step.ok().map(|step| (step, *seat.account().portfolio()))
+                let mut seat = Seat::<R>::new(episode, config, Rng::stream(0, "twins", 0));
+                seat.step(episode, config, config.actions.take(intent, 0)).ok()?;
+                while seat.step(episode, config, HOLD).is_ok() {}
+                Some(*seat.account().portfolio())
             });
             if sold != bought {
                 let (one, two) = (ways[0].name(), ways[1].name());
@@ -244,7 +247,7 @@ fn each_decision<R: Rules>(
     let mut policy = Random::default();
     for (i, episode) in episodes.iter().enumerate() {
         policy.begin(seed + i as u64);
-        let mut seat = Seat::<R>::new(config);
+        let mut seat = Seat::<R>::new(episode, config, Rng::stream(seed, "orders", i as u64));
         while seat.at() + 1 < episode.len() {
             seat.mask(episode, config, &mut mask);
             look(episode, &seat, &mask)

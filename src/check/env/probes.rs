@@ -11,7 +11,7 @@ use crate::agent::stats::{bootstrap_means, interval95, mean};
 use crate::env::account::Rules;
 use crate::env::run::watch_episode;
 use crate::env::{EnvConfig, Policy};
-use crate::features::episode::Episode;
+use crate::features::episode::{Episode, TapeKind};
 use crate::rng::Rng;
 use crate::units::{Price, Side};
 use serde::Serialize;
@@ -158,6 +158,15 @@ fn mirrored(episode: &Episode) -> Episode {
         decision.bids.swap(0, 1);
         decision.mid2 = 2 * Price::ONE.e4() as i32 - decision.mid2;
     }
-    mirror.events.iter_mut().for_each(|event| event.side = event.side.other());
+    mirror.books.iter_mut().for_each(|book| std::mem::swap(&mut book.yes, &mut book.no));
+    for event in &mut mirror.events {
+        match &mut event.kind {
+            TapeKind::Delta(delta) => delta.side = delta.side.other(),
+            TapeKind::Trade { taker, yes_price, .. } => {
+                (*taker, *yes_price) = (taker.other(), yes_price.complement());
+            }
+            TapeKind::Snapshot(_) => {}
+        }
+    }
     mirror
 }

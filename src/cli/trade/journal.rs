@@ -1,7 +1,7 @@
-//! What was decided, one JSON object per line: `trade/<id>/decisions.jsonl`, and beside it `trade.json`, which
-//! says under which rules.
+//! What was decided and what filled, one JSON object per line: `trade/<id>/decisions.jsonl` and `fills.jsonl`,
+//! and beside them `trade.json`, which says under which rules.
 
-use crate::actor::{ActorSpec, Deed};
+use crate::actor::{ActorSpec, Deed, Outcome};
 use crate::cli::exit::{Code, Failure, OrFail};
 use serde::Serialize;
 use serde_json::json;
@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 /// Writes decisions down.
 pub(super) struct Journal {
     dir: PathBuf,
-    lines: BufWriter<File>,
+    decisions: BufWriter<File>,
+    fills: BufWriter<File>,
 }
 
 #[derive(Serialize)]
@@ -42,8 +43,9 @@ impl Journal {
             "spec": spec,
         });
         std::fs::write(dir.join("trade.json"), serde_json::to_string_pretty(&about)? + "\n")?;
-        let lines = BufWriter::new(File::create(dir.join("decisions.jsonl"))?);
-        Ok(Journal { dir, lines })
+        let file = |name| Ok::<_, Failure>(BufWriter::new(File::create(dir.join(name))?));
+        let (decisions, fills) = (file("decisions.jsonl")?, file("fills.jsonl")?);
+        Ok(Journal { dir, decisions, fills })
     }
 
     /// Where it is.
@@ -51,21 +53,29 @@ impl Journal {
         self.dir.display().to_string()
     }
 
-    /// Adds decisions. Orders are handed to the system before this returns.
-    pub(super) fn write(&mut self, deeds: &[Deed], latency_us: i64) -> Result<(), Failure> {
-        for deed in deeds {
-            serde_json::to_writer(&mut self.lines, &Line { deed, latency_us })?;
-            self.lines.write_all(b"\n").map_err(|e| self.lost(e))?;
-        }
-        if deeds.iter().any(|deed| deed.ordered) {
-            self.lines.flush().map_err(|e| self.lost(e))?;
-        }
-        Ok(())
+    /// Adds what a record led to. Orders and fills are handed to the system before this returns.
+    pub(super) fn write(&mut self, out: &Outcome, latency_us: i64) -> Result<(), Failure> {
+        let mut lines = || -> std::io::Result<()> {
+            for deed in &out.deeds {
+                serde_json::to_writer(&mut self.decisions, &Line { deed, latency_us })?;
+                self.decisions.write_all(b"\n")?;
+            }
+            for fill in &out.fills {
+                serde_json::to_writer(&mut self.fills, fill)?;
+                self.fills.write_all(b"\n")?;
+            }
+            if out.deeds.iter().any(|deed| !deed.requests.is_empty()) {
+                self.decisions.flush()?;
+            }
+            if out.fills.is_empty() { Ok(()) } else { self.fills.flush() }
+        };
+        lines().map_err(|e| self.lost(e))
     }
 
     /// Writes the rest.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
-        self.lines.flush().map_err(|e| self.lost(e))
+        let flushed = self.decisions.flush().and_then(|()| self.fills.flush());
+        flushed.map_err(|e| self.lost(e))
     }
 
     fn lost(&self, error: std::io::Error) -> Failure {

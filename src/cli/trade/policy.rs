@@ -43,7 +43,7 @@ pub(super) fn choose(args: &Args) -> Result<Chosen, Failure> {
                 },
                 model_hash: String::new(),
             },
-            rules: EnvConfig::default(),
+            rules: args.rules.config()?,
         }),
     }
 }

@@ -81,7 +81,7 @@ fn nothing_at_or_after_the_close_is_kept() {
     events.extend(steady(95, 10, 2));
     let episode = &build(&events)[0];
     assert_eq!(episode.len(), 5);
-    assert_eq!(episode.events.last().map(|e| e.dt_ms), Some(4_000));
+    assert_eq!(episode.events.last().map(|e| e.ts), Some(TsUs::from_ms(99_000)));
 }
 
 #[test]
@@ -93,9 +93,14 @@ fn events_between_two_decisions_are_those_that_the_earlier_row_has_not_seen() {
     }
     let episode = &build(&events)[0];
     let seen: Vec<_> = episode.decisions.iter().map(|d| (d.row_id, d.next_event)).collect();
-    assert_eq!(seen, [(2, 0), (5, 3), (6, 4)]);
-    let sizes: Vec<_> = episode.events.iter().map(|e| (e.qty_e2, e.dt_ms)).collect();
-    assert_eq!(sizes, [(3, 10), (4, 20), (5, 1_000), (6, 2_000)]);
+    assert_eq!(seen, [(2, 2), (5, 5), (6, 6)], "behind the snapshot and what they have seen");
+    let sizes = episode.events.iter().filter_map(|e| match e.kind {
+        TapeKind::Delta(delta) => Some((delta.qty.0, e.ts.ms())),
+        _ => None,
+    });
+    let all = [(2, 10_000), (3, 10_010), (4, 10_020), (5, 11_000), (6, 12_000)];
+    assert!(sizes.eq(all) && episode.events[0].kind == TapeKind::Snapshot(0));
+    assert_eq!(episode.books.len(), 1);
     let best = |i: usize| episode.decisions[i].bids[0][0].1;
     assert_eq!((best(0), best(1)), (Qty(1_002), Qty(1_014)));
     assert_eq!(episode.decisions[0].bids[0][2].1, Qty::ZERO);

@@ -4,15 +4,22 @@ mod alarm;
 mod wild;
 
 use kalshiflow::agent::policy::{BuyAndHold, Hardcoded, Hold, Policy, Random};
+use kalshiflow::broker::matching::Bound;
+use kalshiflow::broker::{Delay, FeeSchedule, Latency};
 use kalshiflow::check::env::Audit;
-use kalshiflow::env::account::Exact;
+use kalshiflow::env::account::{Exact, Tally};
+use kalshiflow::env::action::Placement;
 use kalshiflow::env::run::watch_episode;
 use kalshiflow::env::seat::{End, Seat, Step};
-use kalshiflow::env::{ActionSet, EnvConfig, EnvError, StepBuf, TradingEnv, VecEnv, run_episode};
+use kalshiflow::env::{
+    ActionSet, EnvConfig, EnvError, Execution, StepBuf, TradingEnv, VecEnv, run_episode,
+};
+use kalshiflow::event::{Body, Delta, Event, MarketId, SessionId, Snapshot, Trade};
 use kalshiflow::features::Layout;
-use kalshiflow::features::episode::{Episode, TapeEvent, TapeKind, TopLevels};
+use kalshiflow::features::episode::{Episode, EpisodeBuilder, TapeKind, TopLevels};
+use kalshiflow::market::MarketInfo;
 use kalshiflow::rng::Rng;
-use kalshiflow::units::{Money, Qty, Side};
+use kalshiflow::units::{Money, Qty, Side, TsNs, TsUs};
 use proptest::prelude::*;
 use std::sync::Arc;
 use wild::{price, wild, wild_set};
@@ -22,9 +29,34 @@ fn tight() -> EnvConfig {
     EnvConfig {
         start_cash: Money::dollars(20),
         limit: Qty::contracts(60),
-        actions: ActionSet { sizes: [1, 7, 33].map(Qty::contracts).to_vec() },
+        actions: ActionSet {
+            sizes: [1, 7, 33].map(Qty::contracts).to_vec(),
+            quotes: vec![Placement::Improve],
+        },
+        fees: FeeSchedule { maker_k_e4: 175, ..FeeSchedule::default() },
         ..EnvConfig::default()
     }
+}
+
+/// An agent that can also rest, in the fitted queue.
+fn maker() -> EnvConfig {
+    EnvConfig {
+        actions: ActionSet {
+            quotes: vec![Placement::Join, Placement::Improve],
+            ..ActionSet::default()
+        },
+        execution: Execution { counts: Bound::Fitted, ..Execution::default() },
+        ..EnvConfig::default()
+    }
+}
+
+/// Orders are at the exchange at once.
+fn instant() -> EnvConfig {
+    EnvConfig { execution: Execution::instant(), ..EnvConfig::default() }
+}
+
+fn chance(seed: u64) -> Rng {
+    Rng::stream(seed, "orders", 0)
 }
 
 /// The predecessor's environment turned $100 into $9,780 by selling. Here a million random actions on
@@ -32,36 +64,42 @@ fn tight() -> EnvConfig {
 #[test]
 fn money_is_conserved_over_a_million_random_actions() {
     let mut steps = 0u64;
-    let mut fills = 0;
-    for config in [EnvConfig::default(), tight()] {
+    let mut tally = Tally::default();
+    let rules = [EnvConfig::default(), tight(), maker()];
+    for (i, config) in rules.iter().enumerate() {
         for seed in 0.. {
             let episode = wild(seed, 2_000);
-            let mut audit = Audit::new(&episode, &config);
+            let mut audit = Audit::new(&episode, config);
             let mut rewards = Money::ZERO;
             let mut policy = Random::default();
             let mut watch = |action, step: &Step, seat: &Seat<Exact>| {
                 audit.follow(action, step, seat).unwrap();
+                let reserved = seat.account().reserved();
+                assert!(reserved <= seat.account().portfolio().cash() || step.end.is_some());
                 rewards += step.reward;
                 steps += 1;
             };
-            let report = watch_episode(&episode, &config, &mut policy, seed, &mut watch);
+            let report = watch_episode(&episode, config, &mut policy, seed, &mut watch);
             assert_eq!(rewards, report.final_equity - report.start);
             assert_eq!(report.equity.last(), Some(&report.final_equity));
-            fills += report.trades;
-            if steps >= 500_000 * if config == tight() { 2 } else { 1 } {
+            assert_eq!(report.bracket[config.execution.counts], report.final_equity);
+            tally.filled += report.tally.filled;
+            tally.maker += report.tally.maker;
+            if steps >= 350_000 * (i as u64 + 1) {
                 break;
             }
         }
     }
-    assert!(steps >= 1_000_000 && fills > 100_000, "{steps} steps, {fills} orders");
+    assert!(steps >= 1_000_000 && tally.filled > 100_000, "{steps} steps, {tally:?}");
+    assert!(tally.maker > Qty::contracts(1_000), "{tally:?}");
 }
 
 /// Training must see what evaluation sees: the vector environment and the single episode are one code
 /// path, step for step.
 #[test]
 fn the_vector_environment_earns_what_single_episodes_earn() {
-    let episodes = wild_set(12);
-    let config = EnvConfig::default();
+    // Without chance in the delays, one draw is like another.
+    let (episodes, config) = (wild_set(12), instant());
     let mut env = TradingEnv::new(episodes.clone(), config.clone(), 3).expect("playable");
     let mut out = StepBuf::for_env(&env);
     env.reset(5, &mut out);
@@ -130,59 +168,62 @@ fn each_environment_walks_its_own_permutation_of_the_episodes() {
     assert!((1..4).all(|i| orders[0] != orders[i]), "seeds and environments differ");
 }
 
-/// What an order may do is decided by the book it sees; what comes later is not yet known to anyone.
+/// An order meets what comes after it, and nothing that comes after the decision at which its fill is seen:
+/// two tapes that are the same up to a decision look the same there, money, orders and all.
 #[test]
 fn changing_the_future_changes_neither_observation_nor_mask_nor_fill() {
-    let config = EnvConfig::default();
+    let config = maker();
+    let n = config.actions.len();
     for seed in 0..60 {
         let episode = wild(seed, 60);
         let cut = 1 + Rng::stream(seed, "cut", 0).below(57) as usize;
         let mut other = wild(seed + 1_000, 60);
         let kept = episode.decisions[cut].next_event as usize;
+        let dropped = other.decisions[cut].next_event as usize;
         other.rows.splice(..(cut + 1) * 43, episode.rows[..(cut + 1) * 43].iter().copied());
-        other
-            .events
-            .splice(..other.decisions[cut].next_event as usize, episode.events[..kept].to_vec());
-        let shift = kept as i64 - i64::from(other.decisions[cut].next_event);
+        // The other future brings its own books; those of the past come first.
+        for event in &mut other.events[dropped..] {
+            if let TapeKind::Snapshot(number) = &mut event.kind {
+                *number += episode.books.len() as u32;
+            }
+        }
+        other.books.splice(..0, episode.books.iter().cloned());
+        other.events.splice(..dropped, episode.events[..kept].to_vec());
         for decision in &mut other.decisions[cut + 1..] {
-            decision.next_event = (i64::from(decision.next_event) + shift) as u32;
+            decision.next_event = decision.next_event - dropped as u32 + kept as u32;
         }
         other.decisions.splice(..=cut, episode.decisions[..=cut].iter().copied());
         let mut policy = Random::default();
         policy.begin(seed);
-        let (mut one, mut two) = (Seat::<Exact>::new(&config), Seat::<Exact>::new(&config));
+        let (mut one, mut two) = (
+            Seat::<Exact>::new(&episode, &config, chance(seed)),
+            Seat::<Exact>::new(&other, &config, chance(seed)),
+        );
         for at in 0..=cut {
             let see = |seat: &Seat, episode: &Episode| {
-                let (mut obs, mut mask) = (vec![0.0f32; 52], vec![false; 5]);
+                let (mut obs, mut mask) = (vec![0.0f32; 52], vec![false; n]);
                 seat.observe(episode, &config, &mut obs);
                 seat.mask(episode, &config, &mut mask);
-                (obs, mask)
+                (obs, mask, *seat.account().portfolio(), seat.account().equity())
             };
             let seen = see(&one, &episode);
             assert_eq!(seen, see(&two, &other), "seed {seed}, decision {at}");
             let action = policy.act(&seen.0, &seen.1);
             one.step(&episode, &config, action).expect("allowed");
             two.step(&other, &config, action).expect("allowed");
-            if at + 2 < episode.len() {
-                assert_eq!(
-                    one.account().portfolio(),
-                    two.account().portfolio(),
-                    "seed {seed}, fill at {at}"
-                );
-            }
         }
     }
 }
 
 #[test]
 fn the_mask_says_exactly_what_is_accepted() {
-    for config in [EnvConfig::default(), tight()] {
+    for config in [EnvConfig::default(), tight(), maker()] {
         let mut refusals = std::collections::BTreeSet::new();
         for seed in 0..40 {
             let episode = wild(seed, 120);
             let mut policy = Random::default();
             policy.begin(seed);
-            let mut seat = Seat::<Exact>::new(&config);
+            let mut seat = Seat::<Exact>::new(&episode, &config, chance(seed));
             let mut mask = vec![false; config.actions.len()];
             while seat.at() + 1 < episode.len() {
                 seat.mask(&episode, &config, &mut mask);
@@ -199,69 +240,125 @@ fn the_mask_says_exactly_what_is_accepted() {
                 seat.step(&episode, &config, action).expect("allowed");
             }
         }
-        let all = if config == tight() { 3 } else { 2 };
+        let all = if config == EnvConfig::default() { 3 } else { 6 };
         assert!(refusals.len() >= all, "only {refusals:?} happened");
     }
 }
 
-/// One YES bid and one NO bid of 4 contracts each; three decisions.
-fn thin(settlement: Option<i64>) -> Episode {
-    let mut episode = wild(0, 4);
-    episode.events.clear();
-    for decision in &mut episode.decisions {
-        decision.next_event = 0;
-        decision.bids = [TopLevels::default(); 2];
-        decision.bids[0][0] = (price(4_000), Qty(400));
-        decision.bids[1][0] = (price(5_800), Qty(400));
+/// One YES bid and one NO bid of 4 contracts each; seven decisions, at 1, 2, 3, 4, 4.5, 5 and 6 seconds, of
+/// which each is known at the next, and `between` at 4.5 seconds.
+fn thin(settlement: Option<i64>, between: &[Body]) -> Episode {
+    let market = MarketInfo {
+        ticker: "THIN".into(),
+        settlement: settlement.map(price),
+        close: Some(TsUs::from_ms(60_000)),
+        ..MarketInfo::default()
+    };
+    let mut builder = EpisodeBuilder::new(Layout::default(), &market, SessionId::default());
+    let book = Snapshot { yes: vec![(price(4_000), Qty(400))], no: vec![(price(5_800), Qty(400))] };
+    let mut row_id = 0;
+    let mut push = |ts_ms: i64, body: Body| {
+        row_id += 1;
+        let (ts, recv) = (Some(TsUs::from_ms(ts_ms)), TsNs::from_ms(ts_ms));
+        builder.push(&Event { row_id, recv, ts, market: MarketId(0), sid: 1, seq: row_id, body });
+    };
+    push(0, Body::Snapshot(Box::new(book)));
+    for half_s in [2, 4, 6, 8, 9, 10, 12] {
+        // Far from everything: it only lets time pass.
+        push(500 * half_s, delta(Side::Yes, 1, 1));
+        if half_s == 9 {
+            between.iter().for_each(|body| push(4_500, body.clone()));
+        }
     }
-    episode.settlement = settlement.map(price);
-    episode
+    builder.finish().remove(0)
+}
+
+fn delta(side: Side, e4: i64, qty: i64) -> Body {
+    Body::Delta(Delta { side, price: price(e4), qty: Qty(qty) })
+}
+
+fn trade(taker: Side, yes_e4: i64, qty: i64) -> Body {
+    let (yes_price, qty) = (price(yes_e4), Qty(qty));
+    Body::Trade(Box::new(Trade { taker, yes_price, qty, block: None, id: [0; 16] }))
 }
 
 const BUY_YES: u32 = 1;
 const BUY_NO: u32 = 3;
+const JOIN_BID: u32 = 5;
+const IMPROVE_BID: u32 = 7;
+const CANCEL: u32 = 9;
 
 /// The predecessor filled 20 contracts from a book that offered one, again and again.
 #[test]
 fn depth_is_filled_once_until_the_tape_refreshes_it() {
-    let config = EnvConfig::default();
-    let mut episode = thin(None);
+    let config = instant();
     let fill = |episode: &Episode, actions: &[u32]| {
-        let mut seat = Seat::<Exact>::new(&config);
+        let mut seat = Seat::<Exact>::new(episode, &config, chance(0));
         let results = actions.iter().map(|a| seat.step(episode, &config, *a).is_ok()).collect();
         let result: Vec<bool> = results;
         (seat.account().portfolio().position(), result)
     };
-    assert_eq!(fill(&episode, &[BUY_YES]), (Qty(400), vec![true]), "a partial fill");
-    assert_eq!(fill(&episode, &[BUY_YES, BUY_YES]), (Qty(400), vec![true, false]));
-    let event = |side, e4| TapeEvent {
-        qty_e2: 100,
-        dt_ms: 0,
-        price: price(e4),
-        side,
-        kind: TapeKind::Delta,
-    };
+    let quiet = thin(None, &[]);
+    assert_eq!(fill(&quiet, &[BUY_YES, 0]), (Qty(400), vec![true; 2]), "a partial fill");
+    let again = fill(&quiet, &[BUY_YES, 0, BUY_YES, 0]);
+    assert_eq!(again, (Qty(400), vec![true, true, false, true]), "the depth is gone");
     for (refresh, position) in [
-        (event(Side::No, 5_800), 800),
-        (event(Side::No, 5_700), 400),
-        (event(Side::Yes, 5_800), 400),
+        (delta(Side::No, 5_800, 100), 900),
+        (delta(Side::No, 5_700, 100), 500),
+        (delta(Side::Yes, 3_900, 100), 400),
     ] {
-        episode.events = vec![refresh];
-        episode.decisions[1..].iter_mut().for_each(|d| d.next_event = 1);
-        assert_eq!(fill(&episode, &[BUY_YES, BUY_YES]).0, Qty(position), "{refresh:?}");
+        let episode = thin(None, std::slice::from_ref(&refresh));
+        let later = fill(&episode, &[BUY_YES, 0, 0, 0, BUY_YES, 0]);
+        assert_eq!(later.0, Qty(position), "{refresh:?}");
     }
+}
+
+/// A quote waits its turn: behind the four contracts that stood there, until somebody trades.
+#[test]
+fn a_quote_fills_after_those_before_it_and_only_by_trades() {
+    let config = EnvConfig { execution: Execution::instant(), ..maker() };
+    let held = |actions: &[u32], between: &[Body]| {
+        let episode = thin(None, between);
+        let mut seat = Seat::<Exact>::new(&episode, &config, chance(0));
+        for action in actions {
+            seat.step(&episode, &config, *action).expect("allowed");
+        }
+        let position = seat.account().portfolio().position();
+        (position, seat.account().tally().maker, seat.account().reserved())
+    };
+    let grow = delta(Side::Yes, 4_000, 900);
+    let sold = |qty| [trade(Side::No, 4_000, qty), delta(Side::Yes, 4_000, -qty)];
+    let nothing = Money::ZERO;
+    let quote = |body: &[Body]| held(&[JOIN_BID, 0, 0, 0, 0, 0], body);
+    assert_eq!(quote(&[]).0, Qty::ZERO);
+    // Four stood there before; nine more joined behind.
+    assert_eq!(quote(&[&[grow.clone()][..], &sold(400)].concat()).0, Qty::ZERO);
+    assert_eq!(quote(&[&[grow.clone()][..], &sold(900)].concat()).1, Qty(500));
+    // Ten contracts were wanted: 5 are left, at 40 cents and at most 2 cents of fees each.
+    let left = quote(&[&[grow.clone()][..], &sold(900)].concat()).2;
+    assert!(left > Money::dollars(2) && left <= Money::dollars(2) + Money(150_000), "{left}");
+    // A level that vanishes fills nobody.
+    assert_eq!(quote(&[delta(Side::Yes, 4_000, -400)]).0, Qty::ZERO);
+    // One tick better there was nobody; taken back, it is gone before the trade.
+    assert_eq!(held(&[IMPROVE_BID, 0, 0, 0, 0, 0], &sold(300)).0, Qty(300));
+    assert_eq!(
+        held(&[IMPROVE_BID, 0, CANCEL, 0, 0, 0], &sold(300)),
+        (Qty::ZERO, Qty::ZERO, nothing)
+    );
 }
 
 /// Defects E1, E4, E6 and E10 of the predecessor, number by number.
 #[test]
 fn an_episode_ends_with_the_outcome_paid_or_the_position_marked() {
-    let config = EnvConfig::default();
+    let sizes = vec![Qty::contracts(4)];
+    let config = EnvConfig { actions: ActionSet { sizes, quotes: Vec::new() }, ..instant() };
     let end = |settlement, action| {
-        let episode = thin(settlement);
-        let mut seat = Seat::<Exact>::new(&config);
-        seat.step(&episode, &config, action).expect("allowed");
-        seat.step(&episode, &config, 0).expect("allowed");
-        let step = seat.step(&episode, &config, 0).expect("allowed");
+        let episode = thin(settlement, &[]);
+        let mut seat = Seat::<Exact>::new(&episode, &config, chance(0));
+        let mut step = seat.step(&episode, &config, action).expect("allowed");
+        while seat.at() + 1 < episode.len() {
+            step = seat.step(&episode, &config, 0).expect("allowed");
+        }
         (
             seat.account().equity().e6() + seat.account().portfolio().fees().e6() - 100_000_000,
             step.end,
@@ -274,10 +371,32 @@ fn an_episode_ends_with_the_outcome_paid_or_the_position_marked() {
     assert_eq!(end(Some(2_500), BUY_NO), (600_000, Some(End::Settled)));
     assert_eq!(end(None, BUY_YES), (-80_000, Some(End::Cut)), "marked at the bid");
     assert_eq!(end(None, BUY_NO), (-80_000, Some(End::Cut)), "marked at the bid");
-    let mut one_sided = thin(None);
+    let mut one_sided = thin(None, &[]);
     one_sided.decisions.iter_mut().skip(1).for_each(|d| d.bids[0] = TopLevels::default());
     let report = run_episode(&one_sided, &config, &mut BuyAndHold(Side::Yes), 0);
     assert_eq!(report.final_equity + report.fees, Money(98_320_000), "a missing bid marks at zero");
+}
+
+/// Latency is part of the result: an order that never arrives fills nothing, one that is slow meets the book
+/// as it is then.
+#[test]
+fn an_order_meets_the_book_when_it_arrives() {
+    let away = [delta(Side::No, 5_800, -400), delta(Side::No, 5_000, 400)];
+    let buy = |latency: Latency, between: &[Body]| {
+        let execution = Execution { latency, ..Execution::default() };
+        let config = EnvConfig { execution, ..EnvConfig::default() };
+        let episode = thin(None, between);
+        let mut seat = Seat::<Exact>::new(&episode, &config, chance(0));
+        for action in [0, 0, BUY_YES, 0, 0, 0] {
+            seat.step(&episode, &config, action).expect("allowed");
+        }
+        (seat.account().portfolio().position(), seat.account().tally().orders)
+    };
+    let slow = Latency::all(Delay::Fixed(500_000));
+    assert_eq!(buy(Latency::NONE, &[]), (Qty(400), 1));
+    assert_eq!(buy(slow, &[]), (Qty(400), 1));
+    assert_eq!(buy(slow, &away), (Qty::ZERO, 1), "the ask at 42 cents left before");
+    assert_eq!(buy(Latency::all(Delay::Never), &[]), (Qty::ZERO, 1));
 }
 
 #[test]
@@ -289,7 +408,8 @@ fn an_environment_that_cannot_be_played_says_why() {
         TradingEnv::new(Arc::from([]), EnvConfig::default(), 1).map(|_| ()),
         Err(EnvError::NoEpisode)
     ));
-    let short = wild(1, 1);
+    let mut short = wild(1, 5);
+    short.decisions.truncate(1);
     assert!(
         build(vec![wild(0, 5), short], EnvConfig::default())
             .contains("episode 1 (WILD-1): 1 decisions")
@@ -340,16 +460,19 @@ proptest! {
 
     /// Rewards telescope for every policy, and no report contradicts itself.
     #[test]
-    fn reports_add_up(seed in 0u64..100_000, len in 2usize..200, which in 0usize..4) {
+    fn reports_add_up(seed in 0u64..100_000, len in 3usize..200, which in 0usize..4) {
         let episode = wild(seed, len);
-        let config = if seed % 2 == 0 { EnvConfig::default() } else { tight() };
+        let takes = ActionSet { quotes: Vec::new(), ..tight().actions };
+        let config = if seed % 2 == 0 { EnvConfig::default() } else { EnvConfig { actions: takes, ..tight() } };
         let mut policies: [Box<dyn Policy>; 4] = [
             Box::new(Hold), Box::new(Random::default()), Box::new(Hardcoded::default()), Box::new(BuyAndHold(Side::No)),
         ];
         let report = run_episode(&episode, &config, policies[which].as_mut(), seed);
         prop_assert_eq!(report.equity.len(), len);
         prop_assert_eq!(report.actions.iter().sum::<u64>(), len as u64 - 1);
-        prop_assert_eq!(report.actions[1..].iter().sum::<u64>(), report.trades);
+        prop_assert_eq!(report.actions[1..].iter().sum::<u64>(), report.tally.orders);
+        prop_assert!(report.tally.filled <= report.tally.orders);
+        prop_assert!(report.bracket.0.is_sorted() || report.tally.maker > Qty::ZERO);
         prop_assert_eq!(report.paid_out, episode.settlement.is_some());
         let mut peak = report.start;
         let mut fall = Money::ZERO;

@@ -11,7 +11,7 @@ use kalshiflow::market::MarketInfo;
 use std::path::Path;
 
 /// A row without its meaning: session, ticker, row_id, time, mid, settlement, bits of the values.
-type Bits = (String, String, i64, i64, i32, Option<i32>, Vec<u32>);
+pub type Bits = (String, String, i64, i64, i32, Option<i32>, Vec<u32>);
 
 /// What one event at a time gives.
 fn one_at_a_time(session: &Session, markets: &[MarketInfo], layout: Layout) -> Vec<Bits> {
@@ -42,7 +42,7 @@ fn one_at_a_time(session: &Session, markets: &[MarketInfo], layout: Layout) -> V
 }
 
 /// What stands in the files.
-fn in_files(dir: &Path, layout: Layout) -> Vec<Bits> {
+pub fn in_files(dir: &Path, layout: Layout) -> Vec<Bits> {
     let names: Vec<_> = layout.columns()[..layout.market_len()].iter().map(|c| c.name).collect();
     let (name, hash) = (layout.to_string(), layout.hash());
     let set = FeatureSet { layout: &name, layout_hash: &hash, columns: &names };

@@ -1,0 +1,114 @@
+//! The watch over a paper account: every order of the policy passes the limits of [`crate::trade::risk`].
+//!
+//! Time is that of the records, so that a session played back is refused what it was refused.
+//!
+//! **Invariant:** once tripped, nothing is ordered any more, and what rests is taken back.
+
+use crate::broker::{FeeSchedule, Role};
+use crate::config::Limits;
+use crate::env::account::Wish;
+use crate::env::{Account, EnvConfig};
+use crate::event::Event;
+use crate::market::MarketInfo;
+use crate::trade::risk::{Proposal, Refused, Risk, Scene, Trip};
+use crate::units::{Money, TsNs};
+
+/// Limits over all accounts of an actor.
+pub(super) struct Watch {
+    risk: Risk,
+    /// Paid for positions and kept for orders, all markets together.
+    exposure: Money,
+    /// Equity less start cash, all markets together.
+    profit: Money,
+    /// Added to `profit`, so that a lowest balance means something.
+    stake: Money,
+    /// A trip that nobody was told of.
+    news: Option<Trip>,
+}
+
+/// What one account adds to the sums.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Part {
+    exposure: Money,
+    profit: Money,
+}
+
+impl Watch {
+    /// A watch under these limits; `tripped` is what an earlier session left.
+    pub(super) fn new(limits: Limits, tripped: Option<Trip>, env: &EnvConfig) -> Watch {
+        let (exposure, profit) = (Money::ZERO, Money::ZERO);
+        let risk = Risk::new(limits, tripped);
+        Watch { risk, exposure, profit, stake: env.start_cash, news: None }
+    }
+
+    /// Whether the market may be traded in at `event`.
+    pub(super) fn check_market(&self, info: &MarketInfo, event: &Event) -> Result<(), Refused> {
+        self.risk.check_market(info, book_at(event), event.recv)
+    }
+
+    /// True when the position has to be given up now.
+    pub(super) fn must_exit(&self, info: &MarketInfo, account: &Account, now: TsNs) -> bool {
+        self.risk.must_exit(info, account.portfolio().position(), now)
+    }
+
+    /// Whether an account may send this.
+    pub(super) fn judge(
+        &mut self,
+        wish: &Wish,
+        account: &Account,
+        info: &MarketInfo,
+        event: &Event,
+    ) -> Result<(), Refused> {
+        let proposal = Proposal {
+            side: wish.side,
+            price: wish.price,
+            qty: wish.qty,
+            fee_max: fee_max(&account.matcher().rules().fees, wish),
+        };
+        let scene = Scene {
+            info,
+            book_at: book_at(event),
+            position: account.portfolio().position(),
+            resting: wish.beside,
+            cash: account.portfolio().cash() - account.reserved(),
+            exposure: self.exposure,
+        };
+        self.risk.judge(&proposal, &scene, event.recv)
+    }
+
+    /// An account changed from `before`; trips when all together lost too much.
+    pub(super) fn see(&mut self, before: Part, account: &Account, now: TsNs) -> Part {
+        let part = Part {
+            exposure: account.portfolio().basis() + account.reserved(),
+            profit: account.equity() - account.portfolio().start(),
+        };
+        self.exposure += part.exposure - before.exposure;
+        self.profit += part.profit - before.profit;
+        if part.profit != before.profit {
+            let trip = self.risk.watch_equity(self.stake + self.profit, now).cloned();
+            self.news = trip.or(self.news.take());
+        }
+        part
+    }
+
+    /// Stops all orders.
+    pub(super) fn trip(&mut self, trip: Trip) {
+        self.risk.trip(trip.cause, trip.detail, trip.at);
+    }
+
+    /// The trip that nobody was told of yet.
+    pub(super) fn news(&mut self) -> Option<Trip> {
+        self.news.take()
+    }
+}
+
+/// The book was right when the exchange said what was received: a feed that lags shows an old one.
+fn book_at(event: &Event) -> Option<TsNs> {
+    Some(event.ts.map_or(event.recv, |ts| TsNs(ts.0.saturating_mul(1_000))))
+}
+
+/// Fees of an order, at most, in one fill; every further fill adds less than a unit of precision.
+fn fee_max(fees: &FeeSchedule, wish: &Wish) -> Money {
+    let fee = |role| fees.trade_fee(role, wish.price, wish.qty);
+    fee(Role::Taker).max(fee(Role::Maker)) + Money(fees.precision_e6)
+}

@@ -1,0 +1,138 @@
+//! The rules of the game on the command line: what an agent sees, may do, and how its orders fare.
+
+use super::exit::{Code, Failure, OrFail};
+use crate::broker::matching::Bound;
+use crate::broker::{Delay, Latency};
+use crate::env::action::Placement;
+use crate::env::{ActionSet, Domain, EnvConfig, Execution};
+use crate::features::Layout;
+use crate::units::{Money, Qty};
+use clap::ValueEnum;
+
+/// Options that make an [`EnvConfig`].
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Rules of the game")]
+pub(super) struct Rules {
+    /// Observation layout
+    #[arg(long, value_name = "LAYOUT", default_value_t)]
+    pub(super) layout: Layout,
+    /// Sizes of orders in contracts
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "10")]
+    sizes: Vec<u32>,
+    /// Quotes that the agent may rest, beside taking
+    #[arg(long, value_enum, value_name = "join,improve", value_delimiter = ',')]
+    quotes: Vec<Quote>,
+    /// Largest position on either side, in contracts
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    position_limit: u32,
+    /// Cash at the start of each market, in dollars
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    cash_start: u32,
+    /// How long orders take: `typical` (median 60 ms, p99 400 ms), `none`, or milliseconds
+    #[arg(long, value_name = "TIME", default_value = "typical", value_parser = latency)]
+    latency: Latency,
+    /// The queue whose fills count; results show all three
+    #[arg(long, value_enum, default_value_t = Queue::Pessimistic)]
+    queue: Queue,
+    /// A series with maker fees: their coefficient is 0.0175
+    #[arg(long)]
+    maker_fees: bool,
+    /// What training draws anew for each episode; evaluation and trading never do
+    #[arg(long, value_enum, value_name = "latency,fees,queue", value_delimiter = ',')]
+    randomise: Vec<DomainName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Quote {
+    /// At the best price, behind those who are there
+    Join,
+    /// One tick better
+    Improve,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Queue {
+    /// Cancels stood behind us
+    Pessimistic,
+    /// Cancels are shared by the fitted model
+    Fitted,
+    /// Cancels stood before us
+    Optimistic,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DomainName {
+    /// Half to four times the delay
+    Latency,
+    /// Multiplier and maker coefficient
+    Fees,
+    /// Exponent of the fitted queue, and which queue counts
+    Queue,
+}
+
+impl Rules {
+    /// The rules.
+    ///
+    /// # Errors
+    /// 3 for rules by which one cannot play.
+    pub(super) fn config(&self) -> Result<EnvConfig, Failure> {
+        let mut config = EnvConfig {
+            start_cash: Money::dollars(self.cash_start.into()),
+            limit: Qty::contracts(self.position_limit.into()),
+            actions: ActionSet {
+                sizes: self.sizes.iter().map(|n| Qty::contracts((*n).into())).collect(),
+                quotes: self.quotes.iter().map(|quote| quote.placement()).collect(),
+            },
+            execution: Execution {
+                latency: self.latency,
+                counts: match self.queue {
+                    Queue::Pessimistic => Bound::Pessimistic,
+                    Queue::Fitted => Bound::Fitted,
+                    Queue::Optimistic => Bound::Optimistic,
+                },
+                ..Execution::default()
+            },
+            randomise: self.randomise.iter().map(|domain| domain.domain()).collect(),
+            layout: self.layout,
+            ..EnvConfig::default()
+        };
+        if self.maker_fees {
+            config.fees.maker_k_e4 = 175;
+        }
+        config.validate().or_hint(Code::Config, "see the rules of the game in --help")?;
+        Ok(config)
+    }
+}
+
+impl Quote {
+    fn placement(self) -> Placement {
+        match self {
+            Quote::Join => Placement::Join,
+            Quote::Improve => Placement::Improve,
+        }
+    }
+}
+
+impl DomainName {
+    fn domain(self) -> Domain {
+        match self {
+            DomainName::Latency => Domain::Latency,
+            DomainName::Fees => Domain::Fees,
+            DomainName::Queue => Domain::Queue,
+        }
+    }
+}
+
+fn latency(text: &str) -> Result<Latency, String> {
+    match text {
+        "typical" => Ok(Latency::default()),
+        "none" => Ok(Latency::NONE),
+        text => {
+            let ms: u32 = text.trim_end_matches("ms").parse().map_err(|_| {
+                format!("`{text}` is neither `typical`, `none` nor a number of milliseconds")
+            })?;
+            let us = ms.checked_mul(1_000).ok_or("more than an hour")?;
+            Ok(Latency::all(Delay::Fixed(us)))
+        }
+    }
+}

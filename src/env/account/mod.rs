@@ -1,0 +1,502 @@
+//! An account in one market: its orders at the exchange, its ledger, and what it may ask for.
+//!
+//! ```text
+//!  action ─► plan (allowed? affordable?) ─► request ─► Matcher ─► fills ─► Portfolio
+//!  market events ────────────────────────────────────────┘
+//! ```
+//!
+//! Training, evaluation and paper trading live in this one type; where a real exchange matches, its
+//! requests go there and [`Account::hear`] takes what comes back.
+//!
+//! **Invariant:** observation, mask and order at a decision depend on nothing recorded after it.
+//! **Invariant:** cash never falls below zero: what may fill is paid for before it is sent.
+//! **Invariant:** after the first orders nothing here allocates.
+
+mod own;
+mod plan;
+mod tally;
+
+pub use plan::{Request, Wish};
+pub use tally::Tally;
+
+use super::{EnvConfig, Refusal};
+use crate::book::Book;
+use crate::broker::matching::{Bracket, Fill, Reports, Rules as Matching, Update};
+use crate::broker::{Intent, Matcher, Portfolio, Stamp};
+use crate::event::{Snapshot, Trade};
+use crate::features::account::{AccountView, Action, OwnOrder, write_account};
+use crate::features::episode::{Decision, TapeEvent, TapeKind};
+use crate::market::TickRange;
+use crate::rng::Rng;
+use crate::units::{Money, Price, Qty, Side, TsNs};
+use own::{Own, OwnOrders};
+use plan::Plan;
+use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
+use tally::Claims;
+
+/// The places where a mistake would print money. [`Exact`] is how it is; tests put known mistakes here
+/// and the exploit alarm must find each of them.
+pub trait Rules: Copy + std::fmt::Debug {
+    /// The price, on the order's own scale, of a fill against a bid.
+    fn price(intent: Intent, bid: Price) -> Price {
+        intent.price_against(bid)
+    }
+
+    /// Books a fill.
+    fn fill(portfolio: &mut Portfolio, intent: Intent, price: Price, qty: Qty, fee: Money) {
+        portfolio.book(intent, price, qty, fee);
+    }
+
+    /// Pays out the position when YES settled at `value`.
+    fn settle(portfolio: &mut Portfolio, value: Price) {
+        portfolio.settle(value);
+    }
+}
+
+/// The rules of the exchange.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exact;
+
+impl Rules for Exact {}
+
+/// Cash, position and orders of one agent in one market. The configuration is handed in with each call and
+/// must be the one that it began with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Account<R: Rules = Exact> {
+    matcher: Matcher,
+    portfolio: Portfolio,
+    claims: Claims,
+    own: OwnOrders,
+    tally: Tally,
+    equity: Money,
+    peak: Money,
+    max_drawdown: Money,
+    /// When the position last left zero or changed sign, exchange milliseconds; `None` when flat.
+    opened_ms: Option<i64>,
+    /// Prices that orders may have.
+    ticks: Vec<TickRange>,
+    /// Number of the event to come.
+    row: u64,
+    /// Requests go to an exchange elsewhere and not to the matcher.
+    remote: bool,
+    /// The exchange's book; not saved, because the tape has it.
+    #[serde(skip)]
+    book: Book,
+    #[serde(skip)]
+    news: Reports,
+    /// Fills and updates among the news that are booked.
+    #[serde(skip)]
+    booked: (usize, usize),
+    #[serde(skip)]
+    sent: Vec<Request>,
+    #[serde(skip)]
+    rules: PhantomData<R>,
+}
+
+impl<R: Rules> Account<R> {
+    /// A flat account; `rng` draws how long orders take.
+    pub fn new(config: &EnvConfig, matching: Matching, rng: Rng) -> Account<R> {
+        Account {
+            matcher: Matcher::new(matching, rng),
+            portfolio: Portfolio::new(config.start_cash),
+            claims: Claims::new(config.start_cash),
+            own: OwnOrders::default(),
+            tally: Tally::default(),
+            equity: config.start_cash,
+            peak: config.start_cash,
+            max_drawdown: Money::ZERO,
+            opened_ms: None,
+            ticks: Vec::new(),
+            row: 0,
+            remote: false,
+            book: Book::default(),
+            news: Reports::default(),
+            booked: (0, 0),
+            sent: Vec::new(),
+            rules: PhantomData,
+        }
+    }
+
+    /// Back to a flat account in another market, reusing the memory.
+    pub fn restart(&mut self, config: &EnvConfig, matching: Matching, rng: Rng) {
+        self.matcher.restart(matching, rng);
+        self.portfolio = Portfolio::new(config.start_cash);
+        self.claims = Claims::new(config.start_cash);
+        self.own.restart();
+        self.tally = Tally::default();
+        (self.equity, self.peak) = (config.start_cash, config.start_cash);
+        self.max_drawdown = Money::ZERO;
+        self.opened_ms = None;
+        self.ticks.clear();
+        self.row = 0;
+        self.book.invalidate();
+        self.forget();
+    }
+
+    /// The prices that orders may have here; empty where unknown.
+    pub fn set_ticks(&mut self, ticks: &[TickRange]) {
+        self.ticks.clear();
+        self.ticks.extend_from_slice(ticks);
+    }
+
+    /// From now on requests go to an exchange elsewhere: they are left in [`Account::sent`], and what
+    /// becomes of them is told by [`Account::hear`].
+    pub fn trade_elsewhere(&mut self) {
+        self.remote = true;
+    }
+
+    /// Trading ends at `close` from what is known now.
+    pub fn set_close(&mut self, close: Option<TsNs>) {
+        self.matcher.set_close(close);
+    }
+
+    /// The ledger.
+    pub fn portfolio(&self) -> &Portfolio {
+        &self.portfolio
+    }
+
+    /// The exchange's matching, and what it knows of our orders.
+    pub fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
+    /// Cash and the position marked at the touch (settled: cash).
+    pub fn equity(&self) -> Money {
+        self.equity
+    }
+
+    /// Equity in the pessimistic, fitted and optimistic queue, marked as [`Account::equity`].
+    pub fn bracket(&self, decision: &Decision) -> Bracket<Money> {
+        self.claims.equity(touch(decision))
+    }
+
+    /// Largest fall of equity from an earlier peak so far.
+    pub fn max_drawdown(&self) -> Money {
+        self.max_drawdown
+    }
+
+    /// What was done so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Cash that what may still fill could need.
+    pub fn reserved(&self) -> Money {
+        self.held_for(Side::Yes) + self.held_for(Side::No)
+    }
+
+    /// What was heard of our orders since [`Account::forget`].
+    pub fn news(&self) -> &Reports {
+        &self.news
+    }
+
+    /// What the last action asked for.
+    pub fn sent(&self) -> &[Request] {
+        &self.sent
+    }
+
+    /// Forgets news and requests that were dealt with.
+    #[inline]
+    pub fn forget(&mut self) {
+        self.news.clear();
+        self.booked = (0, 0);
+        self.sent.clear();
+    }
+
+    /// Writes the observation at `decision`: `row`, its market part, then the account part.
+    pub fn observe(&self, decision: &Decision, row: &[f32], config: &EnvConfig, obs: &mut [f32]) {
+        let (market, account) = obs.split_at_mut(row.len());
+        market.copy_from_slice(row);
+        let [yes_bid, no_bid] = touch(decision);
+        let position = self.portfolio.position();
+        let basis_e6 = self.portfolio.basis().e6();
+        let mut room = [NO_ORDER; 2];
+        let orders = self.shown(&mut room);
+        let view = AccountView {
+            t_ms: decision.ts_ms,
+            bid: yes_bid,
+            ask: no_bid.map(Price::complement),
+            mid2: decision.mid2.into(),
+            pos_e2: position.e2(),
+            limit_e2: config.limit.e2(),
+            // On the YES axis: a NO bought at q stands at 1 - q.
+            entry_cost_e6: match position.e2() {
+                n if n < 0 => Price::ONE.times(-position).e6() - basis_e6,
+                _ => basis_e6,
+            },
+            cash_e6: self.portfolio.cash().e6(),
+            reserved_e6: self.reserved().e6(),
+            peak_equity_e6: self.peak.e6(),
+            t_open_ms: self.opened_ms,
+            orders,
+        };
+        write_account(config.layout, &view, account);
+    }
+
+    /// Quotes that rest, oldest first.
+    fn shown<'a>(&self, room: &'a mut [OwnOrder; 2]) -> &'a [OwnOrder] {
+        let counts = self.matcher.rules().counts;
+        let mut n = 0;
+        for own in self.own.quotes.iter().flatten().filter(|own| own.rests) {
+            let (side, price) = (own.intent.rests(), own.intent.resting_price(own.price));
+            let ahead = self.matcher.ahead(own.id).map_or(Qty::ZERO, |ahead| ahead[counts]);
+            room[n] = own.seen(ahead, self.book.bids(side).size(price));
+            n += 1;
+        }
+        if n == 2 && room[1].placed_ms < room[0].placed_ms {
+            room.swap(0, 1);
+        }
+        &room[..n]
+    }
+
+    /// Performs an action at `decision`; true if contracts were asked for.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the mask forbids the action; nothing changed.
+    pub fn act(
+        &mut self,
+        decision: &Decision,
+        config: &EnvConfig,
+        action: u32,
+    ) -> Result<bool, Refusal> {
+        self.propose(decision, config, action)?;
+        Ok(self.commit(decision))
+    }
+
+    /// Puts the requests of an action into [`Account::sent`], and sends none of them yet.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the mask forbids the action; nothing changed.
+    pub fn propose(
+        &mut self,
+        decision: &Decision,
+        config: &EnvConfig,
+        action: u32,
+    ) -> Result<(), Refusal> {
+        self.sent.clear();
+        let plan = self.plan(decision, config, action)?;
+        self.prepare(plan);
+        Ok(())
+    }
+
+    /// Sends what was proposed; true if contracts were asked for.
+    pub fn commit(&mut self, decision: &Decision) -> bool {
+        let sent = std::mem::take(&mut self.sent);
+        let mut ordered = false;
+        for request in &sent {
+            ordered |= self.send(*request, decision);
+        }
+        self.sent = sent;
+        self.tally.orders += u64::from(ordered);
+        ordered
+    }
+
+    /// Nothing of what was proposed is sent.
+    pub fn withdraw(&mut self) {
+        self.sent.clear();
+    }
+
+    /// Takes back all quotes, unless a request is under way.
+    pub fn retreat(&mut self, decision: &Decision) {
+        self.sent.clear();
+        if !self.own.is_waiting() && self.own.quotes != [None, None] {
+            self.prepare(Plan::CancelAll);
+            self.commit(decision);
+        }
+    }
+
+    /// Gives the position up: what rests is taken back first, then everything held is sold at the displayed
+    /// bids. True if an order was sent.
+    pub fn exit(&mut self, decision: &Decision) -> bool {
+        self.retreat(decision);
+        if !self.sent.is_empty() || self.own.is_waiting() {
+            return false;
+        }
+        let Some(plan) = self.plan_exit(decision) else { return false };
+        self.prepare(plan);
+        self.commit(decision)
+    }
+
+    fn prepare(&mut self, plan: Plan) {
+        let mut sent = std::mem::take(&mut self.sent);
+        self.requests(plan, &mut sent);
+        self.sent = sent;
+    }
+
+    /// True while an order may still fill.
+    pub fn is_working(&self) -> bool {
+        self.own.is_working()
+    }
+
+    /// Puts a request on its way; true if it asks for contracts.
+    fn send(&mut self, request: Request, decision: &Decision) -> bool {
+        let (id, due) = match request {
+            Request::Submit { id, order } => {
+                let own = Own {
+                    id,
+                    intent: order.intent,
+                    price: order.price,
+                    qty: order.qty,
+                    filled: Qty::ZERO,
+                    worst: (order.intent.resting_price(order.price), order.qty),
+                    placed_ms: decision.ts_ms,
+                    rests: false,
+                    asked: None,
+                };
+                let slot = match order.post_only {
+                    true => &mut self.own.quotes[order.intent.rests().index()],
+                    false => &mut self.own.take,
+                };
+                *slot = Some(own);
+                (id, (!self.remote).then(|| self.matcher.submit(id, order, decision.recv)))
+            }
+            Request::Amend { id, amend } => {
+                self.own.ask(id, amend);
+                (id, (!self.remote).then(|| self.matcher.amend(id, amend, decision.recv)))
+            }
+            Request::Cancel { id } => {
+                (id, (!self.remote).then(|| self.matcher.cancel(id, decision.recv)))
+            }
+        };
+        match due {
+            // It will never arrive, and nobody will ever hear of it.
+            Some(Ok(TsNs(i64::MAX)) | Err(_)) => self.own.lose(id),
+            _ => self.own.wait(id),
+        }
+        !matches!(request, Request::Cancel { .. })
+    }
+
+    /// The next event of this market happens: `snapshot` is its book where it is a snapshot.
+    #[inline]
+    pub fn see(&mut self, event: &TapeEvent, snapshot: Option<&Snapshot>) {
+        let at = Stamp { row: self.row, recv: event.recv, ts: Some(event.ts) };
+        self.row += 1;
+        self.matcher.before(at, &self.book, &mut self.news);
+        match event.kind {
+            TapeKind::Delta(delta) => match self.book.delta(&delta) {
+                Ok(crate::book::Change::Level { size, .. }) => {
+                    self.matcher.on_delta(at, &delta, size, &mut self.news);
+                }
+                Ok(_) => {}
+                Err(_) => self.matcher.on_gap(at),
+            },
+            TapeKind::Trade { taker, yes_price, qty } => {
+                let trade = Trade { taker, yes_price, qty, block: None, id: [0; 16] };
+                self.matcher.on_trade(at, &trade, &mut self.news);
+            }
+            TapeKind::Snapshot(_) => {
+                if let Some(snapshot) = snapshot {
+                    self.book.snapshot(snapshot);
+                }
+                self.matcher.on_snapshot(at, &self.book, &mut self.news);
+            }
+        }
+        self.learn();
+    }
+
+    /// Something is missing before the next event: what rests is not certain any more.
+    pub fn see_gap(&mut self, recv: TsNs) {
+        self.matcher.on_gap(Stamp { row: self.row, recv, ts: None });
+        self.book.invalidate();
+    }
+
+    /// The tape goes on behind events that are not seen again: only the book is kept up.
+    pub fn rebuild(&mut self, event: &TapeEvent, snapshot: Option<&Snapshot>) {
+        match (event.kind, snapshot) {
+            (TapeKind::Snapshot(_), Some(snapshot)) => self.book.snapshot(snapshot),
+            (TapeKind::Delta(delta), _) => drop(self.book.delta(&delta)),
+            _ => {}
+        }
+    }
+
+    /// What an exchange elsewhere said about our orders.
+    pub fn hear(&mut self, fills: &[Fill], updates: &[Update]) {
+        self.news.fills.extend_from_slice(fills);
+        self.news.updates.extend_from_slice(updates);
+        self.learn();
+    }
+
+    /// The recording ends here: what is undecided is decided.
+    pub fn finish(&mut self) {
+        self.matcher.finish(&mut self.news);
+        self.learn();
+    }
+
+    /// The market closed, nothing of it is missing, and YES settled at `value`: what is under way arrives or
+    /// is late, and the position is paid out. [`Account::mark`] then tells the equity.
+    pub fn settle(&mut self, value: Price) {
+        if let Some(close) = self.matcher.rules().close {
+            self.matcher.advance(close, &self.book, &mut self.news);
+        }
+        self.finish();
+        R::settle(&mut self.portfolio, value);
+        self.claims.settle(value);
+        self.opened_ms = None;
+    }
+
+    /// Marks the position at the touch of `decision`; how much equity grew.
+    pub fn mark(&mut self, decision: &Decision) -> Money {
+        self.own.tidy(&self.matcher);
+        let [yes_bid, no_bid] = touch(decision);
+        let before = self.equity;
+        self.equity = self.portfolio.equity(yes_bid, no_bid);
+        self.peak = self.peak.max(self.equity);
+        self.max_drawdown = self.max_drawdown.max(self.peak - self.equity);
+        self.equity - before
+    }
+
+    /// Books what is new.
+    #[inline]
+    fn learn(&mut self) {
+        let (fills, updates) = self.booked;
+        if (self.news.fills.len(), self.news.updates.len()) != (fills, updates) {
+            self.book_news(fills, updates);
+            self.booked = (self.news.fills.len(), self.news.updates.len());
+        }
+    }
+
+    #[cold]
+    fn book_news(&mut self, fills: usize, updates: usize) {
+        let counts = self.matcher.rules().counts;
+        for fill in &self.news.fills[fills..] {
+            self.claims.fill(fill);
+            if fill.qty[counts] > Qty::ZERO {
+                let first = self.own.fill(fill, counts);
+                self.tally.fill(fill, counts, first);
+                let before = self.portfolio.position().e2().signum();
+                let price = R::price(fill.intent, fill.intent.price_against(fill.price));
+                let (qty, fee) = (fill.qty[counts], fill.fee[counts]);
+                R::fill(&mut self.portfolio, fill.intent, price, qty, fee);
+                let after = self.portfolio.position().e2().signum();
+                if after != before {
+                    self.opened_ms = (after != 0).then_some(fill.at.ms());
+                }
+            }
+        }
+        for update in &self.news.updates[updates..] {
+            self.own.update(update);
+        }
+    }
+}
+
+/// Room for an order that is not there.
+const NO_ORDER: OwnOrder = OwnOrder {
+    contract: Side::Yes,
+    action: Action::Buy,
+    price: Price::ZERO,
+    remaining: Qty::ZERO,
+    ahead: Qty::ZERO,
+    level: Qty::ZERO,
+    placed_ms: 0,
+};
+
+/// Best YES bid and best NO bid.
+#[inline]
+fn touch(decision: &Decision) -> [Option<Price>; 2] {
+    [Side::Yes, Side::No].map(|side| {
+        let (price, size) = decision.bids[side.index()][0];
+        (size > Qty::ZERO).then_some(price)
+    })
+}
