@@ -12,6 +12,16 @@ demo *ARGS:
 collect *ARGS:
     cargo run --release -- collect {{ARGS}}
 
+# Show what runs, or what was recorded; ? shows the keys
+dash *ARGS:
+    cargo run --release -- dash {{ARGS}}
+
+# The picture of the README: half a minute of paper trading on the built-in exchange, seen again
+screenshot *ARGS:
+    cargo run --release -- trade --env sim --discover --policy hardcoded --for 30s --data datasets/screenshot
+    cargo run --release -- dash --data datasets/screenshot --screen replay --at 90% \
+        --size 120x36 --screenshot datasets/screenshot/dash.txt {{ARGS}}
+
 # Import recorded frames into the log
 import *ARGS:
     cargo run --release -- import {{ARGS}}

@@ -9,6 +9,7 @@
 //!                                                              └─► features::Observer ─► env ─► agent ─► report
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
 //!                                                              broker (ledger, fees, matching)
+//!  everything that runs, and the log ─► view ─► dash (a terminal)
 //!  trade: desk { risk ─► blotter (every order, kept true) } ─► gateway ─► Kalshi's demo, or sim
 //! ```
 //!
@@ -21,10 +22,11 @@
 //! 5. A room imports only rooms above it in the list below; each heavy crate has one room (`redb`,
 //!    `bincode` in [`store`]; `arrow`, `parquet` in [`dataset`]; `polars` in its bridge and in the
 //!    pipeline and report of [`features`]; `burn` in [`agent`]; `tokio_tungstenite` and `reqwest` in
-//!    [`feed`], `axum` in [`sim`]; `rsa` and `ring` in [`wire::auth`]; the environment of the process in
-//!    [`config`]). `tests/it/house.rs` enforces it.
+//!    [`feed`], `axum` in [`sim`]; `ratatui` in [`dash`]; `rsa` and `ring` in [`wire::auth`]; the
+//!    environment of the process in [`config`]). `tests/it/house.rs` enforces it.
 //! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report), `env` and `trade` (but for
-//!    gateway, kill switch, journal, standing and runner) do no IO, spawn nothing and read no clock: time arrives in the event.
+//!    gateway, kill switch, journal, standing and runner) do no IO, spawn nothing and read no clock: time
+//!    arrives in the event.
 //! 7. No path leads to an order on a real exchange: orders go to Kalshi's demo and to this machine only
 //!    ([`feed::rest::OrderClient`], the one sender of anything but GET).
 //!
@@ -48,6 +50,8 @@
 //!   synthetic tapes of [`sim`] know only the ground, the wire, the book and the broker's fees.
 //! * The limits of trading and the kill switch stand in [`trade`], beside the orders that they stop, not in
 //!   [`broker`], which knows one market and no account of an exchange.
+//! * [`dash`] sees more than [`view`]: the book, the log and the journals, because it replays what was recorded
+//!   and folds the records of a running collector by itself; nothing of learning, whose files it reads as they lie.
 //! * [`feed`] stands below [`intake`]: live frames and recorded ones are accounted for by the same
 //!   [`intake::Accountant`].
 
@@ -89,5 +93,6 @@ pub mod actor;
 // shown and checked
 pub mod check;
 pub mod report;
+pub mod dash;
 pub mod demo;
 pub mod cli;

@@ -7,9 +7,11 @@
 
 mod ladder;
 mod sequence;
+mod standing;
 
 pub use ladder::{Ladder, Levels};
 pub use sequence::{Numbered, Sequence, SequencePolicy, SequenceTotals, Verdict};
+pub use standing::Standing;
 
 use crate::event::{Body, Delta, Event, Snapshot};
 use crate::units::{Price, Qty, Side};

@@ -1,5 +1,6 @@
 //! Durations and sizes as people write them, and back.
 
+pub use crate::view::text::{of_bytes, of_seconds};
 use std::time::Duration;
 
 /// `250ms`, `10s`, `5m`, `2h`, `1d`.
@@ -41,24 +42,6 @@ fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     (&text[..end], text[end..].trim_start())
-}
-
-/// `1.2 GB`.
-pub fn of_bytes(bytes: f64) -> String {
-    let units = ["B", "KB", "MB", "GB", "TB"];
-    let place = units.iter().enumerate().rev().find(|(i, _)| bytes >= 1_000f64.powi(*i as i32));
-    let (i, unit) = place.unwrap_or((0, &"B"));
-    let digits = usize::from(i > 0);
-    format!("{:.digits$} {unit}", bytes / 1_000f64.powi(i as i32))
-}
-
-/// `02:13:44`, days before it where there are any.
-pub fn of_seconds(seconds: u64) -> String {
-    let clock = format!("{:02}:{:02}:{:02}", seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    match seconds / 86_400 {
-        0 => clock,
-        days => format!("{days}d {clock}"),
-    }
 }
 
 #[cfg(test)]

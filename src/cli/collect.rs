@@ -9,6 +9,7 @@ mod summary;
 pub use options::Args;
 
 use super::exit::{self, Code, Failure, OrFail};
+use super::front::{self, Front, Show};
 use super::logging::{self, LogFormat};
 use super::signals::{self, Signal};
 use super::{export, printer};
@@ -27,6 +28,7 @@ use markets::Wanted;
 pub(super) use markets::named;
 use screen::Screen;
 use serde_json::Value;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -70,11 +72,35 @@ pub fn run(args: Args) -> Result<(), Failure> {
 pub(super) fn record(args: &Args, follower: Option<Follower>) -> Result<Recorded, Failure> {
     // Before anything else, and before any network.
     crate::store::check_free(&args.data).map_err(in_use)?;
+    if !args.ui {
+        return work(args, follower, None);
+    }
+    let (also, accepted) = Follower::new();
+    let show = Show {
+        data_dir: &args.data,
+        run_dir: Path::new("checkpoints"),
+        work: "collector",
+        screen: crate::dash::Screen::Live,
+        style: args.style,
+        stay: false,
+    };
+    let front = Front::open(&show, Some(accepted))?;
+    let recorded = work(args, Some(front::both(follower, also)), Some(&front));
+    front.close("the collector has ended");
+    recorded
+}
+
+/// Records, told to the dashboard in front, if there is one.
+fn work(
+    args: &Args,
+    follower: Option<Follower>,
+    front: Option<&Front>,
+) -> Result<Recorded, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()?;
-    let done = runtime.block_on(collect(args, follower));
+    let done = runtime.block_on(collect(args, follower, front));
     // Threads that still look up a name or write a file are not waited for.
     runtime.shutdown_background();
     done
@@ -83,13 +109,20 @@ pub(super) fn record(args: &Args, follower: Option<Follower>) -> Result<Recorded
 /// A report, and how the session ended.
 pub(super) type Recorded = (Option<CollectReport>, Result<(), Failure>);
 
-async fn collect(args: &Args, follower: Option<Follower>) -> Result<Recorded, Failure> {
-    let mut screen = Screen::new(args.log.log_format);
+async fn collect(
+    args: &Args,
+    follower: Option<Follower>,
+    front: Option<&Front>,
+) -> Result<Recorded, Failure> {
+    let mut screen = Screen::new(args.log.log_format, front.map(|front| front.handle.clone()));
     log_above(args, &screen);
     let settings = Settings::load(args.config.as_deref()).map_err(exit::config)?;
     let access = Access::resolve(&settings, args.env, args.url.as_deref()).map_err(exit::access)?;
     let wanted = markets::wanted(args, &settings)?;
-    let stop = signals::listen(GUARANTEE)?;
+    let mut stop = signals::listen(GUARANTEE)?;
+    if let Some(front) = front {
+        stop = front::either(stop, front.stop.clone());
+    }
     let _builtin = builtin::start_if_needed(args, &access, &screen).await?;
     tracing::info!("asking {} for its markets", access.endpoint.rest);
     let (client, source, objects) = {

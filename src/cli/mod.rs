@@ -6,6 +6,7 @@ pub mod amount;
 pub mod bench;
 pub mod collect;
 pub mod conformance;
+pub mod dash;
 pub mod data;
 #[cfg(all(feature = "frames", feature = "learn"))]
 pub mod demo;
@@ -17,6 +18,7 @@ pub mod export;
 #[cfg(feature = "frames")]
 pub mod features;
 pub mod follow;
+mod front;
 pub mod import;
 pub mod logging;
 pub mod printer;
@@ -69,6 +71,8 @@ enum Command {
     Eval(eval::Args),
     /// Record live markets and let a policy trade them on paper
     Trade(Box<trade::Args>),
+    /// Show what runs, or what was recorded, on a terminal
+    Dash(dash::Args),
     /// Show the limits of trading, stop it, or let it go on
     Risk(risk::Args),
     /// Replay a golden file through the real code and compare
@@ -105,6 +109,7 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         Command::Trade(args) => trade::run(*args),
+        Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Sim(args) => sim::run(args),

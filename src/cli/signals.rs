@@ -58,6 +58,7 @@ pub fn listen(guarantee: &'static str) -> std::io::Result<watch::Receiver<Option
                 _ = terminate.recv() => Signal::Terminate,
             };
             if last.is_some_and(|at| at.elapsed() < SOON) {
+                crate::dash::restore();
                 printer::say(&format!("aborted: {guarantee}"));
                 std::process::exit(signal.code() as i32);
             }

@@ -1,9 +1,10 @@
 //! `kflow train`: learn a policy from the recorded markets.
 
 use super::exit::{self, Code, Failure, OrFail};
-use super::printer;
+use super::front::{Front, Show};
 use super::progress::Progress;
 use super::rules::Rules;
+use super::{dash, printer};
 use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
@@ -62,6 +63,12 @@ pub struct Args {
     /// Continue this run (its id or its folder) to its last step, or to --steps
     #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "preset", "Rules"])]
     resume: Option<String>,
+    /// Show the dashboard while training; q there ends it after the present update, with everything saved
+    #[arg(long)]
+    ui: bool,
+    /// How it looks
+    #[command(flatten)]
+    style: dash::Style,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -117,9 +124,31 @@ pub fn run(args: Args) -> Result<(), Failure> {
         jobs.extend(fit::jobs(&recording, &plan, &p.job(device)));
     }
     let begun = Instant::now();
-    let outcomes = train_all(&jobs)?;
+    let front = if args.ui { Some(front(&args)?) } else { None };
+    let outcomes = train_all(&jobs, front.as_ref());
+    if let Some(front) = front {
+        front.close("training has ended");
+    }
+    let outcomes = outcomes?;
     let seconds = begun.elapsed().as_secs_f64().max(1e-9);
     show(&args, &plans, &jobs, &outcomes, seconds)
+}
+
+/// The dashboard in front of the training.
+fn front(args: &Args) -> Result<Front, Failure> {
+    let front = Front::open(
+        &Show {
+            data_dir: &args.data,
+            run_dir: &args.run_dir,
+            work: "training",
+            screen: crate::dash::Screen::Training,
+            style: args.style,
+            stay: true,
+        },
+        None,
+    )?;
+    dash::watch_signals(&front.handle)?;
+    Ok(front)
 }
 
 /// One run as it is asked for.
@@ -214,10 +243,11 @@ fn load(data: &Path, layout: Layout) -> Result<Recording, Failure> {
     Ok(recording)
 }
 
-/// Trains all models on all cores, with one progress bar.
-fn train_all(jobs: &[MarketJob]) -> Result<Vec<Outcome>, Failure> {
+/// Trains all models on all cores, with the dashboard or one progress bar.
+fn train_all(jobs: &[MarketJob], front: Option<&Front>) -> Result<Vec<Outcome>, Failure> {
     let total = jobs.iter().map(|job| job.config.total_timesteps).sum();
-    let mut progress = Progress::start("train", total);
+    let mut progress = front.is_none().then(|| Progress::start("train", total));
+    let stop = front.map(|front| front.stop.clone());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (sender, receiver) = mpsc::channel();
     let results = std::thread::scope(|scope| {
@@ -225,17 +255,22 @@ fn train_all(jobs: &[MarketJob]) -> Result<Vec<Outcome>, Failure> {
             fit::run_all(jobs, threads, &|job, steps, _| {
                 // A display that is gone is no reason to stop training.
                 let _ = sender.send((job, steps));
-                Control::Continue
+                let asked = stop.as_ref().is_some_and(|stop| *stop.borrow());
+                if asked { Control::Stop } else { Control::Continue }
             })
         });
         let mut done = vec![0; jobs.len()];
         for (job, steps) in receiver {
             done[job] = steps.min(jobs[job].config.total_timesteps);
-            progress.set(done.iter().sum());
+            if let Some(progress) = &mut progress {
+                progress.set(done.iter().sum());
+            }
         }
         training.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
-    progress.finish();
+    if let Some(progress) = progress {
+        progress.finish();
+    }
     results.into_iter().collect::<Result<_, _>>().map_err(train_failure)
 }
 

@@ -116,7 +116,8 @@ impl LogThread {
                 Input::Ask(Some(Ask::Finish(cause, last))) => return self.finish(&cause, last),
                 // Whoever asks is gone: what came so far is a session.
                 Input::Ask(None) => return self.finish("error", None),
-                Input::Nothing => {}
+                // Whoever came meanwhile hears how the markets are.
+                Input::Nothing => self.ports.tap.flush(),
             }
             self.settle();
             if self.is_due() {
@@ -247,8 +248,10 @@ impl LogThread {
 
     fn append(&mut self, record: Record, shown: bool) -> Result<(), StoreError> {
         let recv = record.event.recv;
+        self.ports.tap.see(&record.event);
         let copy = shown.then(|| record.clone());
         let row_id = self.writer.append(&self.tickers, record)?;
+        self.ports.tap.reached(row_id, recv);
         self.state.accepted += 1;
         self.waiting.push(recv);
         self.waiting_since.get_or_insert_with(Instant::now);

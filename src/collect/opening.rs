@@ -10,7 +10,7 @@ use super::report::CollectReport;
 use super::scout::ScoutIo;
 use super::session::Session;
 use super::share;
-use super::tap::Tap;
+use super::tap::{Onlookers, Tap};
 use super::{CollectError, CollectSpec, Definition, FeedIo, Notice, gap_of_all};
 use crate::event::{Body, GapCause, SessionId, SessionMeta};
 use crate::store::{Predecessor, Writer};
@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
                 segment.display()
             ))
         }));
-        let (onlookers, looking) = watch::channel(0);
+        let (onlookers, looking) = watch::channel(Onlookers::default());
         let (tap, shown) = Tap::new(looking, spec.follower.clone());
         let (batches, batches_in) = mpsc::channel(QUEUE_BATCHES);
         let (asks, asks_in) = mpsc::channel(QUEUE_ASKS);

@@ -3,15 +3,17 @@
 //! ```text
 //! {"version":1,"session":".."}                                 first
 //! {"status":{..}}                                              every second
+//! {"as_of":6,"recv_ns":..,"ticker":"..","event":{..}}          every market as it is: definition and book (or gap)
 //! {"row_id":7,"recv_ns":..,"ticker":"..","event":{..}}         every accepted record
-//! {"skipped":120}                                              records that nobody could be shown in time
+//! {"skipped":120}                                              records that nobody could be shown in time; every
+//!                                                              market is told anew
 //! {"end":"why"}                                                last
 //! ```
 //!
 //! **Invariant:** a reader that is too slow is dropped alone; nothing here is ever waited for by the log.
 //! **Invariant:** a record is encoded once, and not at all while nobody reads.
 
-use super::tap::Shown;
+use super::tap::{Onlookers, Shown};
 use crate::event::{Body, Record, Tickers};
 use crate::view::CollectStatus;
 use crate::wire::frame_value;
@@ -41,7 +43,7 @@ pub(super) struct Source {
     pub(super) status: watch::Receiver<CollectStatus>,
     pub(super) shown: mpsc::Receiver<Shown>,
     /// Told how many read.
-    pub(super) onlookers: watch::Sender<usize>,
+    pub(super) onlookers: watch::Sender<Onlookers>,
 }
 
 /// Binds the socket of the log folder `dir`. Whoever holds the log's lock may replace a socket that is there:
@@ -65,7 +67,16 @@ pub(super) async fn serve(listener: UnixListener, mut from: Source, end: watch::
         let text = tokio::select! {
             biased;
             shown = from.shown.recv() => match shown {
-                Some(shown) => lines(&mut tickers, &shown),
+                Some(shown) => {
+                    let text = lines(&mut tickers, &shown);
+                    readers.send_to(text, |reader| !reader.is_new);
+                    if let Some(restated) = &shown.restated {
+                        let all = shown.skipped > 0;
+                        let text = states(&tickers, restated);
+                        readers.send_to(text, |reader| std::mem::take(&mut reader.is_new) || all);
+                    }
+                    String::new()
+                }
                 None => break,
             },
             changed = from.status.changed() => match changed {
@@ -86,7 +97,8 @@ pub(super) async fn serve(listener: UnixListener, mut from: Source, end: watch::
             }
         };
         readers.send(text);
-        from.onlookers.send_if_modified(|n| std::mem::replace(n, readers.all.len()) != *n);
+        let now = Onlookers { present: readers.all.len(), joined: readers.next_id };
+        from.onlookers.send_if_modified(|known| std::mem::replace(known, now) != now);
     }
     readers.send(format!("{}\n", json!({"end": *end.borrow()})));
     readers.farewell().await;
@@ -107,6 +119,8 @@ struct Readers {
 
 struct Reader {
     queue: mpsc::Sender<Arc<str>>,
+    /// It does not know yet how the markets are, and hears of no record before.
+    is_new: bool,
     /// Dropped unsent when the reader goes in peace.
     too_slow: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
@@ -129,16 +143,20 @@ impl Readers {
             write_to(stream, lines, dropped).await;
             let _ = gone.send(id).await;
         });
-        self.all.insert(id, Reader { queue, too_slow, task });
+        self.all.insert(id, Reader { queue, is_new: true, too_slow, task });
         self.next_id += 1;
     }
 
     fn send(&mut self, text: String) {
-        if text.is_empty() || self.all.is_empty() {
-            return;
-        }
+        self.send_to(text, |_| true);
+    }
+
+    fn send_to(&mut self, text: String, wants: impl Fn(&mut Reader) -> bool) {
         let text: Arc<str> = text.into();
-        for (_, slow) in self.all.extract_if(|_, r| r.queue.try_send(Arc::clone(&text)).is_err()) {
+        let is_slow = |reader: &mut Reader| {
+            wants(reader) && !text.is_empty() && reader.queue.try_send(Arc::clone(&text)).is_err()
+        };
+        for (_, slow) in self.all.extract_if(|_, reader| is_slow(reader)) {
             let _ = slow.too_slow.send(());
         }
     }
@@ -196,25 +214,37 @@ fn lines(tickers: &mut Tickers, shown: &Shown) -> String {
     if shown.skipped > 0 {
         let _ = writeln!(text, "{}", json!({ "skipped": shown.skipped }));
     }
-    for record in &shown.records {
+    write(&mut text, "row_id", &shown.records, tickers);
+    text
+}
+
+fn states(tickers: &Tickers, restated: &[Record]) -> String {
+    let mut text = String::new();
+    write(&mut text, "as_of", restated, tickers);
+    text
+}
+
+fn write(text: &mut String, row: &str, records: &[Record], tickers: &Tickers) {
+    for record in records {
         let event = &record.event;
         let line = json!({
-            "row_id": event.row_id,
+            row: event.row_id,
             "recv_ns": event.recv.0,
             "ticker": tickers.name(event.market),
             "event": frame(record, tickers),
         });
         let _ = writeln!(text, "{line}");
     }
-    text
 }
 
 /// The frame as JSON; our own rows in a shape of their own, bytes that are no JSON as text.
 fn frame(record: &Record, tickers: &Tickers) -> Value {
     match (&record.event.body, frame_value(record, tickers)) {
         (_, Some(value)) => value,
-        (Body::Gap(gap), _) => json!({"type": "kflow_gap", "msg": gap}),
-        (Body::Healed(gap), _) => json!({"type": "kflow_healed", "msg": gap}),
+        (Body::Gap(gap), _) => json!({"type": "kflow_gap", "sid": record.event.sid, "msg": gap}),
+        (Body::Healed(gap), _) => {
+            json!({"type": "kflow_healed", "sid": record.event.sid, "msg": gap})
+        }
         (Body::Market(object), _) => json!({
             "type": "kflow_market",
             "msg": serde_json::from_str::<Value>(object).unwrap_or(Value::Null),

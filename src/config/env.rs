@@ -60,6 +60,35 @@ impl Env {
     }
 }
 
+/// What the terminal says about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terminal {
+    /// `NO_COLOR`: set to anything, no colour is used (no-color.org).
+    pub no_color: bool,
+    /// `COLORTERM`: `truecolor` or `24bit` allow any colour.
+    pub true_color: bool,
+    /// `LC_ALL`, `LC_CTYPE`, `LANG`: the first that is set tells whether UTF-8 can be shown.
+    pub unicode: bool,
+    /// `TERM`: `dumb` cannot place a cursor.
+    pub dumb: bool,
+}
+
+/// Reads what the terminal says about itself.
+pub fn terminal() -> Terminal {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(text);
+    let utf8 = |locale: String| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    };
+    Terminal {
+        no_color: text("NO_COLOR").is_some(),
+        true_color: text("COLORTERM").is_some_and(|c| c == "truecolor" || c == "24bit"),
+        // Nothing set is what containers have; their terminals show UTF-8 all the same.
+        unicode: locale.is_none_or(utf8),
+        dumb: text("TERM").is_none_or(|term| term == "dumb"),
+    }
+}
+
 fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
 }

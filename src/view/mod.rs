@@ -1,7 +1,74 @@
 //! What a person may look at while the program works: plain values, filled by the collector, shown by the
 //! status line, `--json`, `live.sock` and the dashboard.
+//!
+//! **Invariant:** a figure has one place here; whoever shows it takes it from there.
+
+pub mod text;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that goes on around one data directory, at one moment: what the dashboard shows and
+/// `kflow dash --json` prints.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The collector, while one runs.
+    pub collect: Option<CollectStatus>,
+    /// The newest trading session.
+    pub trade: Option<TradeStatus>,
+    /// Training runs, newest first.
+    pub runs: Vec<RunStatus>,
+}
+
+/// A trading session as its journal tells it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TradeStatus {
+    /// Name of its folder.
+    pub id: String,
+    /// Name of the policy.
+    pub policy: String,
+    /// SHA-256 of the model's weights; empty for a scripted policy.
+    pub model_hash: String,
+    /// Decisions so far.
+    pub decisions: u64,
+    /// Orders among them.
+    pub orders: u64,
+    /// Orders that the throttle, a limit or a halt kept back.
+    pub held_back: u64,
+    /// Markets with a decision.
+    pub markets: u64,
+    /// Of these, markets with a position.
+    pub open_positions: u64,
+    /// Cash of all accounts, 1e-6 dollars.
+    pub cash_e6: i64,
+    /// Equity of all accounts, 1e-6 dollars.
+    pub equity_e6: i64,
+    /// Equity less start cash, 1e-6 dollars.
+    pub profit_e6: i64,
+}
+
+/// A training run as its files tell it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// Name of its folder, with the fold's where there are several.
+    pub id: String,
+    /// `ppo` or `a2c`.
+    pub algo: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Environment steps done.
+    pub steps: u64,
+    /// Environment steps asked for.
+    pub steps_total: u64,
+    /// Environment steps per second.
+    pub steps_per_s: f64,
+    /// Seconds until all steps are done at this speed; `None` when they are, or while nothing moves.
+    pub eta_s: Option<u64>,
+    /// When its files were last written, seconds since 1970.
+    pub written_unix_s: f64,
+    /// The newest value of every logged key.
+    pub latest: BTreeMap<String, f64>,
+}
 
 /// The collector at one moment. Counters run from the start of the session.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -79,6 +146,18 @@ pub enum Link {
     Healing,
     /// Ended.
     Stopped,
+}
+
+impl CollectStatus {
+    /// True for data that no exchange made: they are never shown without their badge.
+    pub fn is_synthetic(&self) -> bool {
+        is_synthetic(&self.source)
+    }
+}
+
+/// True for the label of data that no exchange made.
+pub fn is_synthetic(source: &str) -> bool {
+    source.starts_with("sim:")
 }
 
 impl Link {

@@ -13,7 +13,7 @@ fn rooms() -> Vec<String> {
 }
 
 /// Rooms that see less than the order allows.
-const NARROW: [(&str, &[&str]); 6] = [
+const NARROW: [(&str, &[&str]); 7] = [
     ("view", &["units"]),
     ("wire", &["units", "event", "market", "secret"]),
     ("book", &["units", "event"]),
@@ -22,11 +22,12 @@ const NARROW: [(&str, &[&str]); 6] = [
         &["units", "event", "market", "rng", "secret", "config", "view", "wire", "book", "intake"],
     ),
     ("sim", &["units", "event", "market", "rng", "secret", "wire", "book", "broker"]),
+    ("dash", &["units", "event", "market", "view", "wire", "book", "store", "collect", "replay"]),
     ("trade", &["units", "event", "market", "rng", "config", "wire", "book", "feed", "broker"]),
 ];
 
 /// Crate and the paths under `src` that may name it.
-const DOORS: [(&str, &[&str]); 16] = [
+const DOORS: [(&str, &[&str]); 17] = [
     ("redb", &["store"]),
     ("bincode", &["store/codec.rs"]),
     ("arrow", &["dataset"]),
@@ -43,6 +44,7 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("axum", &["sim"]),
     ("toml", &["config", "agent", "cli"]),
     ("indicatif", &["cli"]),
+    ("ratatui", &["dash"]),
 ];
 
 /// Rooms without IO, clock and threads, and the files in them that are edges.

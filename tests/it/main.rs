@@ -16,6 +16,7 @@ mod cli;
 mod client;
 mod collect;
 mod conformance;
+mod dash;
 mod env;
 #[cfg(feature = "learn")]
 mod eval;

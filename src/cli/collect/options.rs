@@ -1,6 +1,7 @@
 //! Options of `kflow collect`.
 
 use crate::cli::amount;
+use crate::cli::dash::Style;
 use crate::cli::logging::LogArgs;
 use crate::config::ExchangeEnv;
 use std::path::PathBuf;
@@ -68,6 +69,12 @@ pub struct Args {
     /// Say what would be collected and taken out, and end
     #[arg(long)]
     pub dry_run: bool,
+    /// Show the dashboard while recording
+    #[arg(long, conflicts_with = "dry_run")]
+    pub ui: bool,
+    /// How it looks
+    #[command(flatten)]
+    pub style: Style,
     /// Print one JSON object at the end
     #[arg(long)]
     pub json: bool,

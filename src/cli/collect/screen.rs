@@ -1,10 +1,12 @@
-//! What a person sees while the collector works: one status line on a terminal, plain lines elsewhere.
+//! What a person sees while the collector works: the dashboard, one status line on a terminal, or plain lines.
 
 use crate::cli::amount::{of_bytes, of_seconds};
 use crate::cli::logging::LogFormat;
 use crate::cli::printer;
 use crate::collect::{Notice, Pruning};
+use crate::dash::{Handle, Level, Line, News};
 use crate::event::{Gap, GapCause};
+use crate::units::TsNs;
 use crate::view::{CollectStatus, Link};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -15,6 +17,7 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Shows notices.
 pub(super) struct Screen {
+    dash: Option<Handle>,
     line: Option<ProgressBar>,
     format: LogFormat,
     said: Option<Instant>,
@@ -23,20 +26,21 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// On stderr, as it is.
-    pub(super) fn new(format: LogFormat) -> Screen {
-        let live = std::io::stderr().is_terminal() && format == LogFormat::Text;
+    /// On the dashboard, if there is one, else on stderr, as it is.
+    pub(super) fn new(format: LogFormat, dash: Option<Handle>) -> Screen {
+        let live = std::io::stderr().is_terminal() && format == LogFormat::Text && dash.is_none();
         let line = live
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4)));
-        Screen { line, format, said: None, disk: String::new() }
+        Screen { dash, line, format, said: None, disk: String::new() }
     }
 
     /// What log lines have to go through, so that they do not tear the status line.
     pub(super) fn above(&self) -> impl Fn(&str) + Send + Sync + Clone + 'static {
-        let line = self.line.clone();
-        move |text: &str| match &line {
-            Some(line) => line.suspend(|| printer::say(text)),
-            None => printer::say(text),
+        let (line, dash) = (self.line.clone(), self.dash.clone());
+        move |text: &str| match (&dash, &line) {
+            (Some(dash), _) if dash.offer(News::Line(line_of(text))) => {}
+            (_, Some(line)) => line.suspend(|| printer::say(text)),
+            (_, None) => printer::say(text),
         }
     }
 
@@ -74,6 +78,11 @@ impl Screen {
 
     fn status(&mut self, status: &CollectStatus) {
         self.disk = disk(status.disk_free_bytes, status.disk_days);
+        if let Some(dash) = &self.dash
+            && dash.offer(News::Status(Box::new(status.clone())))
+        {
+            return;
+        }
         if let Some(line) = &self.line {
             let colour = if status.link == Link::Live { "green" } else { "yellow" };
             // The word says the same as the colour.
@@ -105,9 +114,22 @@ impl Screen {
     }
 }
 
+/// A line for the dashboard's log.
+fn line_of(text: &str) -> Line {
+    let level = match text {
+        _ if text.contains("ERROR ") => Level::Error,
+        _ if text.contains("WARN ") || text.starts_with("warning:") => Level::Warn,
+        _ if text.starts_with("gap:") || text.starts_with("connection lost") => Level::Warn,
+        _ if text.contains("DEBUG ") || text.contains("TRACE ") => Level::Debug,
+        _ => Level::Info,
+    };
+    let at = crate::cli::now().unwrap_or(TsNs(0));
+    Line { at, level, text: text.to_owned() }
+}
+
 /// Synthetic data are never shown without their badge.
 fn badge(status: &CollectStatus) -> &'static str {
-    if status.source.starts_with("sim:") { "[SIM] " } else { "" }
+    if status.is_synthetic() { "[SIM] " } else { "" }
 }
 
 /// The figures of the status line.
@@ -195,7 +217,6 @@ fn healed(gap: &Gap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::TsNs;
     use crate::view::Quantiles;
 
     fn status() -> CollectStatus {

@@ -73,6 +73,8 @@ fn a_reader_hears_who_speaks_then_status_and_every_accepted_record() {
                 assert!(line["event"]["type"].is_string(), "{line}");
                 assert!(line["recv_ns"].is_i64());
                 rows += 1;
+            } else if line["as_of"].is_u64() {
+                assert_eq!(rows, 0, "how the markets are is told once, before what follows");
             } else {
                 assert!(line["status"]["session"] == session || statuses == 0, "{line}");
                 statuses += 1;
@@ -80,6 +82,72 @@ fn a_reader_hears_who_speaks_then_status_and_every_accepted_record() {
         }
     });
     assert!(!dir.path().join("log").join(LIVE_SOCKET).exists());
+}
+
+/// Whoever comes late hears every book as it is, and from then on what changes it: folded, that is the book that
+/// the log gives.
+#[test]
+fn a_reader_that_comes_late_knows_the_books() {
+    use kalshiflow::book::Book;
+    use kalshiflow::event::{Body, MarketId};
+    use kalshiflow::store::{Filter, Log};
+    use kalshiflow::units::TsNs;
+    use std::collections::BTreeMap;
+
+    type Books = BTreeMap<String, Book>;
+    fn fold(books: &mut Books, ticker: &str, event: &kalshiflow::event::Event) {
+        if ticker.is_empty() {
+            if matches!(event.body, Body::Gap(_)) {
+                books.values_mut().for_each(Book::invalidate);
+            }
+        } else {
+            let _ = books.entry(ticker.to_owned()).or_default().apply(event);
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    beside(dir.path(), steady, move |socket| async move {
+        // One looks on from the beginning, so that rows flow; the other comes when there are many.
+        let mut early = connect(&socket).await;
+        while line(&mut early).await["row_id"].as_u64().is_none_or(|row| row < 900) {}
+        let mut late = connect(&socket).await;
+        let (mut books, mut stated, mut last) = (Books::new(), 0, 0);
+        let mut decoder = kalshiflow::wire::Decoder::default();
+        while last < 1_800 {
+            let line = line(&mut late).await;
+            let Some(ticker) = line["ticker"].as_str() else { continue };
+            if let Some(row_id) = line["row_id"].as_u64() {
+                assert!(stated > 0, "rows before the books");
+                last = row_id;
+            } else {
+                assert_eq!(last, 0, "books after rows");
+                stated += 1;
+            }
+            let mut event = decoder.decode(line["event"].to_string().as_bytes(), TsNs(0)).event;
+            if line["event"]["type"] == "kflow_gap" {
+                let gap = serde_json::from_value(line["event"]["msg"].clone()).unwrap();
+                event.body = Body::Gap(Box::new(gap));
+            }
+            fold(&mut books, ticker, &event);
+        }
+        tell.send((books, last)).unwrap();
+    });
+    let (books, last) = told.recv().unwrap();
+    let log = Log::open(dir.path()).unwrap();
+    let mut recorded = Books::new();
+    for record in log.read(Filter::default()).unwrap() {
+        let event = record.unwrap().event;
+        if event.row_id <= last {
+            let ticker =
+                if event.market == MarketId::NONE { "" } else { log.tickers().name(event.market) };
+            fold(&mut recorded, ticker, &event);
+        }
+    }
+    assert!(books.values().any(|book| book.is_valid()));
+    for (ticker, book) in &recorded {
+        assert_eq!(books.get(ticker).cloned().unwrap_or_default(), *book, "{ticker}");
+    }
 }
 
 /// One reader reads, the other does not: the first misses nothing, the second is let go and can read why as

@@ -1,0 +1,259 @@
+//! `kflow dash`: look on, at what runs or at what was recorded.
+
+mod shot;
+
+use super::exit::{self, Code, Failure};
+use super::{printer, signals};
+use crate::config::env;
+use crate::dash::source::{attach, files, tape};
+use crate::dash::{
+    self, DashError, Handle, Leave, Msg, Options, Palette, Place, Screen, State, Theme,
+};
+use crate::store::{Log, StoreError};
+use clap::ValueEnum;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+
+/// Options of `kflow dash`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  kflow dash                                   the collector, trading and training of ./datasets
+  kflow dash --screen replay --at 40%          a recorded session, from there on
+  kflow dash --screenshot live.svg             a picture of it
+Reads only; press ? for the keys.")]
+pub struct Args {
+    /// The data directory to look at
+    #[arg(long, value_name = "DIR", default_value = "datasets")]
+    data: PathBuf,
+    /// Where training runs are
+    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
+    run_dir: PathBuf,
+    /// The screen to begin with; without a collector: replay
+    #[arg(long, value_enum, value_name = "NAME")]
+    screen: Option<ScreenName>,
+    /// The market to begin with
+    #[arg(long, value_name = "TICKER")]
+    market: Option<String>,
+    /// Where the tape begins: 12:34:56, a row, or a share as 40%
+    #[arg(long, value_name = "PLACE", help_heading = "Replay")]
+    at: Option<String>,
+    #[command(flatten)]
+    style: Style,
+    /// Draw one picture into FILE (.svg, or text) and end
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
+    screenshot: Option<PathBuf>,
+    /// Size of the picture
+    #[arg(long, value_name = "COLSxROWS", default_value = "160x45", value_parser = shot::size, help_heading = "Pictures")]
+    size: (u16, u16),
+    /// Print the figures as one JSON object and end
+    #[arg(long, conflicts_with = "screenshot")]
+    json: bool,
+}
+
+/// How a dashboard looks, whoever shows it.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Colours; NO_COLOR means mono
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Style")]
+    theme: Option<ThemeName>,
+    /// Draw with ASCII only
+    #[arg(long, help_heading = "Style")]
+    ascii: bool,
+    /// Pictures per second at most
+    #[arg(long, value_name = "HZ", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=60), help_heading = "Style")]
+    rate: u16,
+    /// Leave the mouse to the terminal
+    #[arg(long, help_heading = "Style")]
+    no_mouse: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ThemeName {
+    /// Blue and orange on dark
+    Dark,
+    /// Blue and orange on light
+    Light,
+    /// Green and red
+    Classic,
+    /// No colour
+    Mono,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScreenName {
+    Live,
+    Training,
+    Models,
+    Collector,
+    Replay,
+    Logs,
+}
+
+impl ScreenName {
+    fn screen(self) -> Screen {
+        match self {
+            ScreenName::Live => Screen::Live,
+            ScreenName::Training => Screen::Training,
+            ScreenName::Models => Screen::Models,
+            ScreenName::Collector => Screen::Collector,
+            ScreenName::Replay => Screen::Replay,
+            ScreenName::Logs => Screen::Logs,
+        }
+    }
+}
+
+impl Style {
+    /// The look, as far as the terminal can show it.
+    pub(super) fn theme(self, terminal: &env::Terminal) -> Theme {
+        let asked = self.theme.map(|name| match name {
+            ThemeName::Dark => Palette::Dark,
+            ThemeName::Light => Palette::Light,
+            ThemeName::Classic => Palette::Classic,
+            ThemeName::Mono => Palette::Mono,
+        });
+        let default = if terminal.no_color { Palette::Mono } else { Palette::Dark };
+        Theme {
+            palette: asked.unwrap_or(default),
+            true_color: terminal.true_color,
+            ascii: self.ascii || !terminal.unicode,
+        }
+    }
+
+    /// How to run in this terminal.
+    pub(super) fn options(self, stay: bool) -> Options {
+        let theme = self.theme(&env::terminal());
+        Options { rate_hz: self.rate, mouse: !self.no_mouse, theme, stay }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// 2 without a terminal, 3 where there is nothing to look at, 5 for a log that cannot be read, 1 when the terminal
+/// fails or a file cannot be written.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let at = place(&args)?;
+    let alone = look(&args)?;
+    if let Some(file) = &args.screenshot {
+        return shot::take(&args, at, alone, file);
+    }
+    if args.json {
+        return shot::figures(&args);
+    }
+    need_terminal()?;
+    let (handle, inbox) = dash::inbox();
+    let state = begin(&args, alone, (80, 24));
+    let moves = start(&args, at, alone, &handle)?;
+    watch_signals(&handle)?;
+    let left = dash::run(state, &inbox, &handle, &moves, args.style.options(true));
+    match left.map_err(failure)? {
+        Leave::Stop => Err(Failure::msg(Code::Terminated, "ended by a signal")),
+        Leave::Closed | Leave::Detach => Ok(()),
+    }
+}
+
+/// The place that `--at` names.
+fn place(args: &Args) -> Result<Option<Place>, Failure> {
+    let Some(text) = &args.at else { return Ok(None) };
+    let day = super::now()?;
+    match Place::parse(text, day) {
+        Some(place) => Ok(Some(place)),
+        None => Err(Failure::msg(Code::Usage, format!("`{text}` is no place on a tape"))
+            .hint("write a share as 40%, a time as 12:34:56, or a row")),
+    }
+}
+
+/// What there is to look at; true if nobody writes the log.
+fn look(args: &Args) -> Result<bool, Failure> {
+    let attached = args.data.join("log").join(crate::collect::LIVE_SOCKET);
+    let running = std::os::unix::net::UnixStream::connect(attached).is_ok();
+    let runs = std::fs::read_dir(&args.run_dir).is_ok_and(|mut entries| entries.next().is_some());
+    match Log::open(&args.data) {
+        _ if running => Ok(false),
+        Ok(log) if log.segments().is_empty() && !runs => Err(nothing(&args.data)),
+        Ok(_) => Ok(true),
+        Err(StoreError::NoLog { .. }) if runs => Ok(true),
+        Err(StoreError::NoLog { .. }) => Err(nothing(&args.data)),
+        Err(e) => Err(exit::store(e)),
+    }
+}
+
+fn nothing(data_dir: &Path) -> Failure {
+    let text = format!("there is nothing to look at in {}", data_dir.display());
+    Failure::msg(Code::Config, text).hint(
+        "record something: `kflow collect --env sim --ui`, or `kflow import PATH`, or `kflow demo`",
+    )
+}
+
+/// Refuses where no screen can be drawn.
+pub(super) fn need_terminal() -> Result<(), Failure> {
+    let missing = match () {
+        () if !std::io::stderr().is_terminal() => "stderr is not a terminal",
+        () if !std::io::stdin().is_terminal() => "stdin is not a terminal",
+        () if env::terminal().dumb => "TERM is dumb",
+        () => return Ok(()),
+    };
+    Err(Failure::msg(Code::Usage, format!("a dashboard needs a terminal: {missing}"))
+        .hint("`kflow dash --json` prints the figures, `--screenshot FILE` draws a picture"))
+}
+
+/// The state before any news.
+fn begin(args: &Args, alone: bool, size: (u16, u16)) -> State {
+    let mut state = State::new(&args.data.display().to_string(), size);
+    let default = if alone { Screen::Replay } else { Screen::Live };
+    state.screen = args.screen.map_or(default, ScreenName::screen);
+    if let Some(ticker) = &args.market {
+        state.live.wanted(ticker);
+        state.replay.wanted(ticker);
+    }
+    state
+}
+
+/// Starts all sources; the sender moves the tape.
+fn start(
+    args: &Args,
+    at: Option<Place>,
+    alone: bool,
+    handle: &Handle,
+) -> Result<Sender<dash::TapeMove>, Failure> {
+    let (moves, asked) = channel();
+    let (data, runs, told) = (args.data.clone(), args.run_dir.clone(), handle.clone());
+    thread("attach", move || attach::watch(&data, &told))?;
+    let (data, told) = (args.data.clone(), handle.clone());
+    thread("files", move || files::watch(&data, &runs, &told))?;
+    let (data, told) = (args.data.clone(), handle.clone());
+    let wanted = alone || args.screen == Some(ScreenName::Replay) || at.is_some();
+    let from = at.or_else(|| wanted.then_some(Place::Start));
+    thread("tape", move || tape::play(&data, from, &asked, &told))?;
+    Ok(moves)
+}
+
+/// Starts a source; that nobody listens any more is how it ends.
+fn thread<T>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<(), Failure> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _ = work();
+    })?;
+    Ok(())
+}
+
+/// A signal leaves the screen as `q` does.
+pub(super) fn watch_signals(handle: &Handle) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut stop = runtime.block_on(async { signals::listen("nothing is written here") })?;
+    let told = handle.clone();
+    thread("signals", move || {
+        let signal = runtime.block_on(async { stop.wait_for(Option::is_some).await.map(|s| *s) });
+        if let Ok(Some(word)) = signal {
+            // Gone already: then there is nothing to leave.
+            let _ = told.tell(Msg::Stop(word));
+        }
+        runtime.block_on(std::future::pending::<()>());
+    })
+}
+
+/// The failure of a command whose dashboard could not go on.
+pub(super) fn failure(error: DashError) -> Failure {
+    printer::say("");
+    Failure::new(Code::Runtime, error).hint("the terminal is as it was; if not: `reset`")
+}

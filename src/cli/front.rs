@@ -1,0 +1,118 @@
+//! The dashboard in front of the work of this process.
+
+use crate::cli::dash::{Style, need_terminal};
+use crate::cli::exit::Failure;
+use crate::cli::printer;
+use crate::collect::{Accepted, Follower};
+use crate::dash::source::{files, inside, tape};
+use crate::dash::{self, Handle, Leave, News, Reach, Screen, State};
+use std::path::Path;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, watch};
+
+/// A dashboard that runs.
+pub struct Front {
+    /// Where news go.
+    pub handle: Handle,
+    /// True once the work is to end.
+    pub stop: watch::Receiver<bool>,
+    thread: JoinHandle<()>,
+}
+
+/// What is shown, and how.
+pub struct Show<'a> {
+    /// The data directory.
+    pub data_dir: &'a Path,
+    /// Where training runs are.
+    pub run_dir: &'a Path,
+    /// The work of this process, in a word.
+    pub work: &'static str,
+    /// The screen to begin with.
+    pub screen: Screen,
+    /// The look.
+    pub style: Style,
+    /// Stay when the work has ended.
+    pub stay: bool,
+}
+
+impl Front {
+    /// Opens the dashboard; what `accepted` brings is shown as the markets of now.
+    ///
+    /// # Errors
+    /// Without a terminal, or when the system refuses a thread.
+    pub fn open(
+        show: &Show<'_>,
+        accepted: Option<mpsc::Receiver<Accepted>>,
+    ) -> Result<Front, Failure> {
+        need_terminal()?;
+        let (handle, inbox) = dash::inbox();
+        let mut state = State::new(&show.data_dir.display().to_string(), (80, 24));
+        (state.work, state.screen) = (Some(show.work), show.screen);
+        if let Some(accepted) = accepted {
+            state.reach = Reach::Inside;
+            let told = handle.clone();
+            spawn("follow", move || inside::follow(accepted, &told))?;
+        }
+        let (data, runs, told) =
+            (show.data_dir.to_owned(), show.run_dir.to_owned(), handle.clone());
+        spawn("files", move || files::watch(&data, &runs, &told))?;
+        let (moves, asked) = std::sync::mpsc::channel();
+        let (data, told) = (show.data_dir.to_owned(), handle.clone());
+        spawn("tape", move || tape::play(&data, None, &asked, &told))?;
+        let (stop, stopped) = watch::channel(false);
+        let (told, options) = (handle.clone(), show.style.options(show.stay));
+        let thread =
+            spawn("dash", move || match dash::run(state, &inbox, &told, &moves, options) {
+                Ok(Leave::Stop) => drop(stop.send(true)),
+                Ok(Leave::Closed | Leave::Detach) => {}
+                Err(error) => printer::say(&format!("the dashboard has ended: {error}")),
+            })?;
+        Ok(Front { handle, stop: stopped, thread })
+    }
+
+    /// The work has ended, why; waits until the screen is left.
+    pub fn close(self, why: &str) {
+        // Left already: then nobody listens.
+        let _ = self.handle.news(News::Ended(why.to_owned()));
+        // A panic has told of itself, and the terminal is as it was.
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts a thread; that nobody listens to a source any more is how it ends.
+fn spawn<T>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<()>, Failure> {
+    let work = move || {
+        let _ = work();
+    };
+    Ok(std::thread::Builder::new().name(name.to_owned()).spawn(work)?)
+}
+
+/// Turns when the signal does, or when the dashboard says that the work is to end.
+pub fn either(
+    mut signal: watch::Receiver<Option<&'static str>>,
+    mut stop: watch::Receiver<bool>,
+) -> watch::Receiver<Option<&'static str>> {
+    let (asked, asks) = watch::channel(None);
+    tokio::spawn(async move {
+        let word = tokio::select! {
+            Ok(word) = signal.wait_for(Option::is_some) => *word,
+            Ok(_) = stop.wait_for(|stop| *stop) => Some("finished"),
+            else => return,
+        };
+        asked.send_replace(word);
+        // Whoever waits for another word must not hear that there will be none.
+        asked.closed().await;
+    });
+    asks
+}
+
+/// Follows for both.
+pub fn both(one: Option<Follower>, other: Follower) -> Follower {
+    match one {
+        Some(one) => one.and(other),
+        None => other,
+    }
+}

@@ -1,0 +1,285 @@
+//! All markets of one source, and what a policy does in them: live, or at a place of a tape.
+
+use super::market::{Market, Staleness};
+use super::news::{GapSeen, Heard};
+use super::trading::Trading;
+use crate::event::{Body, Event, MarketId};
+use crate::units::TsNs;
+use std::collections::{HashMap, VecDeque};
+
+/// Gaps kept.
+const GAPS: usize = 500;
+
+/// Order of the market list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// By name.
+    #[default]
+    Ticker,
+    /// Busiest first.
+    Activity,
+    /// Narrowest spread first.
+    Spread,
+    /// Most contracts in the last minute first.
+    Volume,
+    /// Soonest close first.
+    Close,
+}
+
+impl Sort {
+    /// The next one, and round again.
+    pub const fn next(self) -> Sort {
+        match self {
+            Sort::Ticker => Sort::Activity,
+            Sort::Activity => Sort::Spread,
+            Sort::Spread => Sort::Volume,
+            Sort::Volume => Sort::Close,
+            Sort::Close => Sort::Ticker,
+        }
+    }
+
+    /// The word shown.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Sort::Ticker => "name",
+            Sort::Activity => "busiest",
+            Sort::Spread => "spread",
+            Sort::Volume => "volume",
+            Sort::Close => "close",
+        }
+    }
+}
+
+/// Upper bounds of the lag classes, milliseconds; what is longer is in one more.
+pub const LAG_BOUNDS_MS: [i64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000];
+/// Lags are counted in two spans of this, so that what is shown covers one to two of them.
+const LAG_SPAN_NS: i64 = 30_000_000_000;
+
+/// How late stamped frames came lately.
+#[derive(Clone, Debug, Default)]
+pub struct Lags {
+    spans: [[u64; LAG_BOUNDS_MS.len() + 1]; 2],
+    began: TsNs,
+}
+
+impl Lags {
+    fn enter(&mut self, event: &Event) {
+        let Some(ts) = event.ts else { return };
+        if event.recv.0 - self.began.0 >= LAG_SPAN_NS {
+            self.spans = [Default::default(), self.spans[0]];
+            self.began = event.recv;
+        }
+        let lag_ms = event.recv.ms() - ts.ms();
+        let class = LAG_BOUNDS_MS.iter().position(|bound| lag_ms <= *bound);
+        self.spans[0][class.unwrap_or(LAG_BOUNDS_MS.len())] += 1;
+    }
+
+    /// Frames per class.
+    pub fn classes(&self) -> [u64; LAG_BOUNDS_MS.len() + 1] {
+        std::array::from_fn(|i| self.spans[0][i] + self.spans[1][i])
+    }
+}
+
+/// Markets and trading as one source tells of them.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    /// In the order in which they were met.
+    pub markets: Vec<Market>,
+    /// What a policy does.
+    pub trading: Trading,
+    /// Index of the market that is looked at.
+    pub selected: usize,
+    /// Receive time of the last event.
+    pub clock: TsNs,
+    /// Row of the last event.
+    pub row_id: u64,
+    /// Events taken in.
+    pub events: u64,
+    /// How late frames came.
+    pub lags: Lags,
+    /// Gaps and what healed them, newest last.
+    pub gaps: VecDeque<GapSeen>,
+    /// The source's ids.
+    ids: Vec<usize>,
+    by_name: HashMap<Box<str>, usize>,
+}
+
+impl Desk {
+    /// Takes what was heard.
+    pub fn hear(&mut self, heard: Heard) {
+        if heard.began {
+            self.ids.clear();
+            self.markets.iter_mut().for_each(Market::skip);
+        }
+        for (id, ticker) in &heard.markets {
+            self.meet(*id, ticker);
+        }
+        if heard.skipped > 0 {
+            self.markets.iter_mut().for_each(Market::skip);
+        }
+        for event in &heard.events {
+            self.push(event);
+        }
+    }
+
+    /// Looks at this market from now on, whether it has been met or not.
+    pub fn wanted(&mut self, ticker: &str) {
+        self.selected = self.enter(ticker);
+    }
+
+    fn enter(&mut self, ticker: &str) -> usize {
+        if let Some(at) = self.by_name.get(ticker) {
+            return *at;
+        }
+        self.markets.push(Market::new(ticker));
+        self.by_name.insert(ticker.into(), self.markets.len() - 1);
+        self.markets.len() - 1
+    }
+
+    fn meet(&mut self, id: MarketId, ticker: &str) {
+        let at = self.enter(ticker);
+        let index = id.0 as usize;
+        if self.ids.len() <= index {
+            self.ids.resize(index + 1, usize::MAX);
+        }
+        self.ids[index] = at;
+    }
+
+    fn push(&mut self, event: &Event) {
+        self.events += 1;
+        self.clock = event.recv;
+        self.row_id = self.row_id.max(event.row_id);
+        self.lags.enter(event);
+        self.note_gap(event);
+        if event.market == MarketId::NONE {
+            self.markets.iter_mut().for_each(|market| market.push(event));
+            return;
+        }
+        let at = self.ids.get(event.market.0 as usize).copied();
+        if let Some(market) = at.and_then(|at| self.markets.get_mut(at)) {
+            market.push(event);
+        }
+    }
+
+    fn note_gap(&mut self, event: &Event) {
+        let (gap, healed) = match &event.body {
+            Body::Gap(gap) => (gap, false),
+            Body::Healed(gap) => (gap, true),
+            _ => return,
+        };
+        if self.gaps.len() == GAPS {
+            self.gaps.pop_front();
+        }
+        let known = gap.since.0 > 0;
+        self.gaps.push_back(GapSeen {
+            at: event.recv,
+            cause: gap.cause,
+            missing: if gap.from > 0 { gap.to - gap.from + 1 } else { 0 },
+            quiet_ns: if known { gap.until.0 - gap.since.0 } else { 0 },
+            healed,
+        });
+    }
+
+    /// The market that is looked at.
+    pub fn market(&self) -> Option<&Market> {
+        self.markets.get(self.selected)
+    }
+
+    /// Indices of the markets whose names fit the filter, in this order.
+    pub fn listed(&self, filter: &str, sort: Sort, now: TsNs) -> Vec<usize> {
+        let fits = |i: &usize| fuzzy(&self.markets[*i].ticker, filter);
+        let mut all: Vec<usize> = (0..self.markets.len()).filter(fits).collect();
+        // The name decides among equals, so that the list does not jump.
+        all.sort_by(|a, b| self.markets[*a].ticker.cmp(&self.markets[*b].ticker));
+        match sort {
+            Sort::Ticker => {}
+            Sort::Activity => all.sort_by_key(|i| u32::MAX - self.markets[*i].activity()),
+            Sort::Spread => {
+                all.sort_by_key(|i| self.markets[*i].spread_e4().unwrap_or(i64::MAX));
+            }
+            Sort::Volume => all.sort_by_cached_key(|i| -self.markets[*i].flow(now).1.e2()),
+            Sort::Close => {
+                all.sort_by_key(|i| self.markets[*i].info.close.map_or(i64::MAX, |c| c.0));
+            }
+        }
+        all
+    }
+
+    /// Why no book here is current, where that is so for all of them; else of the market that is looked at.
+    pub fn staleness(&self, feed: Option<&str>, now: TsNs) -> Option<Staleness> {
+        let own = self.market().and_then(|market| market.staleness(now));
+        match (own, feed) {
+            (Some(own @ (Staleness::Settled(_) | Staleness::Closed)), _) => Some(own),
+            (_, Some(why)) => Some(Staleness::Feed(why.to_owned())),
+            (own, None) => own,
+        }
+    }
+}
+
+/// True if the letters of `filter` stand in `name` in this order, upper and lower case alike.
+fn fuzzy(name: &str, filter: &str) -> bool {
+    let mut letters = name.chars().flat_map(char::to_lowercase);
+    filter.chars().flat_map(char::to_lowercase).all(|wanted| letters.any(|c| c == wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Gap, GapCause, Snapshot};
+    use crate::units::{Price, Qty};
+
+    fn event(market: u32, body: Body) -> Event {
+        let market = MarketId(market);
+        Event { row_id: 1, recv: TsNs(1_000), ts: None, market, sid: 1, seq: 1, body }
+    }
+
+    fn snapshot(market: u32) -> Event {
+        let yes = vec![(Price::new(4_500).expect("in range"), Qty(100))];
+        event(market, Body::Snapshot(Box::new(Snapshot { yes, no: Vec::new() })))
+    }
+
+    fn desk() -> Desk {
+        let mut desk = Desk::default();
+        let markets = vec![(MarketId(0), "KX-A".into()), (MarketId(1), "KX-B".into())];
+        desk.hear(Heard {
+            began: true,
+            markets,
+            events: vec![snapshot(0), snapshot(1)],
+            skipped: 0,
+        });
+        desk
+    }
+
+    #[test]
+    fn another_dictionary_does_not_mix_markets_up() {
+        let mut desk = desk();
+        // The same names in the other order, as after a new connection.
+        let markets = vec![(MarketId(0), "KX-B".into()), (MarketId(1), "KX-A".into())];
+        desk.hear(Heard { began: true, markets, events: vec![snapshot(0)], skipped: 0 });
+        let stale = |i: usize| desk.markets[i].broken.clone();
+        assert_eq!((&*desk.markets[1].ticker, stale(1)), ("KX-B", None));
+        assert_eq!(stale(0), Some(Staleness::Skipped));
+    }
+
+    #[test]
+    fn skipped_records_and_gaps_leave_no_book_that_looks_current() {
+        let mut desk = desk();
+        desk.hear(Heard { skipped: 7, ..Heard::default() });
+        assert!(desk.markets.iter().all(|m| m.broken == Some(Staleness::Skipped)));
+        desk.hear(Heard { events: vec![snapshot(0)], ..Heard::default() });
+        assert_eq!(desk.markets[0].broken, None);
+        let gap = Gap::unnumbered(GapCause::Reconnect, TsNs(2_000));
+        let gap = Event { sid: 0, ..event(u32::MAX, Body::Gap(Box::new(gap))) };
+        desk.hear(Heard { events: vec![gap], ..Heard::default() });
+        assert_eq!(desk.markets[0].broken, Some(Staleness::Gap(GapCause::Reconnect)));
+        assert_eq!(desk.gaps.len(), 1);
+    }
+
+    #[test]
+    fn the_filter_takes_letters_in_their_order() {
+        assert!(fuzzy("KXHIGHNY-26NOV20-B59.5", "hny59"));
+        assert!(!fuzzy("KXHIGHNY-26NOV20-B59.5", "95h"));
+        assert!(fuzzy("anything", ""));
+        assert_eq!(desk().listed("kb", Sort::Ticker, TsNs(0)), [1]);
+    }
+}

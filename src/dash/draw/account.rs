@@ -1,0 +1,106 @@
+//! What the policy did and why, and what it came to.
+
+use super::chart::{Plot, Series};
+use super::{Paint, clock, cut, first_row};
+use crate::dash::panes::Pane;
+use crate::dash::trading::Deed;
+use crate::units::{Qty, TsNs};
+use crate::view::text::{of_profit, of_qty};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+/// Decisions, newest first.
+pub(super) fn actions(p: &mut Paint<'_>, area: Rect) {
+    let state = p.state;
+    let trading = &state.desk().trading;
+    let Some(status) = &trading.status else {
+        let inner = p.frame(Pane::Actions, area, "");
+        return p.nothing(inner, &["no policy trades here", "kflow trade"]);
+    };
+    let remark =
+        format!("{} of {} held back {}", status.orders, status.decisions, status.held_back);
+    let inner =
+        p.frame(Pane::Actions, area, &cut(&remark, usize::from(area.width.saturating_sub(14))));
+    let count = trading.deeds.len();
+    let first = first_row(state.rows[4].min(count), usize::from(inner.height), count);
+    for (y, deed) in (0..inner.height).zip(trading.deeds.iter().rev().skip(first)) {
+        p.line(inner, y, &action(p, deed, inner.width));
+    }
+}
+
+fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
+    let (mark, style) = match (deed.ordered, deed.action) {
+        (_, 0) => ("·", p.theme.dim()),
+        (true, _)
+            if deed.action_name.contains("buy_yes") || deed.action_name.contains("sell_no") =>
+        {
+            ("▲", p.theme.bid())
+        }
+        (true, _) => ("▼", p.theme.ask()),
+        (false, _) => ("x", p.theme.warn()),
+    };
+    let name = if deed.action_name.is_empty() {
+        deed.action.to_string()
+    } else {
+        deed.action_name.clone()
+    };
+    let sure = deed.confidence.map_or_else(String::new, |c| format!(" {:.0}%", c * 100.0));
+    let why = match (deed.ordered, deed.action) {
+        (true, _) | (_, 0) => String::new(),
+        _ if deed.reason == "policy" => " not filled".to_owned(),
+        _ => format!(" {}", deed.reason),
+    };
+    let mut spans = vec![
+        Span::styled(clock(TsNs::from_ms(deed.ts_ms)), p.theme.dim()),
+        Span::styled(format!(" {mark} "), style),
+        Span::raw(name),
+        Span::raw(sure),
+        Span::styled(why, p.theme.warn()),
+    ];
+    if width >= 30 {
+        spans.push(Span::styled(format!(" {}", deed.ticker), p.theme.dim()));
+    }
+    Line::from(spans)
+}
+
+/// Position, cash, equity and its curve.
+pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
+    let state = p.state;
+    let trading = &state.desk().trading;
+    let Some(status) = &trading.status else {
+        let inner = p.frame(Pane::Account, area, "");
+        return p.nothing(inner, &["no policy trades here", "kflow trade"]);
+    };
+    let inner = p.frame(Pane::Account, area, "paper");
+    let dollars = |e6: i64| format!("{:.2}", e6 as f64 / 1e6);
+    let here = state.desk().market().and_then(|m| trading.last.get(&*m.ticker));
+    let position = here.map_or_else(
+        || "none here".to_owned(),
+        |d| match d.position_e2 {
+            0 => "flat here".to_owned(),
+            n if n > 0 => format!("{} YES here", of_qty(Qty(n))),
+            n => format!("{} NO here", of_qty(Qty(-n))),
+        },
+    );
+    let model = if status.model_hash.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", cut(&status.model_hash, 9))
+    };
+    let rows = [
+        ("policy", format!("{}{model}", status.policy), Style::new()),
+        ("position", position, p.theme.title()),
+        ("open", format!("{} of {} markets", status.open_positions, status.markets), Style::new()),
+        ("cash", dollars(status.cash_e6), Style::new()),
+        ("equity", dollars(status.equity_e6), Style::new()),
+        ("profit", of_profit(status.profit_e6), p.theme.sign(status.profit_e6 as f64)),
+    ];
+    for (y, (name, text, style)) in (0..inner.height).zip(rows) {
+        p.put(inner, 0, y, name, p.theme.dim());
+        p.put(inner, 9, y, &text, style);
+    }
+    let below = Rect { y: inner.y + 6, height: inner.height.saturating_sub(6), ..inner };
+    let series = [Series { points: &trading.profit, style: p.theme.series(0) }];
+    Plot { area: below, label: |v: f64| format!("{v:+.2}") }.draw(p, &series);
+}

@@ -1,0 +1,147 @@
+//! How the recording goes, how late frames come, what was recorded, what is missing.
+
+use super::chart::{Plot, Series};
+use super::{Paint, clock, cut, first_row};
+use crate::dash::desk::LAG_BOUNDS_MS;
+use crate::dash::panes::Pane;
+use crate::units::TsUs;
+use crate::view::CollectStatus;
+use crate::view::text::{of_bytes, of_count, of_seconds, of_span};
+use crate::wire::convert::time_text;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// The collector's figures and the rate of frames.
+pub(super) fn figures(p: &mut Paint<'_>, area: Rect) {
+    let state = p.state;
+    let Some(status) = &state.status.collect else {
+        let inner = p.frame(Pane::Figures, area, "");
+        return p.nothing(inner, &["no collector is running", "kflow collect"]);
+    };
+    let inner = p.frame(Pane::Figures, area, &format!("{} {}", status.exchange_env, status.source));
+    let current = p.trouble.is_none();
+    let style = if current { Style::new() } else { p.theme.dim() };
+    let rows = table(status);
+    let wide = inner.width >= 76;
+    let per_column = if wide { rows.len().div_ceil(2) } else { rows.len() };
+    for (i, (name, text)) in rows.iter().enumerate() {
+        let (x, y) = ((i / per_column) as u16 * 38, (i % per_column) as u16);
+        p.put(inner, x, y, name, p.theme.dim());
+        p.put(inner, x + 12, y, text, style);
+    }
+    let top = per_column as u16;
+    let below = Rect {
+        y: inner.y + top.min(inner.height),
+        height: inner.height.saturating_sub(top),
+        ..inner
+    };
+    let rates: Vec<(f64, f64)> =
+        state.rates.iter().enumerate().map(|(i, (rate, _))| (i as f64, *rate)).collect();
+    let series = [Series { points: &rates, style: p.theme.series(0) }];
+    Plot { area: below, label: |v: f64| format!("{}/s", of_count(v)) }.draw(p, &series);
+}
+
+fn table(s: &CollectStatus) -> Vec<(&'static str, String)> {
+    let days = s.disk_days.map_or(String::new(), |days| format!(", ~{days:.0} days"));
+    let mut rows = vec![
+        ("state", format!("{} for {}", s.link.word(), of_seconds(s.uptime_s))),
+        ("markets", format!("{} ({} unknown)", s.markets, s.stale)),
+        ("frames", format!("{} ({}/s)", of_count(s.received as f64), of_count(s.frames_per_s))),
+        ("accepted", of_count(s.accepted as f64)),
+        ("committed", of_count(s.committed as f64)),
+        ("queue", format!("{} of {} batches", s.queue, s.queue_max)),
+        ("lag", format!("p50 {:.1} ms, p99 {:.1} ms", s.lag_ms.p50, s.lag_ms.p99)),
+        ("to disk", format!("p50 {:.1} ms, p99 {:.1} ms", s.commit_ms.p50, s.commit_ms.p99)),
+        ("gaps", format!("{} ({} open), {} missing", s.gaps, s.open_gaps, s.missing)),
+        ("reconnects", s.reconnects.to_string()),
+        (
+            "odd",
+            format!("{} bad, {} double, {} late, {} drift", s.bad, s.duplicates, s.late, s.drift),
+        ),
+        (
+            "log",
+            format!("{} (+{}/min)", of_bytes(s.log_bytes as f64), of_bytes(s.log_bytes_per_min)),
+        ),
+        ("disk", format!("{} free{days}", of_bytes(s.disk_free_bytes as f64))),
+        ("session", s.session.clone()),
+    ];
+    if !s.problem.is_empty() {
+        rows.insert(0, ("problem", s.problem.clone()));
+    }
+    rows
+}
+
+/// Frames by how late they came.
+pub(super) fn lags(p: &mut Paint<'_>, area: Rect) {
+    let inner = p.frame(Pane::LagClasses, area, "exchange to here");
+    let classes = p.state.live.lags.classes();
+    let max = classes.iter().copied().max().unwrap_or(0);
+    if max == 0 {
+        return p.nothing(inner, &["no stamped frame"]);
+    }
+    let room = f64::from(inner.width.saturating_sub(20));
+    for (i, count) in classes.iter().enumerate().take(usize::from(inner.height)) {
+        let y = i as u16;
+        let name = match LAG_BOUNDS_MS.get(i) {
+            Some(bound @ 0..1_000) => format!("to {bound} ms"),
+            Some(bound) => format!("to {} s", bound / 1_000),
+            None => "more".to_owned(),
+        };
+        p.put_right(inner, 10, y, &name, p.theme.dim());
+        let bar = (*count as f64 / max as f64 * room).ceil() as usize;
+        p.put(inner, 11, y, &"█".repeat(bar), p.theme.series(0));
+        p.put_right(inner, inner.width, y, &of_count(*count as f64), Style::new());
+    }
+}
+
+/// Recorded sessions, newest first.
+pub(super) fn sessions(p: &mut Paint<'_>, area: Rect) {
+    let state = p.state;
+    let inner = p.frame(Pane::Sessions, area, "Enter replays");
+    if state.sessions.is_empty() {
+        return p.nothing(inner, &["nothing was recorded yet"]);
+    }
+    let shown = usize::from(inner.height.saturating_sub(1));
+    let first = first_row(state.rows[2], shown, state.sessions.len());
+    p.put(inner, 0, 0, "started", p.theme.dim());
+    p.put(inner, 21, 0, "for        rows    gaps  size     ended", p.theme.dim());
+    for (i, (y, session)) in (1..inner.height).zip(&state.sessions[first..]).enumerate() {
+        let started = time_text(TsUs(session.from.0.div_euclid(1_000_000_000) * 1_000_000));
+        let cause = if session.cause.is_empty() { "(open)" } else { &session.cause };
+        let text = format!(
+            "{:<20} {:<9} {:>6} {:>7}  {:<8} {cause}  {}",
+            started,
+            of_span((session.to.0 - session.from.0) / 1_000_000_000),
+            of_count(session.records as f64),
+            session.gaps,
+            of_bytes(session.bytes as f64),
+            session.source,
+        );
+        p.put(inner, 0, y, &text, Style::new());
+        if first + i == state.rows[2] && state.focus() == Pane::Sessions {
+            p.choose(inner, y);
+        }
+    }
+}
+
+/// Gaps and what healed them, newest first.
+pub(super) fn gaps(p: &mut Paint<'_>, area: Rect) {
+    let state = p.state;
+    let gaps = &state.live.gaps;
+    let inner = p.frame(Pane::Gaps, area, "since the dashboard looks on");
+    if gaps.is_empty() {
+        return p.nothing(inner, &["none seen"]);
+    }
+    for (y, gap) in (0..inner.height).zip(gaps.iter().rev().skip(state.rows[5])) {
+        let missing =
+            if gap.missing > 0 { format!(" {} frames", gap.missing) } else { String::new() };
+        let quiet = match gap.quiet_ns {
+            0 => String::new(),
+            ns => format!(" {:.1} s", ns as f64 / 1e9),
+        };
+        let (sign, style) =
+            if gap.healed { ("healed", p.theme.dim()) } else { ("× gap ", p.theme.warn()) };
+        let text = format!("{} {sign} {}{missing}{quiet}", clock(gap.at), gap.cause.word());
+        p.put(inner, 0, y, &cut(&text, usize::from(inner.width)), style);
+    }
+}

@@ -1,0 +1,196 @@
+//! What sources and people say to the dashboard, and the one queue that carries it.
+
+use super::log_lines::Line;
+use super::trading::{Deed, Opening};
+use crate::event::{Event, GapCause, MarketId};
+use crate::units::TsNs;
+use crate::view::{CollectStatus, RunStatus};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+/// Something typed, clicked or resized.
+pub use ratatui::crossterm::event::Event as Input;
+
+/// Messages (a batch of up to 1,024 records is one) that wait to be shown: what the state takes in far less than
+/// the 50 ms within which a key is answered.
+pub(super) const INBOX: usize = 64;
+
+/// What the dashboard hears.
+#[derive(Debug)]
+pub enum Msg {
+    /// From the person.
+    Input(Input),
+    /// From a source.
+    News(News),
+    /// The process was asked to end: the word of the signal.
+    Stop(&'static str),
+}
+
+/// What a source says.
+#[derive(Debug)]
+pub enum News {
+    /// How the running work is reached from now on.
+    Reach(Reach),
+    /// The collector, about once a second.
+    Status(Box<CollectStatus>),
+    /// Accepted records.
+    Heard(Heard),
+    /// A trading session begins.
+    Trading(Opening),
+    /// Its next decisions.
+    Deeds(Vec<Deed>),
+    /// All training runs, newest first.
+    Runs(Vec<Run>),
+    /// All models, newest first.
+    Models(Vec<Model>),
+    /// What the log holds.
+    Sessions(Vec<Session>),
+    /// A line for the log screen.
+    Line(Line),
+    /// A tape was opened, or cannot be.
+    Tape(Result<Box<super::source::tape::Tape>, String>),
+    /// The tape was moved: everything known at `at`, in place of what was known before.
+    Wound(Heard, TsNs),
+    /// The tape has run on to `at`.
+    Ran(Heard, TsNs),
+    /// The tape stands still, or runs at `speed` again.
+    Pace {
+        /// True while it runs.
+        playing: bool,
+        /// Recorded seconds per second.
+        speed: f64,
+    },
+    /// The work of this process has ended: why.
+    Ended(String),
+}
+
+/// Records, and what is needed to read them.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// A dictionary begins: ids told before mean nothing any more, and no book is known.
+    pub began: bool,
+    /// Markets new to the dictionary.
+    pub markets: Vec<(MarketId, Box<str>)>,
+    /// Events in their order.
+    pub events: Vec<Event>,
+    /// Records left out before these: books do not hold any more.
+    pub skipped: u64,
+}
+
+/// How the running work is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Nobody writes the log: only what was recorded can be seen.
+    #[default]
+    Alone,
+    /// Another process writes it, and tells.
+    Attached,
+    /// This process does the work.
+    Inside,
+    /// Another process told, and has fallen silent: why.
+    Lost(String),
+}
+
+/// A training run with its curves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    /// Its figures.
+    pub status: RunStatus,
+    /// Per key: environment steps and value.
+    pub curves: BTreeMap<String, Vec<(f64, f64)>>,
+}
+
+/// A model as its folder tells it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    /// Name of its folder, with the fold's where there are several.
+    pub id: String,
+    /// The run that it went on from, where it did.
+    pub parent: String,
+    /// What it was made with: configuration, data and circumstances, one level deep.
+    pub facts: Map<String, Value>,
+    /// Environment steps of experience.
+    pub steps: u64,
+    /// Return of its last training episodes.
+    pub reward: Option<f64>,
+    /// The verdict of its evaluation; empty before one.
+    pub verdict: String,
+    /// When it was last saved, seconds since 1970.
+    pub saved_unix_s: f64,
+}
+
+/// A recorded session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: String,
+    /// Where its events come from.
+    pub source: String,
+    /// First and last receive time.
+    pub from: TsNs,
+    /// First and last receive time.
+    pub to: TsNs,
+    /// Why it ended; empty while it is written.
+    pub cause: String,
+    /// Rows.
+    pub records: u64,
+    /// Gap rows.
+    pub gaps: u64,
+    /// Markets.
+    pub markets: u64,
+    /// Size on disk.
+    pub bytes: u64,
+}
+
+/// A hole that was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapSeen {
+    /// When it was noticed.
+    pub at: TsNs,
+    /// Why.
+    pub cause: GapCause,
+    /// Numbers missing; 0 where unknown.
+    pub missing: u64,
+    /// Nanoseconds without data; 0 where unknown.
+    pub quiet_ns: i64,
+    /// True for the row that says that it is healed.
+    pub healed: bool,
+}
+
+/// The end of the queue for a source.
+#[derive(Clone, Debug)]
+pub struct Handle(SyncSender<Msg>);
+
+/// The dashboard is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// A queue, and the end for its sources.
+pub fn inbox() -> (Handle, Receiver<Msg>) {
+    let (sender, receiver) = sync_channel(INBOX);
+    (Handle(sender), receiver)
+}
+
+impl Handle {
+    /// Says something, waiting for room.
+    ///
+    /// # Errors
+    /// When nobody listens any more.
+    pub fn tell(&self, msg: Msg) -> Result<(), Gone> {
+        self.0.send(msg).map_err(|_| Gone)
+    }
+
+    /// Says news, waiting for room.
+    ///
+    /// # Errors
+    /// When nobody listens any more.
+    pub fn news(&self, news: News) -> Result<(), Gone> {
+        self.tell(Msg::News(news))
+    }
+
+    /// Says news if there is room: for those who must not wait. False when nobody listens any more.
+    pub fn offer(&self, news: News) -> bool {
+        !matches!(self.0.try_send(Msg::News(news)), Err(TrySendError::Disconnected(_)))
+    }
+}

@@ -1,0 +1,269 @@
+//! Which panes a screen has, and where they stand in how much room.
+//!
+//! | room | from | Live and Replay show |
+//! |---|---|---|
+//! | large | 160 x 45 | everything |
+//! | medium | 120 x 30 | list, ladder, one more pane at a time |
+//! | small | 80 x 24 | ladder, one more pane at a time |
+//! | narrow | 60 x 16 | one pane at a time |
+//! | none | below | one line that says so |
+
+use ratatui::layout::Rect;
+
+/// What is said when there is no room.
+pub const TOO_SMALL: &str = "terminal too small";
+
+/// A screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Screen {
+    /// The markets now.
+    #[default]
+    Live,
+    /// Training runs.
+    Training,
+    /// What came of them.
+    Models,
+    /// The recording.
+    Collector,
+    /// The markets at a recorded moment.
+    Replay,
+    /// What was said.
+    Logs,
+}
+
+impl Screen {
+    /// All, in the order of their numbers.
+    pub const ALL: [Screen; 6] = [
+        Screen::Live,
+        Screen::Training,
+        Screen::Models,
+        Screen::Collector,
+        Screen::Replay,
+        Screen::Logs,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Screen::Live => "Live",
+            Screen::Training => "Training",
+            Screen::Models => "Models",
+            Screen::Collector => "Collector",
+            Screen::Replay => "Replay",
+            Screen::Logs => "Logs",
+        }
+    }
+
+    /// Its panes in the order of the Tab key; the first has the keys at the beginning.
+    pub const fn panes(self) -> &'static [Pane] {
+        use Pane::*;
+        match self {
+            Screen::Live => &[Ladder, Markets, Trades, Actions, Account, Curve],
+            Screen::Replay => &[Ladder, Markets, Trades, Actions, Account, Curve],
+            Screen::Training => &[Runs, Curves],
+            Screen::Models => &[ModelList, ModelFacts],
+            Screen::Collector => &[Figures, LagClasses, Sessions, Gaps],
+            Screen::Logs => &[Lines],
+        }
+    }
+
+    /// True for the screens that show markets.
+    pub const fn has_markets(self) -> bool {
+        matches!(self, Screen::Live | Screen::Replay)
+    }
+}
+
+/// A part of a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pane {
+    /// The depth ladder.
+    Ladder,
+    /// The list of markets.
+    Markets,
+    /// Public trades of the market.
+    Trades,
+    /// What the policy did and why.
+    Actions,
+    /// Position, cash and equity.
+    Account,
+    /// Price and spread over time.
+    Curve,
+    /// Where the tape stands.
+    Scrubber,
+    /// Training runs.
+    Runs,
+    /// Their curves.
+    Curves,
+    /// Models.
+    ModelList,
+    /// One model, or two side by side.
+    ModelFacts,
+    /// The collector's figures.
+    Figures,
+    /// How late frames come.
+    LagClasses,
+    /// Recorded sessions.
+    Sessions,
+    /// What is missing.
+    Gaps,
+    /// The log.
+    Lines,
+}
+
+impl Pane {
+    /// Its title.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Pane::Ladder => "Book",
+            Pane::Markets => "Markets",
+            Pane::Trades => "Trades",
+            Pane::Actions => "Actions",
+            Pane::Account => "Account",
+            Pane::Curve => "Price and spread",
+            Pane::Scrubber => "Tape",
+            Pane::Runs => "Runs",
+            Pane::Curves => "Curves",
+            Pane::ModelList => "Models",
+            Pane::ModelFacts => "Facts",
+            Pane::Figures => "Collector",
+            Pane::LagClasses => "Lag of the last minute",
+            Pane::Sessions => "Sessions",
+            Pane::Gaps => "Gaps",
+            Pane::Lines => "Log",
+        }
+    }
+}
+
+/// How much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// Too little for anything.
+    None,
+    /// One pane at a time.
+    Narrow,
+    /// Two.
+    Small,
+    /// Three.
+    Medium,
+    /// All.
+    Large,
+}
+
+impl Room {
+    /// Of a terminal of this size.
+    pub const fn of(width: u16, height: u16) -> Room {
+        match (width, height) {
+            (160.., 45..) => Room::Large,
+            (120.., 30..) => Room::Medium,
+            (80.., 24..) => Room::Small,
+            (60.., 16..) => Room::Narrow,
+            _ => Room::None,
+        }
+    }
+}
+
+/// What decides about the panes beside the size.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrangement {
+    /// The screen.
+    pub screen: Screen,
+    /// The pane that has the keys.
+    pub focus: Pane,
+    /// The pane shown where there is room for one more.
+    pub side: Pane,
+    /// Only the pane with the keys is shown.
+    pub zoom: bool,
+}
+
+/// The rows between the two on top and the one at the bottom.
+pub fn body(size: (u16, u16)) -> Rect {
+    Rect::new(0, 2, size.0, size.1.saturating_sub(3))
+}
+
+/// The panes that are shown, and where.
+pub fn arrange(size: (u16, u16), what: Arrangement) -> Vec<(Pane, Rect)> {
+    let Arrangement { screen, focus, side, zoom } = what;
+    let room = Room::of(size.0, size.1);
+    let mut area = body(size);
+    let mut panes = Vec::new();
+    if screen == Screen::Replay {
+        let (above, below) = cut_rows(area, area.height.saturating_sub(4));
+        (area, panes) = (above, vec![(Pane::Scrubber, below)]);
+    }
+    if zoom || room <= Room::Narrow || screen == Screen::Logs {
+        panes.push((focus, area));
+        return panes;
+    }
+    panes.extend(match screen {
+        Screen::Live | Screen::Replay => markets(area, room, side),
+        Screen::Training if room >= Room::Medium => {
+            let (left, right) = cut_columns(area, area.width * 2 / 5);
+            vec![(Pane::Runs, left), (Pane::Curves, right)]
+        }
+        Screen::Training => {
+            let (above, below) = cut_rows(area, 7);
+            vec![(Pane::Runs, above), (Pane::Curves, below)]
+        }
+        Screen::Models => {
+            let (above, below) = cut_rows(area, area.height * 2 / 5);
+            vec![(Pane::ModelList, above), (Pane::ModelFacts, below)]
+        }
+        Screen::Collector => collector(area),
+        Screen::Logs => Vec::new(),
+    });
+    panes
+}
+
+fn markets(area: Rect, room: Room, side: Pane) -> Vec<(Pane, Rect)> {
+    match room {
+        Room::Large => {
+            let (left, rest) = cut_columns(area, 38);
+            let (middle, right) = cut_columns(rest, rest.width - 48);
+            let (ladder, curve) = cut_rows(middle, middle.height - 13);
+            let (trades, rest) = cut_rows(right, right.height / 3);
+            let (actions, account) = cut_rows(rest, rest.height / 2);
+            vec![
+                (Pane::Markets, left),
+                (Pane::Ladder, ladder),
+                (Pane::Curve, curve),
+                (Pane::Trades, trades),
+                (Pane::Actions, actions),
+                (Pane::Account, account),
+            ]
+        }
+        Room::Medium => {
+            let (left, rest) = cut_columns(area, 32);
+            let (ladder, right) = cut_columns(rest, rest.width - 34);
+            let side = if side == Pane::Markets { Pane::Account } else { side };
+            vec![(Pane::Markets, left), (Pane::Ladder, ladder), (side, right)]
+        }
+        _ => {
+            let (ladder, right) = cut_columns(area, area.width - 32);
+            vec![(Pane::Ladder, ladder), (side, right)]
+        }
+    }
+}
+
+fn collector(area: Rect) -> Vec<(Pane, Rect)> {
+    let (above, below) = cut_rows(area, area.height * 3 / 5);
+    let (figures, lags) = cut_columns(above, area.width * 3 / 5);
+    let (sessions, gaps) = cut_columns(below, area.width * 3 / 5);
+    vec![
+        (Pane::Figures, figures),
+        (Pane::LagClasses, lags),
+        (Pane::Sessions, sessions),
+        (Pane::Gaps, gaps),
+    ]
+}
+
+fn cut_rows(area: Rect, first: u16) -> (Rect, Rect) {
+    let first = first.min(area.height);
+    let above = Rect { height: first, ..area };
+    (above, Rect { y: area.y + first, height: area.height - first, ..area })
+}
+
+fn cut_columns(area: Rect, first: u16) -> (Rect, Rect) {
+    let first = first.min(area.width);
+    let left = Rect { width: first, ..area };
+    (left, Rect { x: area.x + first, width: area.width - first, ..area })
+}

@@ -1,0 +1,190 @@
+//! The loop: messages in, a picture when something changed.
+
+use super::command::{Effect, TapeMove};
+use super::draw;
+use super::news::{Handle, Msg, News};
+use super::state::State;
+use super::term::Taken;
+use super::theme::{Palette, Theme};
+use crate::units::TsNs;
+use ratatui::crossterm::event;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Without anything new the picture is drawn this often: clock and ages.
+const IDLE: Duration = Duration::from_secs(1);
+/// A key is answered within this time, whatever the rate.
+const KEY: Duration = Duration::from_millis(20);
+/// How often the thread of the keyboard looks whether it is still wanted.
+const KEYBOARD: Duration = Duration::from_millis(100);
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Pictures per second at most.
+    pub rate_hz: u16,
+    /// Take the mouse.
+    pub mouse: bool,
+    /// The look.
+    pub theme: Theme,
+    /// Stay after the work of this process has ended.
+    pub stay: bool,
+}
+
+/// How the dashboard was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// There was nothing to decide, or the work had ended.
+    Closed,
+    /// The work of this process is to end.
+    Stop,
+    /// The work of this process goes on.
+    Detach,
+}
+
+/// Why the dashboard cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum DashError {
+    /// The terminal does not do what is needed.
+    #[error("the terminal")]
+    Terminal(#[from] io::Error),
+    /// A part of the program panicked; it has said so.
+    #[error("a part of the program panicked")]
+    Panicked,
+}
+
+/// Shows `state` until it is left, with what comes out of `inbox`; `handle` is its other end, `tape` takes moves
+/// of the tape.
+///
+/// # Errors
+/// When the terminal cannot be used, or a thread panicked; the terminal is as it was.
+pub fn run(
+    mut state: State,
+    inbox: &Receiver<Msg>,
+    handle: &Handle,
+    tape: &Sender<TapeMove>,
+    options: Options,
+) -> Result<Leave, DashError> {
+    let mut taken = Taken::take(options.mouse)?;
+    let size = taken.screen.size()?;
+    state.size = (size.width, size.height);
+    let _keyboard = Keyboard::start(handle.clone())?;
+    let period = Duration::from_secs(1) / u32::from(options.rate_hz.max(1));
+    let (mut drawn, mut due) = (None, Instant::now());
+    loop {
+        match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            Ok(msg) => {
+                let typed = match hear(&mut state, msg, inbox, tape, options.stay) {
+                    Outcome::Leave(leave) => return Ok(leave),
+                    Outcome::Typed => true,
+                    Outcome::News => false,
+                };
+                // News wait for their turn, a key does not.
+                let apart = if typed { KEY.min(period) } else { period };
+                due = due.min(drawn.map_or_else(Instant::now, |at: Instant| at + apart));
+                if Instant::now() < due {
+                    continue;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            // `handle` is one of its senders.
+            Err(RecvTimeoutError::Disconnected) => return Ok(Leave::Closed),
+        }
+        if !Taken::is_ours() {
+            return Err(DashError::Panicked);
+        }
+        let now = now();
+        let theme = look(&state, options.theme);
+        taken.screen.draw(|frame| draw::screen(frame, &state, theme, now))?;
+        drawn = Some(Instant::now());
+        due = Instant::now() + nap(&state, now).max(period);
+    }
+}
+
+/// What came of the messages.
+enum Outcome {
+    Leave(Leave),
+    Typed,
+    News,
+}
+
+/// Takes the message, and those behind it: the picture shows what is known now, not what was.
+fn hear(
+    state: &mut State,
+    first: Msg,
+    inbox: &Receiver<Msg>,
+    tape: &Sender<TapeMove>,
+    stay: bool,
+) -> Outcome {
+    let mut outcome = Outcome::News;
+    // As many as can have waited: whoever talks all the time does not keep the picture from being drawn.
+    for msg in std::iter::once(first).chain(inbox.try_iter().take(super::news::INBOX)) {
+        let closes = matches!(msg, Msg::News(News::Ended(_))) && !stay;
+        if matches!(msg, Msg::Input(_)) {
+            outcome = Outcome::Typed;
+        }
+        match state.update(msg, now()) {
+            Some(Effect::Leave(leave)) => return Outcome::Leave(leave),
+            // Without a tape nobody listens.
+            Some(Effect::Tape(to)) => drop(tape.send(to)),
+            None if closes => return Outcome::Leave(Leave::Closed),
+            None => {}
+        }
+    }
+    outcome
+}
+
+/// The look that the person chose, on what the terminal can do.
+fn look(state: &State, given: Theme) -> Theme {
+    match (given.palette, state.palette) {
+        // Who asked for no colour gets none.
+        (Palette::Mono, _) | (_, None) => given,
+        (_, Some(palette)) => Theme { palette, ..given },
+    }
+}
+
+/// How long the picture stays true when nothing is said.
+fn nap(state: &State, now: TsNs) -> Duration {
+    let flash = state.wakes(now).map(|at| Duration::from_nanos((at.0 - now.0).max(0) as u64));
+    flash.map_or(IDLE, |flash| flash.min(IDLE))
+}
+
+fn now() -> TsNs {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    TsNs(since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+/// The thread that waits for keys; it ends when this is dropped.
+struct Keyboard(Arc<AtomicBool>);
+
+impl Keyboard {
+    fn start(handle: Handle) -> io::Result<Keyboard> {
+        let wanted = Arc::new(AtomicBool::new(true));
+        let keyboard = Keyboard(Arc::clone(&wanted));
+        std::thread::Builder::new().name("keyboard".to_owned()).spawn(move || {
+            while wanted.load(Ordering::Relaxed) {
+                let told = match event::poll(KEYBOARD) {
+                    Ok(false) => Ok(()),
+                    Ok(true) => match event::read() {
+                        Ok(input) => handle.tell(Msg::Input(input)),
+                        Err(_) => handle.tell(Msg::Stop("the terminal is gone")),
+                    },
+                    Err(_) => handle.tell(Msg::Stop("the terminal is gone")),
+                };
+                if told.is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(keyboard)
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,255 @@
+//! What the dashboard knows, and how it changes.
+
+use super::command::{Effect, Place, TapeMove};
+use super::desk::{Desk, Sort};
+use super::keys::Action;
+use super::ladder::LadderView;
+use super::log_lines::{Level, Line, Lines};
+use super::news::{Heard, Model, Msg, News, Reach, Run, Session};
+use super::panes::{Pane, Screen};
+use super::run::Leave;
+use super::source::tape::Tape;
+use super::theme::Palette;
+use super::trading::Trading;
+use crate::units::TsNs;
+use crate::view::Status;
+use std::collections::VecDeque;
+
+/// Statuses whose rates are kept: ten minutes.
+const RATES: usize = 600;
+
+/// A box over the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Popup {
+    /// The keys, from this line on.
+    Help(u16),
+    /// What is to become of the work of this process.
+    Leaving,
+}
+
+/// What is being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typing {
+    /// A filter; it works at once.
+    Filter,
+    /// A place on the tape.
+    Goto(String),
+}
+
+/// Everything shown. Fields are written by [`State::update`] only.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The data directory.
+    pub place: String,
+    /// The work of this process, where it has any: `collector`, `training`.
+    pub work: Option<&'static str>,
+    /// How the running work is reached.
+    pub reach: Reach,
+    /// The one structure of figures.
+    pub status: Status,
+    /// When the collector's status was last told.
+    pub told: Option<TsNs>,
+    /// Frames per second and lag p99 of the last statuses, oldest first.
+    pub rates: VecDeque<(f64, f64)>,
+    /// Markets and trading now.
+    pub live: Desk,
+    /// Markets and trading where the tape stands.
+    pub replay: Desk,
+    /// The session on the tape.
+    pub tape: Option<Box<Tape>>,
+    /// Why there is no tape; empty where nothing is wrong.
+    pub tape_problem: String,
+    /// Where the tape stands.
+    pub position: TsNs,
+    /// The tape runs.
+    pub playing: bool,
+    /// Recorded seconds per second.
+    pub speed: f64,
+    /// Training runs, newest first.
+    pub runs: Vec<Run>,
+    /// Models, newest first.
+    pub models: Vec<Model>,
+    /// Recorded sessions, newest first.
+    pub sessions: Vec<Session>,
+    /// What was said.
+    pub lines: Lines,
+    /// The screen shown.
+    pub screen: Screen,
+    /// The pane with the keys, per screen.
+    pub(super) focus: [Option<Pane>; Screen::ALL.len()],
+    /// The pane shown beside the ladder.
+    pub side: Option<Pane>,
+    /// Only the pane with the keys is shown.
+    pub zoom: bool,
+    /// A box over the screen.
+    pub popup: Option<Popup>,
+    /// What is being typed.
+    pub typing: Option<Typing>,
+    /// Filter of the market list.
+    pub filter: String,
+    /// Filter of the log.
+    pub log_filter: String,
+    /// Least level of the log.
+    pub level: Option<Level>,
+    /// Order of the market list.
+    pub sort: Sort,
+    /// How the ladder is looked at.
+    pub ladder: LadderView,
+    /// Span of the price curve: 0 is five minutes, positive is less.
+    pub window: i32,
+    /// The curve shown alone where there is room for one only.
+    pub curve: usize,
+    /// Chosen row per pane of rows.
+    pub rows: [usize; ROWS],
+    /// Marked models and runs, by id.
+    pub marked: Vec<String>,
+    /// The desk as it was when the display was frozen.
+    pub frozen: Option<Box<Desk>>,
+    /// Set by the person; `None`: as the program was started.
+    pub palette: Option<Palette>,
+    /// Why the work of this process has ended, once it has.
+    pub ended: Option<String>,
+}
+
+/// Panes that remember a chosen row.
+const ROWS: usize = 6;
+
+impl State {
+    /// A dashboard of `place` that knows nothing yet.
+    pub fn new(place: &str, size: (u16, u16)) -> State {
+        State { place: place.to_owned(), size, speed: 1.0, ..State::default() }
+    }
+
+    /// Takes a message; `now` is our wall clock.
+    pub fn update(&mut self, msg: Msg, now: TsNs) -> Option<Effect> {
+        let effect = match msg {
+            Msg::Input(input) => self.input(input, now),
+            Msg::News(news) => {
+                self.news(news, now);
+                None
+            }
+            Msg::Stop(_) => Some(Effect::Leave(Leave::Stop)),
+        };
+        self.follow();
+        effect
+    }
+
+    fn news(&mut self, news: News, now: TsNs) {
+        match news {
+            News::Reach(reach) => self.reached(reach, now),
+            News::Status(status) => {
+                if self.rates.len() == RATES {
+                    self.rates.pop_front();
+                }
+                self.rates.push_back((status.frames_per_s, status.lag_ms.p99));
+                self.told = Some(now);
+                self.status.collect = Some(*status);
+            }
+            News::Heard(heard) => self.live.hear(heard),
+            News::Trading(opening) => {
+                self.live.trading = Trading::begin(opening);
+                self.status.trade.clone_from(&self.live.trading.status);
+            }
+            News::Deeds(deeds) => {
+                deeds.into_iter().for_each(|deed| self.live.trading.push(deed));
+                self.status.trade.clone_from(&self.live.trading.status);
+            }
+            News::Runs(runs) => {
+                self.status.runs = runs.iter().map(|run| run.status.clone()).collect();
+                self.runs = runs;
+            }
+            News::Models(models) => self.models = models,
+            News::Sessions(sessions) => self.sessions = sessions,
+            News::Line(line) => self.lines.push(line),
+            News::Tape(Ok(tape)) => self.load(tape),
+            News::Tape(Err(why)) => {
+                (self.tape, self.tape_problem) = (None, why);
+            }
+            News::Wound(heard, at) => self.wound(heard, at),
+            News::Ran(heard, at) => self.ran(heard, at),
+            News::Pace { playing, speed } => (self.playing, self.speed) = (playing, speed),
+            News::Ended(why) => {
+                self.say(Level::Info, format!("ended: {why}"), now);
+                self.ended = Some(why);
+            }
+        }
+    }
+
+    fn reached(&mut self, reach: Reach, now: TsNs) {
+        let text = match &reach {
+            Reach::Alone => "no collector is running here".to_owned(),
+            Reach::Attached => "a collector is running; looking on".to_owned(),
+            Reach::Inside => "running in this process".to_owned(),
+            Reach::Lost(why) => format!("the collector fell silent: {why}"),
+        };
+        let level = if matches!(reach, Reach::Lost(_)) { Level::Warn } else { Level::Info };
+        self.say(level, text, now);
+        self.reach = reach;
+    }
+
+    /// Adds a line of our own to the log.
+    pub fn say(&mut self, level: Level, text: String, at: TsNs) {
+        self.lines.push(Line { at, level, text });
+    }
+
+    fn load(&mut self, tape: Box<Tape>) {
+        let selected = self.replay.market().map(|m| m.ticker.clone());
+        self.replay = Desk::default();
+        (self.position, self.tape_problem) = (tape.from, String::new());
+        self.tape = Some(tape);
+        if let Some(name) = selected {
+            self.replay.wanted(&name);
+        }
+    }
+
+    fn wound(&mut self, heard: Heard, at: TsNs) {
+        let selected = self.replay.market().map(|m| m.ticker.clone());
+        self.replay = Desk::default();
+        if let Some(name) = selected {
+            self.replay.wanted(&name);
+        }
+        if let Some(tape) = &self.tape {
+            self.replay.trading = Trading::begin(tape.opening.clone());
+        }
+        self.ran(heard, at);
+    }
+
+    fn ran(&mut self, heard: Heard, at: TsNs) {
+        let before = self.replay.row_id;
+        self.replay.hear(heard);
+        self.position = at;
+        let (Some(tape), after) = (&self.tape, self.replay.row_id) else { return };
+        let due = tape.deeds.iter().filter(|deed| (before + 1..=after).contains(&deed.row_id));
+        due.cloned().for_each(|deed| self.replay.trading.push(deed));
+    }
+
+    /// The ladder follows the touch of the market that is looked at.
+    fn follow(&mut self) {
+        let rows = self.panes().iter().find(|(pane, _)| *pane == Pane::Ladder).map(|p| p.1.height);
+        let desk = self.desk();
+        let Some(book) = desk.market().map(|m| &m.book).filter(|b| b.is_valid()) else { return };
+        let mut ladder = self.ladder;
+        ladder.follow(book, rows.unwrap_or(0).saturating_sub(4));
+        self.ladder = ladder;
+    }
+
+    /// What a tape key asks for.
+    pub(super) fn tape_move(&self, action: Action) -> Option<TapeMove> {
+        let ticker = || self.replay.market().map_or_else(String::new, |m| m.ticker.to_string());
+        Some(match action {
+            Action::Play => TapeMove::Toggle,
+            Action::Speed(1) => TapeMove::Faster,
+            Action::Speed(-1) => TapeMove::Slower,
+            Action::Speed(_) => TapeMove::Normal,
+            Action::Wind(seconds) => TapeMove::By(seconds * 1_000_000_000),
+            Action::Step { back } => TapeMove::Step { back, ticker: ticker() },
+            Action::Start => TapeMove::To(Place::Start),
+            Action::End => TapeMove::To(Place::End),
+            Action::NextAction { back } => TapeMove::Action { back },
+            Action::NextGap => TapeMove::Gap,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! What a policy did, as its journal tells it.
+
+use crate::units::{Price, Qty, Side};
+use crate::view::TradeStatus;
+use serde::Deserialize;
+use std::collections::{HashMap, VecDeque};
+
+/// Decisions kept for the list.
+const DEEDS: usize = 1_000;
+/// Points of the equity curve kept; when full, every second one goes.
+const POINTS: usize = 2_048;
+
+/// One decision. Fields that a journal does not have are left at their default: an older or newer one is shown
+/// as far as it goes.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Deed {
+    /// The last record that it has seen.
+    pub row_id: u64,
+    /// The market.
+    pub ticker: String,
+    /// Exchange time, milliseconds.
+    pub ts_ms: i64,
+    /// What was chosen: 0 holds.
+    pub action: u32,
+    /// Its name.
+    pub action_name: String,
+    /// What became of it.
+    pub reason: String,
+    /// True if an order was placed.
+    pub ordered: bool,
+    /// How probable the policy held this action, 0..1, where it says so.
+    pub confidence: Option<f64>,
+    /// Position afterwards: +YES, -NO, 1e-2 contracts.
+    pub position_e2: i64,
+    /// Cash afterwards.
+    pub cash_e6: i64,
+    /// Equity at the decision.
+    pub equity_e6: i64,
+    /// From the receipt of the frame to the decision.
+    pub latency_us: i64,
+    /// Own orders that rest afterwards.
+    pub orders: Vec<OwnOrder>,
+}
+
+/// An own order that rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct OwnOrder {
+    /// Bids for YES or for NO.
+    pub side: Side,
+    /// On that side's axis.
+    pub price: Price,
+    /// Contracts not filled yet.
+    pub qty: Qty,
+    /// Contracts estimated to stand before it.
+    #[serde(default)]
+    pub ahead: Option<Qty>,
+}
+
+/// What is known of a trading session before its first decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Name of its folder.
+    pub id: String,
+    /// Name of the policy.
+    pub policy: String,
+    /// SHA-256 of the model's weights; empty for a scripted policy.
+    pub model_hash: String,
+    /// Cash that each market's account begins with.
+    pub start_cash_e6: i64,
+}
+
+/// A trading session.
+#[derive(Clone, Debug, Default)]
+pub struct Trading {
+    /// Its figures; `None` when there is none.
+    pub status: Option<TradeStatus>,
+    /// The last decisions, newest last.
+    pub deeds: VecDeque<Deed>,
+    /// The last decision of each market.
+    pub last: HashMap<String, Deed>,
+    /// Exchange milliseconds and profit in dollars, oldest first.
+    pub profit: Vec<(f64, f64)>,
+    start_cash_e6: i64,
+    /// Every so manyth decision becomes a point.
+    stride: u64,
+    seen: u64,
+}
+
+impl Trading {
+    /// A session without a decision.
+    pub fn begin(opening: Opening) -> Trading {
+        let Opening { id, policy, model_hash, start_cash_e6 } = opening;
+        let status = Some(TradeStatus { id, policy, model_hash, ..TradeStatus::default() });
+        Trading { status, start_cash_e6, stride: 1, ..Trading::default() }
+    }
+
+    /// Takes a decision.
+    pub fn push(&mut self, deed: Deed) {
+        let status = self.status.get_or_insert_default();
+        let before = self.last.get(&deed.ticker);
+        let of = |deed: &Deed| (deed.cash_e6, deed.equity_e6, u64::from(deed.position_e2 != 0));
+        let (cash, equity, open) = before.map_or((self.start_cash_e6, self.start_cash_e6, 0), of);
+        if before.is_none() {
+            status.markets += 1;
+            status.cash_e6 += self.start_cash_e6;
+            status.equity_e6 += self.start_cash_e6;
+        }
+        status.decisions += 1;
+        status.orders += u64::from(deed.ordered);
+        status.held_back += u64::from(deed.action != 0 && !deed.ordered && deed.reason != "policy");
+        status.cash_e6 += deed.cash_e6 - cash;
+        status.equity_e6 += deed.equity_e6 - equity;
+        status.profit_e6 += deed.equity_e6 - equity;
+        status.open_positions += u64::from(deed.position_e2 != 0);
+        status.open_positions -= open;
+        let profit = status.profit_e6 as f64 / 1e6;
+        self.point(deed.ts_ms as f64, profit);
+        if self.deeds.len() == DEEDS {
+            self.deeds.pop_front();
+        }
+        self.last.insert(deed.ticker.clone(), deed.clone());
+        self.deeds.push_back(deed);
+    }
+
+    fn point(&mut self, ts_ms: f64, profit: f64) {
+        self.seen += 1;
+        if self.profit.len() == POINTS {
+            let mut keep = false;
+            self.profit.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.stride *= 2;
+        }
+        if self.seen >= self.stride {
+            self.seen = 0;
+            self.profit.push((ts_ms, profit));
+        }
+    }
+
+    /// Own orders that rest in a market.
+    pub fn orders(&self, ticker: &str) -> &[OwnOrder] {
+        self.last.get(ticker).map_or(&[], |deed| &deed.orders)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deed(ticker: &str, equity_e6: i64, position_e2: i64) -> Deed {
+        let (ticker, cash_e6) = (ticker.to_owned(), 90);
+        Deed { ticker, equity_e6, cash_e6, position_e2, ordered: true, ..Deed::default() }
+    }
+
+    #[test]
+    fn the_sum_of_all_accounts_is_kept_however_often_each_decides() {
+        let mut trading = Trading::begin(Opening { start_cash_e6: 100, ..Opening::default() });
+        for (ticker, equity, position) in
+            [("A", 101, 100), ("B", 95, 0), ("A", 107, 0), ("B", 99, -5)]
+        {
+            trading.push(deed(ticker, equity, position));
+        }
+        let status = trading.status.as_ref().expect("begun");
+        assert_eq!((status.markets, status.open_positions, status.orders), (2, 1, 4));
+        assert_eq!((status.equity_e6, status.profit_e6, status.cash_e6), (206, 6, 180));
+        (0..10_000).for_each(|i| trading.push(deed("A", 107 + i % 2, 0)));
+        assert!(trading.profit.len() <= POINTS && trading.profit.len() > POINTS / 4);
+    }
+
+    #[test]
+    fn a_journal_of_another_version_is_shown_as_far_as_it_goes() {
+        let line = r#"{"ticker":"A","action":1,"brand_new":[1,2],"confidence":0.7}"#;
+        let deed: Deed = serde_json::from_str(line).expect("readable");
+        assert_eq!((deed.action, deed.confidence, deed.row_id), (1, Some(0.7), 0));
+    }
+}

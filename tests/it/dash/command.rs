@@ -1,0 +1,80 @@
+//! `kflow dash` where there is no terminal, or nothing to look at; pictures and figures.
+
+use super::fixture::collect_status;
+use crate::cli::{kflow, run};
+use kalshiflow::sim::tape::{TapeSpec, synthesize};
+use kalshiflow::sim::write::write;
+use serde_json::Value;
+use std::path::Path;
+
+fn dash(data: &Path, words: &[&str]) -> crate::cli::Output {
+    run(kflow(&["dash", "--data"]).arg(data).arg("--run-dir").arg(data.join("runs")).args(words))
+}
+
+/// A recorded, synthetic market.
+fn recorded(dir: &Path) -> std::path::PathBuf {
+    let tape = synthesize(&TapeSpec { markets: 4, stagger_minutes: 1, ..TapeSpec::default() });
+    write(&tape, &dir.join("tape")).unwrap();
+    let data = dir.join("data");
+    let out = run(kflow(&["import"]).arg(dir.join("tape")).arg("--data").arg(&data));
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    data
+}
+
+#[test]
+fn nothing_to_look_at_no_terminal_and_a_wrong_place_are_said_in_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dash(dir.path(), &[]);
+    assert_eq!(empty.code, 3, "{}", empty.stderr);
+    assert!(empty.stderr.contains("nothing to look at") && empty.stderr.contains("hint: "));
+    let data = recorded(dir.path());
+    let blind = dash(&data, &[]);
+    assert_eq!(blind.code, 2, "{}", blind.stderr);
+    assert!(blind.stderr.contains("is not a terminal") && blind.stderr.contains("--json"));
+    assert_eq!(dash(&data, &["--json", "--at", "noon"]).code, 2);
+    let newer = data.join("log/000009-000000000001.redb");
+    std::fs::write(&newer, "not a database").unwrap();
+    let odd = dash(&data, &["--json"]);
+    assert!([0, 5].contains(&odd.code), "{}", odd.stderr);
+    for out in [empty, blind, odd] {
+        assert!(!out.stderr.contains("panicked"), "{}", out.stderr);
+    }
+}
+
+#[test]
+fn a_picture_of_the_tape_is_the_same_each_time_and_carries_the_badge() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let shot = |name: &str| {
+        let file = dir.path().join(name);
+        let words = ["--screen", "replay", "--at", "50%", "--size", "120x36", "--screenshot"];
+        let out = dash(&data, &[&words[..], &[file.to_str().unwrap()]].concat());
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        std::fs::read_to_string(file).unwrap()
+    };
+    let text = shot("one.txt");
+    assert!(
+        text.contains(" SIM ") && text.contains("spread ") && text.contains("STANDS x1"),
+        "{text}"
+    );
+    assert_eq!(text, shot("two.txt"));
+    let svg = shot("three.svg");
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("SIM"));
+    assert_eq!(svg, shot("four.svg"));
+}
+
+#[test]
+fn the_figures_are_one_object_of_the_structure_that_is_drawn() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let out = dash(&data, &["--json"]);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let value: Value = serde_json::from_str(&out.stdout).unwrap();
+    assert_eq!(value["command"], "dash");
+    let status: kalshiflow::view::Status = serde_json::from_value(value["data"].clone()).unwrap();
+    assert_eq!(status, kalshiflow::view::Status::default(), "nobody works here");
+    // What a collector tells comes back as it was.
+    let told = serde_json::to_string(&collect_status()).unwrap();
+    let back: kalshiflow::view::CollectStatus = serde_json::from_str(&told).unwrap();
+    assert_eq!(back, collect_status());
+}

@@ -1,0 +1,239 @@
+//! What is drawn: every screen at three sizes as it was looked at once, and at every other size without a panic.
+
+use super::fixture::{NOW, state};
+use kalshiflow::dash::{Msg, News, Palette, Popup, Reach, Screen, State, TOO_SMALL, Theme, draw};
+use kalshiflow::units::TsNs;
+use proptest::prelude::*;
+use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use std::path::Path;
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+const PLAIN: Theme = Theme { palette: Palette::Dark, true_color: true, ascii: false };
+
+fn text(state: &State, theme: Theme) -> String {
+    draw::text(&draw::picture(state, theme, NOW))
+}
+
+/// Compares with the file of this name; `KFLOW_BLESS=1` writes it anew, to be looked at.
+#[track_caller]
+fn check(name: &str, drawn: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dash").join(name);
+    if std::env::var("KFLOW_BLESS").is_ok_and(|v| v == "1") {
+        std::fs::write(&path, drawn).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(drawn, kept, "\n{name} is drawn like this:\n{drawn}\nKFLOW_BLESS=1 keeps it");
+}
+
+pub fn press(state: &mut State, keys: &str) {
+    for c in keys.chars() {
+        let code = match c {
+            '\t' => KeyCode::Tab,
+            '\n' => KeyCode::Enter,
+            '\u{1b}' => KeyCode::Esc,
+            c => KeyCode::Char(c),
+        };
+        state.update(Msg::Input(Event::Key(KeyEvent::new(code, KeyModifiers::NONE))), NOW);
+    }
+}
+
+#[test]
+fn every_screen_looks_as_it_was_looked_at() {
+    for (width, height) in SIZES {
+        for screen in Screen::ALL {
+            let mut state = state((width, height));
+            state.screen = screen;
+            let name = format!("{}-{width}x{height}.txt", screen.name().to_lowercase());
+            check(&name, &text(&state, PLAIN));
+        }
+    }
+}
+
+#[test]
+fn colours_of_two_screens_are_as_they_were_looked_at() {
+    for screen in [Screen::Live, Screen::Training] {
+        let mut state = state((120, 40));
+        state.screen = screen;
+        let drawn = draw::svg(&draw::picture(&state, PLAIN, NOW))
+            .replace("/><", "/>\n<")
+            .replace("</text><", "</text>\n<");
+        check(&format!("{}-120x40.svg", screen.name().to_lowercase()), &drawn);
+    }
+}
+
+#[test]
+fn without_colour_and_without_unicode_everything_is_still_told() {
+    let mut state = state((160, 45));
+    for screen in Screen::ALL {
+        state.screen = screen;
+        let mono = Theme { palette: Palette::Mono, true_color: true, ascii: true };
+        let picture = draw::picture(&state, mono, NOW);
+        for cell in &picture.content {
+            let plain =
+                cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset;
+            assert!(plain && cell.symbol().is_ascii(), "{screen:?}: {cell:?}");
+        }
+        let unknown = picture.content.iter().filter(|cell| cell.symbol() == "?").count();
+        assert!(
+            unknown < 3,
+            "{screen:?}: {unknown} signs have no ASCII:\n{}",
+            draw::text(&picture)
+        );
+    }
+    state.screen = Screen::Live;
+    let told = text(&state, PLAIN);
+    // Side by arrow, focus by mark, state by word, synthetic data by badge.
+    for sign in ["▲", "▼", "▸Book", "● LIVE", " SIM "] {
+        assert!(told.contains(sign), "{sign}:\n{told}");
+    }
+}
+
+#[test]
+fn what_is_not_current_does_not_look_current() {
+    let check = |change: &dyn Fn(&mut State), now: TsNs, want: &str| {
+        let mut state = state((160, 45));
+        change(&mut state);
+        let drawn = draw::text(&draw::picture(&state, PLAIN, now));
+        assert!(drawn.contains(want), "{want}:\n{drawn}");
+        assert!(!drawn.contains("● LIVE"), "{want}: looks live:\n{drawn}");
+        assert!(drawn.contains("STALE: "), "{want}: the book looks current:\n{drawn}");
+    };
+    let news =
+        |news: fn() -> News| move |state: &mut State| drop(state.update(Msg::News(news()), NOW));
+    let later = TsNs(NOW.0 + 9_000_000_000);
+    check(&|_| (), later, "no word from the collector for 9 s");
+    check(
+        &news(|| News::Reach(Reach::Lost("it has gone without a word".into()))),
+        NOW,
+        "gone without a word",
+    );
+    check(&news(|| News::Reach(Reach::Alone)), NOW, "NO COLLECTOR");
+    check(
+        &news(|| {
+            let frozen =
+                kalshiflow::view::CollectStatus { quiet_s: 7, ..super::fixture::collect_status() };
+            News::Status(Box::new(frozen))
+        }),
+        NOW,
+        "no frame for 7 s",
+    );
+}
+
+#[test]
+fn skipped_records_leave_no_book_on_the_screen() {
+    let mut state = state((120, 40));
+    let skipped = kalshiflow::dash::Heard { skipped: 9, ..Default::default() };
+    state.update(Msg::News(News::Heard(skipped)), NOW);
+    let drawn = text(&state, PLAIN);
+    assert!(drawn.contains("book not known") && drawn.contains("records were skipped"), "{drawn}");
+}
+
+#[test]
+fn the_help_is_the_table_of_keys_and_so_is_the_bar() {
+    let mut state = state((120, 60));
+    let bar = text(&state, PLAIN).lines().last().unwrap().to_owned();
+    press(&mut state, "?");
+    assert_eq!(state.popup, Some(Popup::Help(0)));
+    let drawn = text(&state, PLAIN);
+    for binding in kalshiflow::dash::KEYMAP.iter().filter(|b| b.when.holds(&state)) {
+        assert!(drawn.contains(binding.help), "{} is not in the help:\n{drawn}", binding.help);
+    }
+    for word in ["filter", "zoom", "quit"] {
+        assert!(bar.contains(word), "{bar}");
+    }
+    press(&mut state, "x");
+    assert_eq!(state.popup, None);
+    // A key that means nothing here is not offered here.
+    state.screen = Screen::Models;
+    press(&mut state, "?");
+    assert!(!text(&state, PLAIN).contains("ladder back to the touch"));
+}
+
+#[test]
+fn leaving_asks_only_while_this_process_works() {
+    let mut state = state((80, 24));
+    let quit = |state: &mut State| {
+        let key = Event::Key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE));
+        state.update(Msg::Input(key), NOW)
+    };
+    assert!(quit(&mut state).is_some());
+    state.work = Some("collector");
+    assert!(quit(&mut state).is_none());
+    assert!(text(&state, PLAIN).contains("The collector runs in this process"));
+    press(&mut state, "\u{1b}");
+    assert_eq!(state.popup, None);
+    state.update(Msg::News(News::Ended("finished".into())), NOW);
+    assert!(quit(&mut state).is_some());
+}
+
+#[test]
+fn a_filter_narrows_the_list_and_chooses_from_it() {
+    let mut state = state((120, 40));
+    press(&mut state, "/b47\n");
+    let drawn = text(&state, PLAIN);
+    assert!(drawn.contains("1/12") && drawn.contains("KXHIGHNY-26NOV20-B47.5"), "{drawn}");
+    assert_eq!(&*state.live.market().unwrap().ticker, "KXHIGHNY-26NOV20-B47.5");
+    press(&mut state, "\u{1b}");
+    assert!(text(&state, PLAIN).contains("12/12"));
+}
+
+#[test]
+fn a_frozen_display_stands_and_says_what_passes_behind_it() {
+    let mut state = state((120, 40));
+    press(&mut state, " ");
+    let before = text(&state, PLAIN);
+    let more = super::fixture::heard(12, 10);
+    let count = more.events.len();
+    let events = more.events;
+    state.update(
+        Msg::News(News::Heard(kalshiflow::dash::Heard { events, ..Default::default() })),
+        NOW,
+    );
+    let after = text(&state, PLAIN);
+    assert!(after.contains(&format!("PAUSED +{count}")), "{after}");
+    let body = |text: &str| text.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(body(&before), body(&after));
+    press(&mut state, " ");
+    assert!(!text(&state, PLAIN).contains("PAUSED"));
+}
+
+#[test]
+fn own_orders_stand_on_their_row_with_what_is_before_them() {
+    let drawn = text(&state((160, 45)), PLAIN);
+    let row = drawn.lines().find(|line| line.contains("~410 before")).expect("an own order");
+    assert!(row.contains(" 0.16 ") && row.contains("● 10"), "{row}");
+}
+
+proptest! {
+    /// Whatever the size, whatever is pressed and clicked: a picture, never a panic.
+    #[test]
+    fn any_size_and_any_keys_give_a_picture(
+        sizes in prop::collection::vec((1u16..=240, 1u16..=70), 1..4),
+        keys in prop::collection::vec(0usize..80, 0..40),
+        clicks in prop::collection::vec((0u16..240, 0u16..70), 0..6),
+    ) {
+        let mut state = state(sizes[0]);
+        let all = kalshiflow::dash::KEYMAP;
+        let (mut sizes, mut clicks) = (sizes.into_iter().cycle(), clicks.into_iter());
+        for (i, key) in keys.into_iter().enumerate() {
+            let binding = &all[key % all.len()];
+            state.update(Msg::Input(Event::Key(KeyEvent::new(binding.code, binding.with))), NOW);
+            if i % 5 == 0 {
+                let (width, height) = sizes.next().expect("cycled");
+                state.update(Msg::Input(Event::Resize(width, height)), NOW);
+                if let Some((column, row)) = clicks.next() {
+                    use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+                    let kind = MouseEventKind::Down(MouseButton::Left);
+                    let click = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+                    state.update(Msg::Input(Event::Mouse(click)), NOW);
+                }
+            }
+            let picture = draw::picture(&state, Theme { ascii: i % 2 == 0, ..PLAIN }, NOW);
+            let (width, height) = state.size;
+            if width < 60 || height < 16 {
+                let said = draw::text(&picture);
+                prop_assert!(said.starts_with(&TOO_SMALL[..TOO_SMALL.len().min(width.into())]), "{said}");
+            }
+        }
+    }
+}

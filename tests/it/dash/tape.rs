@@ -1,0 +1,162 @@
+//! The recorded log: winding to a place gives what playing up to it gives.
+
+use kalshiflow::book::Book;
+use kalshiflow::dash::source::tape::open;
+use kalshiflow::dash::source::{Reel, Wound};
+use kalshiflow::dash::{Desk, Place};
+use kalshiflow::event::{
+    Body, Delta, Event, Gap, GapCause, MarketId, Record, SessionId, SessionMeta, Snapshot, Tickers,
+};
+use kalshiflow::rng::Rng;
+use kalshiflow::store::{Log, Writer};
+use kalshiflow::units::{Price, Qty, Side, TsNs};
+use std::path::Path;
+
+/// Events of the recorded session: several frames apart, and more than a minute long.
+const EVENTS: u64 = 30_000;
+
+/// Writes a session of three markets with snapshots, changes, gaps of one and of all.
+fn record(data_dir: &Path) {
+    let meta = SessionMeta {
+        id: SessionId([5; 16]),
+        source: "sim:seed=5".into(),
+        exchange_env: "sim".into(),
+        started: TsNs(0),
+        flags: Vec::new(),
+        inputs: Vec::new(),
+    };
+    let mut tickers = Tickers::default();
+    for name in ["KX-A", "KX-B", "KX-C"] {
+        tickers.intern(name);
+    }
+    let mut writer = Writer::open(data_dir, meta).unwrap();
+    let mut rng = Rng::stream(5, "tape", 0);
+    for i in 0..EVENTS {
+        let recv = TsNs::from_ms(1_000_000 + i as i64 * 10);
+        let price = |rng: &mut Rng| Price::new(100 * (1 + rng.below(99)) as i64).unwrap();
+        let mut market = MarketId(rng.below(3) as u32);
+        let body = match i {
+            0..3 => {
+                market = MarketId(i as u32);
+                snapshot(&mut rng)
+            }
+            _ if i % 4_001 == 0 => {
+                market = MarketId::NONE;
+                Body::Gap(Box::new(Gap::unnumbered(GapCause::Reconnect, recv)))
+            }
+            _ if i % 1_777 == 0 => Body::Gap(Box::new(Gap::unnumbered(GapCause::SeqGap, recv))),
+            _ if i % 701 == 0 => snapshot(&mut rng),
+            _ => {
+                let side = if rng.chance(0.5) { Side::Yes } else { Side::No };
+                // Now and then a level falls below nothing.
+                let qty = Qty(rng.below(900) as i64 - if rng.chance(0.001) { 90_000 } else { 50 });
+                Body::Delta(Delta { side, price: price(&mut rng), qty })
+            }
+        };
+        let sid = if market == MarketId::NONE { 0 } else { 1 };
+        let event = Event { row_id: 0, recv, ts: None, market, sid, seq: i + 1, body };
+        writer.append(&tickers, Record { event, raw: None }).unwrap();
+    }
+    writer.finish("finished").unwrap();
+}
+
+fn snapshot(rng: &mut Rng) -> Body {
+    let mut side = || {
+        let level = |rng: &mut Rng| Price::new(100 * (1 + rng.below(99)) as i64).unwrap();
+        (0..6).map(|_| (level(rng), Qty(100 + rng.below(5_000) as i64))).collect()
+    };
+    Body::Snapshot(Box::new(Snapshot { yes: side(), no: side() }))
+}
+
+/// Books, and why those that do not hold do not.
+type Seen = Vec<(Box<str>, Book, bool)>;
+
+fn seen(desk: &Desk) -> Seen {
+    let mut all: Seen = desk
+        .markets
+        .iter()
+        .map(|m| (m.ticker.clone(), m.book.clone(), m.broken.is_some()))
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn wound(wound: Wound) -> Desk {
+    let mut desk = Desk::default();
+    desk.hear(wound.heard);
+    desk
+}
+
+fn reel(log: &Log) -> Reel<'_> {
+    Reel::new(log, log.sessions()[0].id()).unwrap()
+}
+
+#[test]
+fn wound_to_a_row_every_book_is_what_playing_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path());
+    let log = Log::open(dir.path()).unwrap();
+    let (mut played, mut jumping) = (reel(&log), reel(&log));
+    let (first, last) = played.rows();
+    assert_eq!(last - first + 1, EVENTS);
+    let mut desk = wound(played.wind(Place::Start).unwrap());
+    let mut rng = Rng::stream(11, "places", 0);
+    let mut places: Vec<u64> =
+        (0..60).map(|_| first + rng.below(EVENTS)).chain([first, last]).collect();
+    places.sort_unstable();
+    for place in places {
+        while desk.row_id < place {
+            desk.hear(played.step("").unwrap().heard);
+        }
+        let jumped = jumping.wind(Place::Row(place)).unwrap();
+        assert_eq!(jumped.row, place);
+        assert_eq!(seen(&wound(jumped)), seen(&desk), "row {place}");
+    }
+    assert!(seen(&desk).iter().any(|(_, book, _)| book.is_valid()), "the fixture has books");
+}
+
+#[test]
+fn a_step_back_undoes_a_step_of_this_market() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path());
+    let log = Log::open(dir.path()).unwrap();
+    let mut reel = reel(&log);
+    for start in [5, 701, 12_345, EVENTS - 1] {
+        let here = reel.wind(Place::Row(start)).unwrap();
+        let before = seen(&wound(here));
+        let stepped = reel.step("KX-B").unwrap();
+        let row = stepped.row;
+        if row == start {
+            continue; // nothing of it follows
+        }
+        let back = reel.before("KX-B", row).unwrap();
+        assert_eq!(back, row - 1, "the step ended on an event of this market");
+        let after = wound(reel.wind(Place::Row(back)).unwrap());
+        let b = |all: &Seen| all.iter().find(|m| &*m.0 == "KX-B").cloned();
+        assert_eq!(b(&seen(&after)), b(&before), "from row {start}");
+    }
+}
+
+#[test]
+fn places_by_time_share_and_end_are_where_they_say() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path());
+    let log = Log::open(dir.path()).unwrap();
+    let (mut reel, tape) = open(&log, dir.path(), None).unwrap();
+    assert_eq!((tape.source.as_str(), tape.rows), ("sim:seed=5", (1, EVENTS)));
+    assert_eq!(tape.gaps.len(), reel.gaps().len());
+    let at = |reel: &mut Reel<'_>, place| {
+        let wound = reel.wind(place).unwrap();
+        (wound.row, wound.at)
+    };
+    assert_eq!(at(&mut reel, Place::Start), (0, tape.from));
+    assert_eq!(at(&mut reel, Place::End), (EVENTS, tape.to));
+    let (row, time) = at(&mut reel, Place::Share(0.5));
+    assert!(row.abs_diff(EVENTS / 2) <= 1 && (time.0 - tape.from.0) * 2 == tape.to.0 - tape.from.0);
+    assert_eq!(at(&mut reel, Place::At(TsNs(i64::MAX))).0, EVENTS);
+    // The minute before the place is seen too.
+    let wound = reel.wind(Place::Share(0.9)).unwrap();
+    let first = wound.heard.events.first().unwrap().recv;
+    assert!(wound.at.0 - first.0 >= 60_000_000_000, "{first:?} {:?}", wound.at);
+    assert!(open(&log, dir.path(), Some("no-such-session")).is_err());
+}
