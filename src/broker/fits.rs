@@ -102,6 +102,6 @@ mod tests {
         let power = |e2| QueueModel::Power(Exponent::new(e2).unwrap());
         assert_eq!(fits.model("KXA-26AUG-00"), power(150));
         assert_eq!(fits.model("KXAB-26AUG-00"), power(200));
-        assert!(serde_json::from_str::<QueueFits>(&text.replace("150", "401")).is_err());
+        assert!(serde_json::from_str::<QueueFits>(&text.replace("150", "801")).is_err());
     }
 }

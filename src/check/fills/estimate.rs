@@ -58,6 +58,9 @@ pub const PEERS: [(&str, Peer); 6] = [
 /// The uniform model: a cancel is as likely before as behind us.
 pub const UNIFORM: Estimator = Estimator::Model(QueueModel::Power(Exponent::ONE));
 
+/// Size of a lot, contracts: a trade beyond the front by half of it fills.
+const LOT: f64 = 0.01;
+
 /// Distances from the truth, in contracts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Errors {
@@ -130,10 +133,13 @@ struct PeerQueue {
     front: f64,
     /// Traded since the level changed last.
     traded: f64,
+    /// A trade went beyond what was before the order: it believes in its fill.
+    filled: bool,
 }
 
 fn follow_peer(peer: Peer, feeding: Feeding, track: &Track, mut look: impl FnMut(f64, Qty)) {
-    let mut queue = PeerQueue { peer, front: contracts(track.start), traded: 0.0 };
+    let front = contracts(track.start);
+    let mut queue = PeerQueue { peer, front, traded: 0.0, filled: false };
     for step in &track.steps {
         match (*step, feeding) {
             (Step::Level { before, after, traded: true }, Feeding::Exact) => {
@@ -145,7 +151,8 @@ fn follow_peer(peer: Peer, feeding: Feeding, track: &Track, mut look: impl FnMut
             }
             (Step::Print(qty), Feeding::TradeFirst) => queue.trade(contracts(qty)),
             (Step::Print(_), Feeding::Exact) => {}
-            // Below zero it believes that the order is filled.
+            (Step::Look(truth), _) if queue.filled => look(0.0, truth),
+            // Cancels can take its front below zero; the next trade then fills.
             (Step::Look(truth), _) => look(queue.front.max(0.0), truth),
         }
     }
@@ -155,6 +162,7 @@ impl PeerQueue {
     fn trade(&mut self, qty: f64) {
         self.front -= qty;
         self.traded += qty;
+        self.filled |= (-self.front / LOT).round() > 0.0;
     }
 
     fn level(&mut self, before: f64, after: f64) {

@@ -51,10 +51,12 @@ fn show(result: &Comparison) -> Result<(), Failure> {
         vec![
             row.rule.to_owned(),
             format!("{:.2} %", 100.0 * row.fill_rate),
-            interval(row.fill_rate_ci95.map(|ci| ci.map(|x| 100.0 * x)), 1),
+            row.fill_rate_ci95.map_or("-".to_owned(), |[low, high]| {
+                format!("{:.1} .. {:.1}", 100.0 * low, 100.0 * high)
+            }),
             row.median_s.map_or("-".to_owned(), |s| format!("{s:.2} s")),
             cents(row.markout_cents),
-            interval(row.markout_ci95, 2),
+            interval(row.markout_ci95),
         ]
     };
     let head =
@@ -64,7 +66,7 @@ fn show(result: &Comparison) -> Result<(), Failure> {
     let flattery = |row: &FlatteryRow| {
         let points = format!("{:+.2} points", 100.0 * row.fill_rate);
         let beyond = cents(row.cents_per_contract);
-        vec![format!("beyond {}", row.against), points, beyond, interval(row.ci95, 2)]
+        vec![format!("beyond {}", row.against), points, beyond, interval(row.ci95)]
     };
     let head = ["naive fills flatter", "fill rate", "per contract", "95 %"];
     let rows: Vec<_> = result.flattery.iter().map(flattery).collect();
@@ -80,6 +82,6 @@ fn cents(x: Option<f64>) -> String {
     x.map_or("-".to_owned(), |x| format!("{x:+.2} c"))
 }
 
-fn interval(ci95: Option<[f64; 2]>, digits: usize) -> String {
-    ci95.map_or("-".to_owned(), |[low, high]| format!("{low:+.digits$} .. {high:+.digits$}"))
+fn interval(ci95: Option<[f64; 2]>) -> String {
+    ci95.map_or("-".to_owned(), |[low, high]| format!("{low:+.2} .. {high:+.2}"))
 }
