@@ -23,6 +23,7 @@ mod eval;
 mod export;
 mod faults;
 mod features;
+mod fills;
 mod feed;
 mod fuzz;
 mod house;
