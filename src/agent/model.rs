@@ -10,6 +10,7 @@ use super::normalizer::Normalizer;
 use super::optimizer::{Optimizer, OptimizerKind};
 use super::policy::Policy;
 use super::weights::{self, FORMAT, Interface, ModelCard};
+use crate::features::Layout;
 use crate::rng::Rng;
 use std::path::Path;
 
@@ -86,6 +87,12 @@ impl Model {
         }
         if model.reward != here.reward {
             return Err(CheckpointError::Reward { model: model.reward, here: here.reward.clone() });
+        }
+        let shape = &self.card.shape;
+        // A layout of one hash has one length; a card that says otherwise was not written by training.
+        let values = here.layout.parse::<Layout>().map_or(shape.obs_len, Layout::len);
+        if shape.obs_len != values {
+            return Err(size("values of an observation", shape.obs_len, values));
         }
         match self.card.shape.n_actions == here.action_names.len() {
             true => Ok(()),

@@ -160,7 +160,8 @@ fn batch(schema: &SchemaRef, steps: &[Step]) -> Result<RecordBatch, DatasetError
     let obs = steps.iter().flat_map(|s| s.obs.iter().copied());
     let mask: BooleanArray = steps.iter().flat_map(|s| s.mask.iter().map(|m| Some(*m))).collect();
     let ts = TimestampMicrosecondArray::from_iter_values(steps.iter().map(|s| s.ts.0));
-    let flags = |of: fn(&Step) -> bool| -> BooleanArray { steps.iter().map(|s| Some(of(s))).collect() };
+    let flags =
+        |of: fn(&Step) -> bool| -> BooleanArray { steps.iter().map(|s| Some(of(s))).collect() };
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from_iter_values(steps.iter().map(|s| s.row_id as i64))),
         Arc::new(ts.with_timezone(UTC)),

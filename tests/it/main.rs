@@ -37,5 +37,7 @@ mod rows;
 mod shared;
 mod simulator;
 mod simulator_rest;
+#[cfg(feature = "learn")]
+mod swap;
 mod trade;
 mod wire;

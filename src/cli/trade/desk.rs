@@ -47,6 +47,15 @@ pub enum Orders {
 }
 
 impl Orders {
+    /// `paper`, `demo` or `sim`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Orders::Paper => "paper",
+            Orders::Demo => "demo",
+            Orders::Sim => "sim",
+        }
+    }
+
     /// The exchange that takes them; `None` on paper.
     pub const fn env(self) -> Option<ExchangeEnv> {
         match self {

@@ -1,8 +1,8 @@
 //! What was decided and what filled, one JSON object per line: `trade/<id>/decisions.jsonl` and `fills.jsonl`,
 //! and beside them `trade.json`, which says under which rules, and `experience.parquet` ([`super::lived`]).
 
-use crate::actor::{ActorSpec, Deed, Outcome};
 use super::lived::Lived;
+use crate::actor::{ActorSpec, Deed, Outcome};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::export;
 use serde::Serialize;
@@ -51,6 +51,11 @@ impl Journal {
         let (decisions, fills) = (file("decisions.jsonl")?, file("fills.jsonl")?);
         let lived = Lived::create(&dir, spec, source, model_hash).map_err(export::failure)?;
         Ok(Journal { dir, decisions, fills, lived })
+    }
+
+    /// Its folder, named by the session of trading.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Where it is.

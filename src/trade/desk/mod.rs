@@ -106,6 +106,8 @@ struct Ours {
     intent: Intent,
     /// As it was written down last.
     shown: Option<OrderLine>,
+    /// It was told that it rests.
+    rests: bool,
 }
 
 impl Desk {

@@ -76,7 +76,7 @@ impl Desk {
         let mut effects = Vec::new();
         let id = self.blotter.submit(wanted.clone(), now, &mut effects);
         out.push(Act::Write(Judged::new(names, &wanted, Ok(&id))));
-        self.orders.insert(id.clone(), Ours { number: names.0, intent, shown: None });
+        self.orders.insert(id.clone(), Ours { number: names.0, intent, shown: None, rests: false });
         self.live.insert(id.clone());
         self.funds.ordered(id.clone());
         self.note(out);

@@ -55,7 +55,7 @@ impl Desk {
         out.push(Act::Tell(Outcome::Ended { number, ticker, state, why: order.rejected.clone() }));
     }
 
-    /// Writes down which orders changed.
+    /// Writes down which orders changed, and tells of those that rest.
     pub(super) fn note(&mut self, out: &mut Vec<Act>) {
         for id in &self.live {
             let (Some(order), Some(ours)) = (self.blotter.order(id), self.orders.get_mut(id))
@@ -66,6 +66,11 @@ impl Desk {
             if ours.shown.as_ref() != Some(&line) {
                 out.push(Act::Write(Entry::Order(line.clone())));
                 ours.shown = Some(line);
+                let rests = matches!(order.state(), State::Resting | State::Part)
+                    && !std::mem::replace(&mut ours.rests, true);
+                if let Some(number) = ours.number.filter(|_| rests) {
+                    out.push(Act::Tell(Outcome::Resting { number }));
+                }
             }
         }
     }

@@ -126,6 +126,11 @@ pub enum Outcome {
         /// Why.
         why: Refusal,
     },
+    /// The exchange has an order, and it rests.
+    Resting {
+        /// The caller's number of it.
+        number: u64,
+    },
     /// Contracts traded: once per trade.
     Filled(OrderFill),
     /// All about an order is known, and nothing more comes.
