@@ -104,6 +104,8 @@ struct Ours {
     /// The caller's number; `None` for one of the desk's own.
     number: Option<u64>,
     intent: Intent,
+    /// A change was sent and is not answered.
+    changing: bool,
     /// As it was written down last.
     shown: Option<OrderLine>,
 }
@@ -137,6 +139,7 @@ impl Desk {
         match ask {
             Ask::Place(placed) => self.place(&placed, now, out),
             Ask::Cancel { number } => self.cancel(number, now, out),
+            Ask::Change { number, change } => self.change(number, change, now, out),
             Ask::Market(info) => self.define(*info, now, out),
             Ask::Quote(quote) => self.markets.quote(&quote),
             Ask::Heard(at) => self.markets.heard(at),

@@ -200,6 +200,43 @@ fn what_was_ordered_is_spent_until_the_exchange_says_otherwise() {
 }
 
 #[test]
+fn a_change_passes_the_limits_and_is_told_when_it_is_answered() {
+    let mut table = Table::open(spec(), 100);
+    let id = table.rest(1, 4_900, 60);
+    let amend = |e4, contracts| {
+        let change = Change::Amend { price: price(e4), count: Qty::contracts(contracts) };
+        Ask::Change { number: 1, change }
+    };
+    // It costs 29.40 already, which is not given back before the exchange says so.
+    table.ask(amend(9_000, 80));
+    let why = "cash_reserve".to_owned();
+    assert!(table.acts.contains(&Act::Tell(Outcome::Unchanged { number: 1, why })));
+    table.acts.clear();
+    table.ask(amend(5_000, 50));
+    let commands = table.commands();
+    assert!(matches!(&commands[..], [Command::Change { change: Change::Amend { .. }, .. }]));
+    table.ask(amend(5_000, 40));
+    let why = "the order waits for an answer".to_owned();
+    assert!(table.acts.contains(&Act::Tell(Outcome::Unchanged { number: 1, why })));
+    table.acts.clear();
+    let change = Change::Amend { price: price(5_000), count: Qty::contracts(50) };
+    let view = View {
+        order_id: "X1".into(),
+        filled: Some(Qty::ZERO),
+        left: Qty::contracts(50),
+        taken_off: None,
+        price: Some(price(5_000)),
+        over: None,
+        at_ms: table.now.ms(),
+    };
+    let report = Report::Answer { id, to: Request::Change(change), answer: Answer::Done(view) };
+    table.desk.report(report, table.now, &mut table.acts);
+    let left = Qty::contracts(50);
+    let told = Act::Tell(Outcome::Changed { number: 1, price: price(5_000), left });
+    assert!(table.acts.contains(&told), "{:?}", table.acts);
+}
+
+#[test]
 fn a_stale_book_withdraws_what_rests_and_takes_no_more() {
     let mut table = Table::open(spec(), 100);
     table.rest(1, 4_900, 1);
