@@ -76,9 +76,10 @@ impl Funds {
         self.read_at = Some(truth.asked);
         self.amends.retain(|_, (_, known)| !*known);
         for (id, known) in std::mem::take(&mut self.asked) {
-            match known.over {
-                true => drop(self.open.remove(&id)),
-                false => drop(self.open.insert(id, known)),
+            if known.over {
+                self.open.remove(&id);
+            } else {
+                self.open.insert(id, known);
             }
         }
         let held = truth.positions.iter();

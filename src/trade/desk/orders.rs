@@ -140,7 +140,9 @@ impl Desk {
         out.push(Act::Write(Entry::Cancel { id: id.as_ref().map(ClientId::to_string), number }));
         let Some(id) = id else { return };
         // One that the blotter has forgotten is long over.
-        self.with_blotter(now, out, |blotter, effects| drop(blotter.cancel(&id, now, effects)));
+        self.with_blotter(now, out, |blotter, effects| {
+            let _ = blotter.cancel(&id, now, effects);
+        });
     }
 
     /// Cancels what is open and not being cancelled: in a market for a reason, or everywhere.
@@ -159,7 +161,7 @@ impl Desk {
             out.push(Act::Write(Entry::Withdrawn { ticker: ticker.to_owned(), why }));
         }
         self.with_blotter(now, out, |blotter, effects| {
-            drop(blotter.cancel_open(ticker, now, effects))
+            blotter.cancel_open(ticker, now, effects);
         });
     }
 

@@ -68,6 +68,7 @@ impl Table {
     /// A desk that knows one market and nothing else.
     fn new(spec: DeskSpec) -> Table {
         let mut table = Table { desk: Desk::new(spec, NOW), now: NOW, acts: Vec::new() };
+        table.desk.connected(NOW);
         let close = Some(TsUs::from_ms(NOW.ms() + 3_600_000));
         let info = MarketInfo { ticker: TICKER.into(), close, ..MarketInfo::default() };
         table.ask(Ask::Market(Box::new(info)));
@@ -168,6 +169,20 @@ fn nothing_is_ordered_before_the_account_was_read_nor_when_it_cannot_be_read_any
     table.acts.clear();
     table.ask(buy(2, 4_900, 1));
     assert_eq!(table.refused(), Some(Refusal::NotRead));
+}
+
+#[test]
+fn nothing_is_ordered_before_the_account_s_own_channels_are_heard() {
+    let mut table = Table::new(spec());
+    table.desk = Desk::new(spec(), NOW);
+    table.read(truth(NOW, 100, Vec::new()));
+    assert!(!table.acts.contains(&Act::Tell(Outcome::Ready)));
+    table.desk.connected(table.now);
+    table.acts.clear();
+    table.wait_ms(0);
+    assert!(table.acts.iter().any(|act| matches!(act, Act::Read { .. })), "at once");
+    table.read(truth(NOW, 100, Vec::new()));
+    assert!(table.acts.contains(&Act::Tell(Outcome::Ready)));
 }
 
 #[test]

@@ -501,8 +501,8 @@ async fn the_loss_of_a_day_stops_trading_also_when_it_is_seen_after_a_restart() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_desk_that_cannot_keep_its_books_is_not_opened() {
     let (dir, exchange) = (tempfile::tempdir().unwrap(), Exchange::quiet().await);
-    let refused = |spec: RunnerSpec| async {
-        spawn_blocking(|| runner::open(spec)).await.unwrap().unwrap_err()
+    let refused = |spec: RunnerSpec| async move {
+        spawn_blocking(move || runner::open(spec)).await.unwrap().unwrap_err()
     };
     let good = spec(&exchange, dir.path(), 1, limits());
     std::fs::write(dir.path().join("ACCOUNT"), "nonsense").unwrap();
