@@ -30,6 +30,19 @@ pub enum Entry {
         /// The caller's number of it.
         number: u64,
     },
+    /// Another limit or size was wanted.
+    Change {
+        /// Its client id; `None` when there is no such order.
+        id: Option<String>,
+        /// The caller's number of it.
+        number: u64,
+        /// The new limit; absent when only the size changes.
+        price_e4: Option<i64>,
+        /// Contracts: filled and resting with a limit, resting without.
+        count_e2: i64,
+        /// Why it was not sent; absent when it was.
+        refused: Option<String>,
+    },
     /// An order changed.
     Order(OrderLine),
     /// A fill.

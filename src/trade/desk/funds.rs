@@ -31,6 +31,8 @@ pub(super) struct Funds {
     paid: Money,
     /// Orders that the last reading does not know wholly.
     open: BTreeMap<ClientId, Known>,
+    /// What changes of orders may cost on top, and whether the reading under way knows of them.
+    amends: BTreeMap<ClientId, (Money, bool)>,
     /// What the reading under way will know.
     asked: BTreeMap<ClientId, Known>,
     /// What the last reading said that the account is worth.
@@ -45,6 +47,12 @@ impl Funds {
         self.open.insert(id, Known::default());
     }
 
+    /// An order shall cost so much from now on. What it costs already is not given back for it.
+    pub(super) fn amended(&mut self, id: ClientId, cost: Money) {
+        let (sum, known) = self.amends.entry(id).or_default();
+        (*sum, *known) = (*sum + cost, false);
+    }
+
     /// A reading begins: what the exchange has answered for is in it.
     pub(super) fn ask(&mut self, blotter: &Blotter) {
         let known = |id: &ClientId| {
@@ -54,6 +62,9 @@ impl Funds {
             };
             Known { kept: !order.is_unborn(), filled: order.filled(), over: order.is_settled() }
         };
+        for (id, (_, known)) in &mut self.amends {
+            *known = blotter.order(id).is_none_or(|order| !order.waits() && !order.in_doubt());
+        }
         self.asked = self.open.keys().map(|id| (id.clone(), known(id))).collect();
     }
 
@@ -63,10 +74,12 @@ impl Funds {
         self.balance = truth.balance;
         self.paid = sum(truth.positions.iter().map(|p| p.market_exposure_dollars));
         self.read_at = Some(truth.asked);
+        self.amends.retain(|_, (_, known)| !*known);
         for (id, known) in std::mem::take(&mut self.asked) {
-            match known.over {
-                true => drop(self.open.remove(&id)),
-                false => drop(self.open.insert(id, known)),
+            if known.over {
+                self.open.remove(&id);
+            } else {
+                self.open.insert(id, known);
             }
         }
         let held = truth.positions.iter();
@@ -90,7 +103,7 @@ impl Funds {
             let contracts = order.filled() + left(order);
             own_price(order).times(contracts) + fee_max(fees, order.price(), contracts)
         });
-        self.balance - sum(spent)
+        self.balance - sum(spent) - sum(self.amends.values().map(|amend| amend.0))
     }
 
     /// Paid for positions, and what orders may still take.
@@ -99,7 +112,7 @@ impl Funds {
         let at_stake = orders.map(|(order, known)| {
             own_price(order).times(order.filled() - known.filled + left(order))
         });
-        self.paid + sum(at_stake)
+        self.paid + sum(at_stake) + sum(self.amends.values().map(|amend| amend.0))
     }
 }
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! **Invariant:** pure; time comes in and must not run backwards.
-//! **Invariant:** nothing is ordered before the account was read and the orders of earlier runs are gone, nor
-//! when it could not be read for [`BLIND`].
+//! **Invariant:** nothing is ordered before the account's own channels are heard, the account was read and the
+//! orders of earlier runs are gone, nor when it could not be read for [`BLIND`].
 //! **Invariant:** every verdict of risk and every change of an order is written down ([`Act::Write`]) before
 //! what follows from it is done.
 //! **Invariant:** once tripped, nothing is ordered any more, and every order that turns up is cancelled.
@@ -87,6 +87,10 @@ pub struct Desk {
     live: BTreeSet<ClientId>,
     /// When to read the account next; `None` while a reading is under way.
     read_from: Option<TsNs>,
+    /// Once that reading is over, another one is wanted at once.
+    again: bool,
+    /// The private channels are heard, or were.
+    heard: bool,
     /// No order of an earlier run is left.
     clean: bool,
     /// When to look at the markets next.
@@ -104,6 +108,8 @@ struct Ours {
     /// The caller's number; `None` for one of the desk's own.
     number: Option<u64>,
     intent: Intent,
+    /// A change was sent and is not answered.
+    changing: bool,
     /// As it was written down last.
     shown: Option<OrderLine>,
     /// It was told that it rests.
@@ -125,6 +131,8 @@ impl Desk {
             numbers: HashMap::new(),
             live: BTreeSet::new(),
             read_from: Some(now),
+            again: false,
+            heard: false,
             clean: false,
             watch_at: now,
             ending: false,
@@ -139,6 +147,7 @@ impl Desk {
         match ask {
             Ask::Place(placed) => self.place(&placed, now, out),
             Ask::Cancel { number } => self.cancel(number, now, out),
+            Ask::Change { number, change } => self.change(number, change, now, out),
             Ask::Market(info) => self.define(*info, now, out),
             Ask::Quote(quote) => self.markets.quote(&quote),
             Ask::Heard(at) => self.markets.heard(at),
@@ -163,9 +172,22 @@ impl Desk {
         }
     }
 
-    /// Something may have been missed: the account is read as soon as possible.
-    pub fn look_again(&mut self, now: TsNs) {
+    /// The private channels are heard from now on; before, something may have been missed.
+    pub fn connected(&mut self, now: TsNs) {
+        self.heard = true;
+        self.look_again(now);
+    }
+
+    /// The account is read as soon as possible.
+    fn look_again(&mut self, now: TsNs) {
+        self.again = self.read_from.is_none();
         self.read_from = self.read_from.map(|_| now);
+    }
+
+    /// When to read again after a reading.
+    fn read_after(&mut self, now: TsNs, pause: TsNs) {
+        let pause_ns = if std::mem::take(&mut self.again) { 0 } else { pause.0 };
+        self.read_from = Some(TsNs(now.0 + pause_ns));
     }
 
     /// Takes in what a reading of the account found.
@@ -176,7 +198,7 @@ impl Desk {
         });
         let orphans = differences.iter().any(|d| matches!(d, Difference::Orphan { .. }));
         // An order that is being cancelled may still trade: another look shows whether it has.
-        self.read_from = Some(TsNs(now.0 + if orphans { READ_RETRY.0 } else { READ_EVERY.0 }));
+        self.read_after(now, if orphans { READ_RETRY } else { READ_EVERY });
         for difference in &differences {
             if let Difference::Position { ticker, theirs, .. } = difference {
                 let (ticker, position) = (ticker.clone(), *theirs);
@@ -195,7 +217,7 @@ impl Desk {
             self.tripped(trip, now, out);
         }
         self.keep(now, out);
-        if !self.clean && !orphans {
+        if !self.clean && !orphans && self.heard {
             self.clean = true;
             out.push(Act::Tell(Outcome::Ready));
         }
@@ -203,7 +225,7 @@ impl Desk {
 
     /// A reading of the account failed.
     pub fn unread(&mut self, why: String, now: TsNs, out: &mut Vec<Act>) {
-        self.read_from = Some(TsNs(now.0 + READ_RETRY.0));
+        self.read_after(now, READ_RETRY);
         out.push(Act::Write(Entry::Unread { why }));
     }
 
@@ -270,11 +292,6 @@ impl Desk {
     /// What stopped trading, if anything did.
     pub fn stopped(&self) -> Option<&Trip> {
         self.risk.tripped()
-    }
-
-    /// Contracts held in a market, +YES and -NO.
-    pub fn position(&self, ticker: &str) -> Qty {
-        self.blotter.position(ticker)
     }
 
     fn define(&mut self, info: MarketInfo, now: TsNs, out: &mut Vec<Act>) {

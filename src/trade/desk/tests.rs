@@ -68,6 +68,7 @@ impl Table {
     /// A desk that knows one market and nothing else.
     fn new(spec: DeskSpec) -> Table {
         let mut table = Table { desk: Desk::new(spec, NOW), now: NOW, acts: Vec::new() };
+        table.desk.connected(NOW);
         let close = Some(TsUs::from_ms(NOW.ms() + 3_600_000));
         let info = MarketInfo { ticker: TICKER.into(), close, ..MarketInfo::default() };
         table.ask(Ask::Market(Box::new(info)));
@@ -171,6 +172,20 @@ fn nothing_is_ordered_before_the_account_was_read_nor_when_it_cannot_be_read_any
 }
 
 #[test]
+fn nothing_is_ordered_before_the_account_s_own_channels_are_heard() {
+    let mut table = Table::new(spec());
+    table.desk = Desk::new(spec(), NOW);
+    table.read(truth(NOW, 100, Vec::new()));
+    assert!(!table.acts.contains(&Act::Tell(Outcome::Ready)));
+    table.desk.connected(table.now);
+    table.acts.clear();
+    table.wait_ms(0);
+    assert!(table.acts.iter().any(|act| matches!(act, Act::Read { .. })), "at once");
+    table.read(truth(NOW, 100, Vec::new()));
+    assert!(table.acts.contains(&Act::Tell(Outcome::Ready)));
+}
+
+#[test]
 fn an_order_that_cannot_be_meant_is_refused_by_name() {
     let mut table = Table::open(spec(), 100);
     table.rest(1, 4_900, 1);
@@ -197,6 +212,43 @@ fn what_was_ordered_is_spent_until_the_exchange_says_otherwise() {
         table.ask(buy(2, 9_900, 40));
         assert_eq!(table.refused(), want, "{dollars}");
     }
+}
+
+#[test]
+fn a_change_passes_the_limits_and_is_told_when_it_is_answered() {
+    let mut table = Table::open(spec(), 100);
+    let id = table.rest(1, 4_900, 60);
+    let amend = |e4, contracts| {
+        let change = Change::Amend { price: price(e4), count: Qty::contracts(contracts) };
+        Ask::Change { number: 1, change }
+    };
+    // It costs 29.40 already, which is not given back before the exchange says so.
+    table.ask(amend(9_000, 80));
+    let why = "cash_reserve".to_owned();
+    assert!(table.acts.contains(&Act::Tell(Outcome::Unchanged { number: 1, why })));
+    table.acts.clear();
+    table.ask(amend(5_000, 50));
+    let commands = table.commands();
+    assert!(matches!(&commands[..], [Command::Change { change: Change::Amend { .. }, .. }]));
+    table.ask(amend(5_000, 40));
+    let why = "the order waits for an answer".to_owned();
+    assert!(table.acts.contains(&Act::Tell(Outcome::Unchanged { number: 1, why })));
+    table.acts.clear();
+    let change = Change::Amend { price: price(5_000), count: Qty::contracts(50) };
+    let view = View {
+        order_id: "X1".into(),
+        filled: Some(Qty::ZERO),
+        left: Qty::contracts(50),
+        taken_off: None,
+        price: Some(price(5_000)),
+        over: None,
+        at_ms: table.now.ms(),
+    };
+    let report = Report::Answer { id, to: Request::Change(change), answer: Answer::Done(view) };
+    table.desk.report(report, table.now, &mut table.acts);
+    let left = Qty::contracts(50);
+    let told = Act::Tell(Outcome::Changed { number: 1, price: price(5_000), left });
+    assert!(table.acts.contains(&told), "{:?}", table.acts);
 }
 
 #[test]

@@ -72,6 +72,14 @@ impl Desk {
                     out.push(Act::Tell(Outcome::Resting { number }));
                 }
             }
+            let answered = !order.waits() && !order.in_doubt();
+            if let (true, true, Some(number)) = (ours.changing, answered, ours.number) {
+                ours.changing = false;
+                let (price, left) = (ours.intent.yes_price(order.price()), order.left());
+                if !order.state().is_over() {
+                    out.push(Act::Tell(Outcome::Changed { number, price, left }));
+                }
+            }
         }
     }
 }

@@ -58,7 +58,7 @@ impl Desk {
             reduce_only: true,
             expires_s: None,
         };
-        match self.judge(&wanted, now) {
+        match self.judge(&wanted, None, now) {
             Ok(()) => drop(self.submit((None, None), buying(side), wanted, now, out)),
             Err(why) => out.push(Act::Write(Judged::new((None, None), &wanted, Err(why.word())))),
         }

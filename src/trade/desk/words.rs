@@ -5,7 +5,7 @@ use super::standing::Standing;
 use crate::broker::{Intent, Role, Verb};
 use crate::market::MarketInfo;
 use crate::trade::blotter::{Difference, Order, State};
-use crate::trade::message::{Command, FillFact, Wanted};
+use crate::trade::message::{Change, Command, FillFact, Wanted};
 use crate::trade::risk::{Refused, Trip};
 use crate::units::{Money, Price, Qty, TsNs};
 use crate::wire::orders::{BookSide, TimeInForce};
@@ -19,6 +19,13 @@ pub enum Ask {
     Cancel {
         /// The caller's number of it.
         number: u64,
+    },
+    /// A resting order shall have another limit (YES scale) or size. One change at a time.
+    Change {
+        /// The caller's number of it.
+        number: u64,
+        /// How.
+        change: Change,
     },
     /// A market's definition became known, or changed.
     Market(Box<MarketInfo>),
@@ -133,6 +140,22 @@ pub enum Outcome {
     },
     /// Contracts traded: once per trade.
     Filled(OrderFill),
+    /// A change was answered, one way or the other: the order rests so.
+    Changed {
+        /// The caller's number of it.
+        number: u64,
+        /// Its limit now, on the scale of its intent's side.
+        price: Price,
+        /// Contracts that may still be filled.
+        left: Qty,
+    },
+    /// A change was not sent: the order is what it was.
+    Unchanged {
+        /// The caller's number of it.
+        number: u64,
+        /// Why, in words.
+        why: String,
+    },
     /// All about an order is known, and nothing more comes.
     Ended {
         /// The caller's number of it; `None` for one of the desk's own (a forced exit).

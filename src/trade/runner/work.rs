@@ -180,7 +180,7 @@ impl Runner {
             Event::Private(Some(batch)) => {
                 private::frames(&batch).for_each(|text| self.desk.frame(&text, now, &mut acts));
                 if self.private.is_back(&batch) {
-                    self.desk.look_again(now);
+                    self.desk.connected(now);
                 }
             }
             Event::Private(None) => {

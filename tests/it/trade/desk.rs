@@ -2,6 +2,7 @@
 //! comes back, and what is left when something goes wrong.
 
 use super::room::{access, ask, resting, trouble};
+use crate::cli::{kflow, run as run_command};
 use kalshiflow::broker::{FeeSchedule, Intent, Role, Verb};
 use kalshiflow::config::Limits;
 use kalshiflow::event::SessionId;
@@ -13,10 +14,10 @@ use kalshiflow::sim::script::Script;
 use kalshiflow::sim::server::{SimReport, SimSpec, run};
 use kalshiflow::sim::venue::VenueSpec;
 use kalshiflow::trade::blotter::State;
-use kalshiflow::trade::desk::{Ask, OrderFill, Outcome, Placed, Quote, Refusal};
+use kalshiflow::trade::desk::{Ask, OrderFill, Outcome, Placed, Quote, Refusal, Standing};
 use kalshiflow::trade::journal::JOURNAL_FILE;
 use kalshiflow::trade::kill::{KILL_FILE, KillFile};
-use kalshiflow::trade::risk::{Cause, Refused};
+use kalshiflow::trade::risk::{Cause, Refused, Trip};
 use kalshiflow::trade::runner::{self, Closed, DeskLine, DeskRun, End, RunnerError, RunnerSpec};
 use kalshiflow::trade::standing::StandingFile;
 use kalshiflow::units::{Money, Price, Qty, Side, TsNs, TsUs};
@@ -500,8 +501,8 @@ async fn the_loss_of_a_day_stops_trading_also_when_it_is_seen_after_a_restart() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_desk_that_cannot_keep_its_books_is_not_opened() {
     let (dir, exchange) = (tempfile::tempdir().unwrap(), Exchange::quiet().await);
-    let refused = |spec: RunnerSpec| async {
-        spawn_blocking(|| runner::open(spec)).await.unwrap().unwrap_err()
+    let refused = |spec: RunnerSpec| async move {
+        spawn_blocking(move || runner::open(spec)).await.unwrap().unwrap_err()
     };
     let good = spec(&exchange, dir.path(), 1, limits());
     std::fs::write(dir.path().join("ACCOUNT"), "nonsense").unwrap();
@@ -527,4 +528,37 @@ async fn an_exchange_that_goes_away_is_told_in_words_at_the_end() {
     let end = End { cancels: true, patience: Duration::from_millis(500) };
     let Closed { left, .. } = spawn_blocking(move || decider.run.close(end)).await.unwrap();
     assert!(left.iter().any(|line| line.contains("bid 1.00 at 0.0100")), "{left:?}");
+}
+
+#[test]
+fn the_command_shows_where_the_account_stood_and_a_reset_after_a_loss_begins_the_day_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let shown = |word: &str| -> Value {
+        let out = run_command(&mut kflow(&["risk", word, "--data", data, "--json"]));
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        serde_json::from_str::<Value>(&out.stdout).unwrap()["data"].take()
+    };
+    assert!(shown("show").get("day_start_usd").is_none(), "nothing is recorded");
+    let standing = Standing {
+        account: "demo key".into(),
+        day: 20_778,
+        day_start_e6: 100_000_000,
+        equity_e6: 70_500_000,
+        open: vec!["KX-A: bid 1.00 at 0.4900 (resting, kflow-1)".into()],
+        ..Standing::default()
+    };
+    StandingFile::at(dir.path()).write(&standing).unwrap();
+    let seen = shown("show");
+    let text = |key: &str| seen[key].as_str().unwrap();
+    assert_eq!((text("account"), text("day")), ("demo key", "2026-11-21"));
+    assert_eq!((text("day_start_usd"), text("equity_usd")), ("100.000000", "70.500000"));
+    assert_eq!(seen["open"].as_array().unwrap().len(), 1);
+
+    let kill = KillFile::at(dir.path());
+    let trip = |cause| Trip { cause, at: now(), detail: String::new() };
+    kill.write(&trip(Cause::Key)).unwrap();
+    assert_eq!(shown("reset")["day_start_usd"], "100.000000", "no loss, no reason to forget");
+    kill.write(&trip(Cause::DailyLoss)).unwrap();
+    assert!(shown("reset").get("day_start_usd").is_none());
 }
