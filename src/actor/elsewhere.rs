@@ -83,7 +83,10 @@ impl News {
                 Some(update(*number, State::Ended { why, left: Qty::ZERO }))
             }
             Outcome::Filled(fill) => fill.number.map(|number| News::filled(number, fill, row)),
+            // The actor moves a quote by cancelling it, so no change is of its making.
             Outcome::Ended { number: None, .. }
+            | Outcome::Changed { .. }
+            | Outcome::Unchanged { .. }
             | Outcome::Ready
             | Outcome::Position { .. }
             | Outcome::Tripped(_) => None,
