@@ -4,6 +4,8 @@
 //!
 //! NaN in, NaN out: a broken number is found at the loss, not hidden here.
 
+#![allow(clippy::excessive_precision, reason = "coefficients stand as published, rounded to f32")]
+
 /// Above this, [`exp`] is infinite; below [`EXP_MIN`] it is 0. Between them 2^n is a normal number.
 const EXP_MAX: f32 = 88.37;
 const EXP_MIN: f32 = -87.33;
