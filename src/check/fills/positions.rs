@@ -147,7 +147,7 @@ impl Follower {
     }
 
     /// The log ends: the tracks of all orders that were looked at more than once, and how many orders were
-    /// given up on the way.
+    /// followed no further after a gap or a new book.
     pub fn finish(self) -> (Vec<Track>, u64) {
         let (mut tracks, mut broken) = (Vec::new(), 0);
         for market in self.markets.into_values() {

@@ -88,7 +88,7 @@ pub struct Tracker {
     done: Vec<Live>,
     /// Decreases and trades of each key.
     keys: BTreeMap<Key, [u32; 2]>,
-    /// Orders given up because the book was replaced or something is missing.
+    /// Orders followed no further because the book was replaced or something is missing.
     pub broken: u64,
 }
 
@@ -113,7 +113,7 @@ impl Tracker {
         &self.book
     }
 
-    /// True from when the order joined until it left or was given up.
+    /// True from when the order joined until it left or the book was replaced.
     pub fn is_live(&self, name: Name) -> bool {
         self.live.iter().any(|live| live.name == name)
     }
@@ -140,8 +140,9 @@ impl Tracker {
                 }
             }
             (Body::Snapshot(_) | Body::Gap(_), _) | (_, Err(_)) => {
+                // What was seen of them until here stands.
                 self.broken += self.live.len() as u64;
-                self.live.clear();
+                self.over.append(&mut self.live);
             }
             _ => {}
         }

@@ -49,7 +49,7 @@ pub(super) struct Args {
 struct Output {
     series: Vec<SeriesResult>,
     too_few: Vec<TooFew>,
-    /// Orders given up because the book was replaced or something is missing.
+    /// Orders followed no further because the book was replaced or something is missing.
     broken: u64,
     /// The file of fits, if there was a fit to write.
     written: Option<PathBuf>,
@@ -157,7 +157,10 @@ fn show(output: &Output) -> Result<(), Failure> {
         printer::say(&format!("{}: {before} and {after} orders are too few", few.series));
     }
     if output.broken > 0 {
-        printer::say(&format!("{} orders met a gap and were given up there", output.broken));
+        printer::say(&format!(
+            "{} orders met a gap or a new book and count up to there",
+            output.broken
+        ));
     }
     if let Some(path) = &output.written {
         printer::say(&format!("written: {}", path.display()));

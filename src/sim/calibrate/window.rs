@@ -91,11 +91,16 @@ struct Told {
 impl Told {
     fn tell(&mut self, at_us: i64, body: Body) {
         let trade = matches!(body, Body::Trade(_));
-        let late_us = self.lag.book_us(at_us) + if trade { self.lag.trade_us() } else { 0 };
+        // What hangs is the connection: what was held back comes at once, in the order of its happening.
+        let (free_us, held_us) = (at_us + self.lag.book_us(at_us), self.arrived[0].0 / 1_000);
+        let recv_us = match trade {
+            true if free_us > held_us => free_us + self.lag.trade_us(),
+            _ => free_us.max(held_us),
+        };
         // Trade frames tell whole milliseconds.
         let ts = if trade { TsUs::from_ms(at_us / 1_000) } else { TsUs(at_us) };
         let last = &mut self.arrived[usize::from(trade)];
-        *last = TsNs((at_us + late_us) * 1_000).max(*last);
+        *last = TsNs(recv_us * 1_000).max(*last);
         let sid = if trade { 2 } else { 1 };
         let (row_id, ts) = (self.events.len() as u64 + 1, Some(ts));
         let event = Event { row_id, recv: *last, ts, market: MarketId(0), sid, seq: 0, body };
