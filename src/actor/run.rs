@@ -21,7 +21,7 @@ use crate::replay::BookLine;
 use crate::rng::Rng;
 use crate::trade::desk;
 use crate::trade::risk::Trip;
-use crate::units::TsNs;
+use crate::units::{Qty, TsNs};
 use crate::wire::market::market_info;
 use serde::{Deserialize, Serialize};
 
@@ -414,7 +414,7 @@ impl Actor {
             let tally = account.tally();
             report.markets += 1;
             report.settled += u64::from(market.seat.settlement().is_some());
-            report.open_positions += u64::from(market.seat.is_holding());
+            report.open_positions += u64::from(account.portfolio().position() != Qty::ZERO);
             report.fills += tally.filled;
             report.maker_e2 += tally.maker.e2();
             report.taker_e2 += tally.taker.e2();

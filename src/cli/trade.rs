@@ -127,7 +127,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let place = journal.place();
     let (follower, accepted) = Follower::new();
     let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.fees)?;
-    let (counter, desk_run) = opened.unzip();
+    let desk = opened.map(|(counter, run)| (counter, run, args.orders.clone()));
     let said = Said {
         swaps: policy::reload_on_hangup(&args, &spec.env)?,
         trips: act::trips(&kill)?,
@@ -136,14 +136,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let actor = Actor::new(spec, chosen.acting);
     let acting = std::thread::Builder::new()
         .name("actor".to_owned())
-        .spawn(move || act::act(actor, accepted, &said, counter, journal))?;
+        .spawn(move || act::act(actor, accepted, &said, desk, journal))?;
     let recorded = collect::record(&args.collect, Some(follower));
     let acted = acting.join().map_err(|_| {
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
     })?;
-    let left_open = desk_run.map(|run| desk::close(run, &args.orders)).transpose();
     let (collected, ended) = recorded?;
-    let act::Acted { report, meter, failure } = acted;
+    let act::Acted { report, left_open, meter, failure } = acted;
     let quantile = |q: f64| meter.quantile_us(q);
     let traded = Traded {
         policy: name,
@@ -151,7 +150,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         source: collected.as_ref().map_or_else(String::new, |c| c.source.clone()),
         actor: report,
         orders_at: args.orders.orders.word(),
-        left_open: left_open.as_ref().ok().cloned().flatten().unwrap_or_default(),
+        left_open,
         decision_us: DecisionUs { p50: quantile(0.5), p99: quantile(0.99) },
         collected,
     };
@@ -159,7 +158,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         true => printer::json("trade", &traded)?,
         false => printer::line(&text(&traded))?,
     }
-    match failure.or(left_open.err()) {
+    match failure {
         Some(failure) => Err(failure),
         None => ended,
     }

@@ -128,7 +128,11 @@ fn the_pipeline_gives_what_the_actor_saw() {
         rows.into_iter().map(|row| ((row.1, row.2), (row.3, row.6))).collect();
     let (_, lived, _) = journal(&data);
     for deed in &lived {
-        let (ts_us, bits) = &rows[&(deed.ticker.clone(), deed.row_id as i64)];
+        let key = (deed.ticker.clone(), deed.row_id as i64);
+        let Some((ts_us, bits)) = rows.get(&key) else {
+            let near = rows.keys().filter(|k| k.0 == key.0 && (k.1 - key.1).abs() < 400);
+            panic!("no row for {key:?} at {}: {:?}", deed.ts_ms, near.collect::<Vec<_>>());
+        };
         assert_eq!(*ts_us, deed.ts_ms * 1_000);
         let seen: Vec<u32> = deed.obs[..layout.market_len()].iter().map(|v| v.to_bits()).collect();
         assert_eq!(&seen, bits, "{} after row {}", deed.ticker, deed.row_id);

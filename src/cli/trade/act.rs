@@ -1,6 +1,6 @@
 //! The actor's thread: accepted records in; decisions written down, sent, and told what became of them.
 
-use super::desk::Counter;
+use super::desk::{Counter, OrderArgs, close};
 use super::journal::Journal;
 use crate::actor::{Acting, Actor, ActorReport, Errand, Outcome};
 use crate::cli::exit::{Code, Failure, OrFail};
@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::trade::desk;
 use crate::trade::kill::KillFile;
 use crate::trade::risk::Trip;
+use crate::trade::runner::DeskRun;
 use crate::units::TsNs;
 use std::sync::mpsc::{Receiver, channel};
 use tokio::sync::mpsc;
@@ -27,6 +28,8 @@ pub(super) struct Said {
 /// What the thread leaves.
 pub(super) struct Acted {
     pub(super) report: ActorReport,
+    /// Orders and positions left at an exchange, one sentence each.
+    pub(super) left_open: Vec<String>,
     /// From the receipt of a frame to the decision that it led to.
     pub(super) meter: Meter,
     pub(super) failure: Option<Failure>,
@@ -50,15 +53,17 @@ pub(super) fn trips(kill: &KillFile) -> Result<Receiver<Trip>, Failure> {
     Ok(trips)
 }
 
-/// Acts on every accepted record until there are no more. `counter` is where orders go; none: paper.
+/// Acts on every accepted record until there are no more. `desk` is where orders go, and ends with the actor;
+/// none: paper.
 pub(super) fn act(
     mut actor: Actor,
     mut accepted: mpsc::Receiver<Accepted>,
     said: &Said,
-    counter: Option<Counter>,
+    desk: Option<(Counter, DeskRun, OrderArgs)>,
     journal: Journal,
 ) -> Acted {
     let (meter, out) = (Meter::default(), Outcome::default());
+    let (counter, run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
     let mut thread = Thread { counter, journal, meter, failure: None, out, row_id: 0 };
     while let Some(batch) = accepted.blocking_recv() {
         said.swaps.try_iter().for_each(|acting| actor.swap(acting));
@@ -69,7 +74,7 @@ pub(super) fn act(
             thread.take(&mut actor, &record.event, said);
         }
     }
-    thread.end(&actor)
+    thread.end(&mut actor, run)
 }
 
 /// What the thread works with.
@@ -88,6 +93,12 @@ impl Thread {
     fn see(&mut self, actor: &mut Actor, batch: &Accepted) {
         let Some(counter) = &mut self.counter else { return };
         counter.see(batch);
+        self.listen(actor);
+    }
+
+    /// Hears what became of orders since the last time.
+    fn listen(&mut self, actor: &mut Actor) {
+        let Some(counter) = &mut self.counter else { return };
         let told: Vec<desk::Outcome> = counter.outcomes().collect();
         for told in &told {
             self.hear(actor, told);
@@ -158,9 +169,16 @@ impl Thread {
         }
     }
 
-    fn end(mut self, actor: &Actor) -> Acted {
+    /// Closes the desk, hears its last words, and writes the rest.
+    fn end(mut self, actor: &mut Actor, run: Option<(DeskRun, OrderArgs)>) -> Acted {
+        let closed = run.map(|(run, orders)| close(run, &orders)).transpose();
+        self.listen(actor);
         self.meter.turn();
-        let failure = self.failure.or(self.journal.finish().err());
-        Acted { report: actor.report(), meter: self.meter, failure }
+        let (left_open, unclosed) = match closed {
+            Ok(left) => (left.unwrap_or_default(), None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        let failure = self.failure.or(unclosed).or(self.journal.finish().err());
+        Acted { report: actor.report(), left_open, meter: self.meter, failure }
     }
 }
