@@ -316,7 +316,7 @@ mod tests {
                     }
                 });
             }
-            live.push(&outcome(info, events().last().expect("events")), &config, |_| ());
+            live.push(&outcome(info, events().next_back().expect("events")), &config, |_| ());
             assert_eq!(lived.seen.len(), recorded.seen.len(), "{}", info.ticker);
             assert!(lived.seen == recorded.seen, "{}", info.ticker);
             assert_eq!(live.account().portfolio(), seat.account().portfolio(), "{}", info.ticker);

@@ -222,10 +222,10 @@ impl Player<'_> {
 
     fn obey(&mut self, to: TapeMove) -> Result<Result<(), Gone>, ReelError> {
         match to {
-            TapeMove::Toggle => return Ok(self.pace(!self.playing, self.speed)),
-            TapeMove::Faster => return Ok(self.pace(self.playing, self.speed * 2.0)),
-            TapeMove::Slower => return Ok(self.pace(self.playing, self.speed / 2.0)),
-            TapeMove::Normal => return Ok(self.pace(self.playing, 1.0)),
+            TapeMove::Toggle => Ok(self.pace(!self.playing, self.speed)),
+            TapeMove::Faster => Ok(self.pace(self.playing, self.speed * 2.0)),
+            TapeMove::Slower => Ok(self.pace(self.playing, self.speed / 2.0)),
+            TapeMove::Normal => Ok(self.pace(self.playing, 1.0)),
             TapeMove::By(ns) => self.wind(Place::At(TsNs(self.at.0.saturating_add(ns)))),
             TapeMove::To(place) => self.wind(place),
             TapeMove::Step { back: false, ticker } => {
@@ -278,7 +278,7 @@ impl Player<'_> {
                 until = TsNs(next.0 - (IDLE_NS * self.speed) as i64);
             }
             Some(_) => {}
-            None => return Ok(self.pace(false, self.speed)),
+            None => Ok(self.pace(false, self.speed)),
         }
         let wound = self.reel.run(until, BEAT_EVENTS)?;
         Ok(self.told(wound, News::Ran))

@@ -131,7 +131,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    pub(super) fn new(
+    pub(super) fn entry(
         (number, row_id): (Option<u64>, Option<u64>),
         wanted: &Wanted,
         verdict: Result<&ClientId, &'static str>,
@@ -212,7 +212,7 @@ pub struct FillLine {
 }
 
 impl FillLine {
-    pub(super) fn new(id: &ClientId, fill: &FillFact) -> Entry {
+    pub(super) fn entry(id: &ClientId, fill: &FillFact) -> Entry {
         Entry::Fill(FillLine {
             id: id.to_string(),
             trade_id: fill.trade_id.clone(),

@@ -100,7 +100,7 @@ impl Funds {
         let unkept = self.open.iter().filter(|(_, known)| !known.kept);
         let orders = unkept.filter_map(|(id, _)| blotter.order(id));
         let spent = orders.map(|order| {
-            let contracts = order.filled() + left(order);
+            let contracts = most(order);
             own_price(order).times(contracts) + fee_max(fees, order.price(), contracts)
         });
         self.balance - sum(spent) - sum(self.amends.values().map(|amend| amend.0))
@@ -109,9 +109,8 @@ impl Funds {
     /// Paid for positions, and what orders may still take.
     pub(super) fn exposure(&self, blotter: &Blotter) -> Money {
         let orders = self.open.iter().filter_map(|(id, known)| Some((blotter.order(id)?, known)));
-        let at_stake = orders.map(|(order, known)| {
-            own_price(order).times(order.filled() - known.filled + left(order))
-        });
+        let at_stake =
+            orders.map(|(order, known)| own_price(order).times(most(order) - known.filled));
         self.paid + sum(at_stake) + sum(self.amends.values().map(|amend| amend.0))
     }
 }
@@ -149,8 +148,12 @@ fn own_price(order: &Order) -> Price {
     order.wanted.side.own_price(order.price())
 }
 
-fn left(order: &Order) -> Qty {
-    if order.state().is_over() { Qty::ZERO } else { order.left() }
+/// Contracts that an order filled or may still fill, at most. An order that ended before all its fills were told
+/// is in doubt until a query says how many there were: it may have been all of it.
+fn most(order: &Order) -> Qty {
+    let left = if order.state().is_over() { Qty::ZERO } else { order.left() };
+    let known = order.filled() + left;
+    if order.in_doubt() { known.max(order.wanted.count) } else { known }
 }
 
 fn sum(amounts: impl Iterator<Item = Money>) -> Money {

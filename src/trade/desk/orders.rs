@@ -24,7 +24,7 @@ impl Desk {
                 self.numbers.insert(number, id);
             }
             Err(why) => {
-                out.push(Act::Write(Judged::new(names, &wanted, Err(why.word()))));
+                out.push(Act::Write(Judged::entry(names, &wanted, Err(why.word()))));
                 out.push(Act::Tell(Outcome::Refused { number, why }));
                 if matches!(why, Refusal::Risk(refused) if refused.withdraws()) {
                     self.withdraw(Some((&wanted.ticker, why.word())), now, out);
@@ -82,7 +82,7 @@ impl Desk {
         self.forget();
         let mut effects = Vec::new();
         let id = self.blotter.submit(wanted.clone(), now, &mut effects);
-        out.push(Act::Write(Judged::new(names, &wanted, Ok(&id))));
+        out.push(Act::Write(Judged::entry(names, &wanted, Ok(&id))));
         let ours = Ours { number: names.0, intent, changing: false, shown: None, rests: false };
         self.orders.insert(id.clone(), ours);
         self.live.insert(id.clone());

@@ -30,7 +30,7 @@ impl Desk {
             match effect {
                 Effect::Do(command) => out.push(Act::Do(command)),
                 Effect::Filled { id, fill } => {
-                    out.push(Act::Write(FillLine::new(&id, &fill)));
+                    out.push(Act::Write(FillLine::entry(&id, &fill)));
                     let Some(ours) = self.orders.get(&id) else { continue };
                     let formula =
                         || self.fees.trade_fee(role(fill.is_taker), fill.yes_price, fill.qty);

@@ -60,7 +60,7 @@ impl Desk {
         };
         match self.judge(&wanted, None, now) {
             Ok(()) => drop(self.submit((None, None), buying(side), wanted, now, out)),
-            Err(why) => out.push(Act::Write(Judged::new((None, None), &wanted, Err(why.word())))),
+            Err(why) => out.push(Act::Write(Judged::entry((None, None), &wanted, Err(why.word())))),
         }
     }
 }
