@@ -63,6 +63,10 @@ t *ARGS:
 bench *ARGS:
     cargo bench {{ARGS}}
 
+# hftbacktest beside ours on the same recorded events, in a crate outside the default build
+peer-hft TAPE *ARGS:
+    cargo run --release --locked --manifest-path benches/peers/hft/Cargo.toml -- {{TAPE}} {{ARGS}}
+
 # Format the code
 fmt:
     cargo fmt

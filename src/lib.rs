@@ -10,7 +10,7 @@
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
 //!                                                              broker (ledger, fees, matching)
 //!  everything that runs, and the log ─► view ─► dash (a terminal)
-//!  trade: risk ─► blotter (every order, kept true) ─► gateway ─► Kalshi's demo, or sim
+//!  trade: desk { risk ─► blotter (every order, kept true) } ─► gateway ─► Kalshi's demo, or sim
 //! ```
 //!
 //! # Invariants
@@ -22,10 +22,11 @@
 //! 5. A room imports only rooms above it in the list below; each heavy crate has one room (`redb`,
 //!    `bincode` in [`store`]; `arrow`, `parquet` in [`dataset`]; `polars` in its bridge and in the
 //!    pipeline and report of [`features`]; `burn` in [`agent`]; `tokio_tungstenite` and `reqwest` in
-//!    [`feed`], `axum` in [`sim`]; `ratatui` in [`dash`]; `rsa` and `ring` in [`wire::auth`]; the environment of the process in
-//!    [`config`]). `tests/it/house.rs` enforces it.
+//!    [`feed`], `axum` in [`sim`]; `ratatui` in [`dash`]; `rsa` and `ring` in [`wire::auth`]; the
+//!    environment of the process in [`config`]). `tests/it/house.rs` enforces it.
 //! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report), `env` and `trade` (but for
-//!    gateway and kill switch) do no IO, spawn nothing and read no clock: time arrives in the event.
+//!    gateway, kill switch, journal, standing and runner) do no IO, spawn nothing and read no clock: time
+//!    arrives in the event.
 //! 7. No path leads to an order on a real exchange: orders go to Kalshi's demo and to this machine only
 //!    ([`feed::rest::OrderClient`], the one sender of anything but GET).
 //!

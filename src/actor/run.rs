@@ -5,6 +5,7 @@
 //! **Invariant:** it acts on a whole book only, before the event that made the decision due, and never because
 //! of a gap.
 
+use super::elsewhere::News;
 use super::seat::{LiveSeat, Moment};
 use super::select::{Candidate, Choice, Selector};
 use super::watch::{Part, Watch};
@@ -18,7 +19,9 @@ use crate::event::{Body, Event, MarketId, Tickers};
 use crate::market::MarketInfo;
 use crate::replay::BookLine;
 use crate::rng::Rng;
+use crate::trade::desk;
 use crate::trade::risk::Trip;
+use crate::units::{Qty, TsNs};
 use crate::wire::market::market_info;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +38,8 @@ pub struct ActorSpec {
     pub tripped: Option<Trip>,
     /// All chance comes from it.
     pub seed: u64,
+    /// Orders go to an exchange elsewhere, and the limits are watched there.
+    pub elsewhere: bool,
 }
 
 /// A policy, and what it is called in every row.
@@ -70,6 +75,8 @@ pub struct Deed {
     pub due_row_id: u64,
     /// The market.
     pub ticker: String,
+    /// Its number in the records.
+    pub market: MarketId,
     /// Exchange time, milliseconds.
     pub ts_ms: i64,
     /// What was chosen.
@@ -122,6 +129,8 @@ pub struct Outcome {
     pub deeds: Vec<Deed>,
     /// Fills.
     pub fills: Vec<Filled>,
+    /// Markets that paid out.
+    pub ends: Vec<Ended>,
 }
 
 impl Outcome {
@@ -129,7 +138,17 @@ impl Outcome {
     pub fn clear(&mut self) {
         self.deeds.clear();
         self.fills.clear();
+        self.ends.clear();
     }
+}
+
+/// A market in which there were decisions paid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The market.
+    pub ticker: String,
+    /// Equity of its account afterwards.
+    pub equity_e6: i64,
 }
 
 /// What came of it so far.
@@ -194,7 +213,7 @@ impl Actor {
         acting.policy.begin(spec.seed);
         Actor {
             selector: Selector::new(spec.choice.clone()),
-            watch: Watch::new(spec.limits, spec.tripped.clone(), &spec.env),
+            watch: Watch::new(&spec),
             obs: vec![0.0; spec.env.layout.len()],
             mask: vec![true; spec.env.actions.len()],
             spec,
@@ -227,6 +246,16 @@ impl Actor {
     /// A limit stopped trading, and nobody was told yet.
     pub fn tripped(&mut self) -> Option<Trip> {
         self.watch.news()
+    }
+
+    /// Takes what the desk says of an order, known since the record `row_id`; adds what it led to to `out`.
+    pub fn hear(&mut self, told: &desk::Outcome, row_id: u64, now: TsNs, out: &mut Outcome) {
+        let Some(news) = News::of(told, row_id, now) else { return };
+        let Some(Some(market)) = self.markets.get_mut(news.market.0 as usize) else { return };
+        market.seat.hear(news.fill.as_slice(), news.update.as_slice());
+        let ticker = market.info.ticker.clone();
+        out.fills.extend(news.fill.map(|fill| Filled { ticker, row_id, fill }));
+        market.seat.forget();
     }
 
     /// Enters a market into the dictionary of the records' market ids.
@@ -276,12 +305,12 @@ impl Actor {
             let ticker = self.tickers.name(event.market).to_owned();
             let info = told.unwrap_or_else(|| MarketInfo { ticker, ..MarketInfo::default() });
             let orders = Rng::stream(self.spec.seed, &info.ticker, 0);
-            self.markets[at] = Some(Market {
-                line: BookLine::default(),
-                seat: LiveSeat::new(&info, &self.spec.env, orders),
-                part: Part::default(),
-                info,
-            });
+            let mut seat = LiveSeat::new(&info, &self.spec.env, orders);
+            if self.spec.elsewhere {
+                seat.trade_elsewhere();
+            }
+            self.markets[at] =
+                Some(Market { line: BookLine::default(), seat, part: Part::default(), info });
         }
     }
 
@@ -313,6 +342,7 @@ impl Actor {
         line.note(event);
         let chosen = selector.is_chosen(event.market, &info.ticker);
         let (halted, before) = (self.halted, out.deeds.len());
+        let lived = seat.settlement().is_none();
         seat.push(event, &spec.env, |mut moment| {
             if !chosen {
                 // What was left resting when the market was given up must not fill unseen.
@@ -333,6 +363,7 @@ impl Actor {
                 row_id: moment.decision().row_id,
                 due_row_id: event.row_id,
                 ticker: info.ticker.clone(),
+                market: event.market,
                 ts_ms: moment.decision().ts_ms,
                 action,
                 action_name: spec.env.actions.name(action),
@@ -351,6 +382,10 @@ impl Actor {
                 mask: mask.clone(),
             });
         });
+        if lived && seat.settlement().is_some() && seat.decisions() > 0 {
+            let equity_e6 = seat.account().equity().e6();
+            out.ends.push(Ended { ticker: info.ticker.clone(), equity_e6 });
+        }
         *part = watch.see(*part, seat.account(), event.recv);
         let ticker = &info.ticker;
         let known = seat.account().news().fills.iter();
@@ -379,7 +414,7 @@ impl Actor {
             let tally = account.tally();
             report.markets += 1;
             report.settled += u64::from(market.seat.settlement().is_some());
-            report.open_positions += u64::from(market.seat.is_holding());
+            report.open_positions += u64::from(account.portfolio().position() != Qty::ZERO);
             report.fills += tally.filled;
             report.maker_e2 += tally.maker.e2();
             report.taker_e2 += tally.taker.e2();

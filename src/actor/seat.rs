@@ -6,7 +6,7 @@
 //! **Invariant:** what happens at a decision depends on the accepted events alone, never on a clock: a session
 //! played back from the log is the session.
 
-use crate::broker::matching::Bracket;
+use crate::broker::matching::{Bracket, Fill, Update};
 use crate::env::{Account, EnvConfig, Refusal};
 use crate::event::{Body, Event};
 use crate::features::Observer;
@@ -58,6 +58,16 @@ impl LiveSeat {
             decisions: 0,
             settlement: market.settlement,
         }
+    }
+
+    /// From now on orders go to an exchange elsewhere ([`Account::trade_elsewhere`]).
+    pub fn trade_elsewhere(&mut self) {
+        self.account.trade_elsewhere();
+    }
+
+    /// What an exchange elsewhere said of our orders.
+    pub fn hear(&mut self, fills: &[Fill], updates: &[Update]) {
+        self.account.hear(fills, updates);
     }
 
     /// The account.

@@ -1,13 +1,14 @@
 //! The watch over a paper account: every order of the policy passes the limits of [`crate::trade::risk`].
 //!
-//! Time is that of the records, so that a session played back is refused what it was refused.
+//! Time is that of the records, so that a session played back is refused what it was refused. Where orders go
+//! to an exchange elsewhere, the desk watches the real account in its place, and this one stands back.
 //!
 //! **Invariant:** once tripped, nothing is ordered any more, and what rests is taken back.
 
+use super::run::ActorSpec;
 use crate::broker::{FeeSchedule, Role};
-use crate::config::Limits;
+use crate::env::Account;
 use crate::env::account::Wish;
-use crate::env::{Account, EnvConfig};
 use crate::event::Event;
 use crate::market::MarketInfo;
 use crate::trade::risk::{Proposal, Refused, Risk, Scene, Trip};
@@ -24,6 +25,8 @@ pub(super) struct Watch {
     stake: Money,
     /// A trip that nobody was told of.
     news: Option<Trip>,
+    /// Somebody else watches.
+    stands_back: bool,
 }
 
 /// What one account adds to the sums.
@@ -34,21 +37,29 @@ pub(super) struct Part {
 }
 
 impl Watch {
-    /// A watch under these limits; `tripped` is what an earlier session left.
-    pub(super) fn new(limits: Limits, tripped: Option<Trip>, env: &EnvConfig) -> Watch {
-        let (exposure, profit) = (Money::ZERO, Money::ZERO);
-        let risk = Risk::new(limits, tripped);
-        Watch { risk, exposure, profit, stake: env.start_cash, news: None }
+    /// A watch as the actor was told.
+    pub(super) fn new(spec: &ActorSpec) -> Watch {
+        Watch {
+            risk: Risk::new(spec.limits, spec.tripped.clone()),
+            exposure: Money::ZERO,
+            profit: Money::ZERO,
+            stake: spec.env.start_cash,
+            news: None,
+            stands_back: spec.elsewhere,
+        }
     }
 
     /// Whether the market may be traded in at `event`.
     pub(super) fn check_market(&self, info: &MarketInfo, event: &Event) -> Result<(), Refused> {
-        self.risk.check_market(info, book_at(event), event.recv)
+        match self.stands_back {
+            true => Ok(()),
+            false => self.risk.check_market(info, book_at(event), event.recv),
+        }
     }
 
     /// True when the position has to be given up now.
     pub(super) fn must_exit(&self, info: &MarketInfo, account: &Account, now: TsNs) -> bool {
-        self.risk.must_exit(info, account.portfolio().position(), now)
+        !self.stands_back && self.risk.must_exit(info, account.portfolio().position(), now)
     }
 
     /// Whether an account may send this.
@@ -59,6 +70,9 @@ impl Watch {
         info: &MarketInfo,
         event: &Event,
     ) -> Result<(), Refused> {
+        if self.stands_back {
+            return Ok(());
+        }
         let proposal = Proposal {
             side: wish.side,
             price: wish.price,
@@ -84,7 +98,7 @@ impl Watch {
         };
         self.exposure += part.exposure - before.exposure;
         self.profit += part.profit - before.profit;
-        if part.profit != before.profit {
+        if part.profit != before.profit && !self.stands_back {
             let trip = self.risk.watch_equity(self.stake + self.profit, now).cloned();
             self.news = trip.or(self.news.take());
         }

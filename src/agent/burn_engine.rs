@@ -144,12 +144,8 @@ impl Engine for BurnEngine {
                 read(g, &mut grads[layer.bias.clone()]);
             }
         }
-        let grad_norm = self.optimizer.step(
-            &mut self.params,
-            &mut grads,
-            rule.learning_rate,
-            rule.max_grad_norm,
-        );
+        let grad_norm =
+            self.optimizer.step(&mut self.params, &grads, rule.learning_rate, rule.max_grad_norm);
         self.ready = None;
         Update { losses, grad_norm, skipped: false }
     }

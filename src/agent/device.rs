@@ -65,19 +65,3 @@ impl fmt::Display for DeviceName {
         })
     }
 }
-
-/// The widest instructions that matrix products use on this machine. Sums are added in an order that
-/// depends on it: the same seed gives the same bytes on the same instruction set.
-pub fn isa() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "avx512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-        {
-            return "avx2";
-        }
-    }
-    std::env::consts::ARCH
-}

@@ -14,17 +14,20 @@ pub struct Trace<'a> {
 
 /// Writes advantages, `[steps, envs]`. Nothing flows across the end of an episode.
 pub fn advantages(trace: &Trace, gamma: f32, lambda: f32, out: &mut [f32]) {
-    let n_envs = trace.last_values.len();
-    let n_steps = out.len() / n_envs;
-    for env in 0..n_envs {
-        let (mut next_value, mut carried) = (trace.last_values[env], 0.0);
-        for step in (0..n_steps).rev() {
-            let i = step * n_envs + env;
-            let goes_on = if trace.dones[i] { 0.0 } else { 1.0 };
-            let delta = trace.rewards[i] + gamma * next_value * goes_on - trace.values[i];
-            carried = delta + gamma * lambda * goes_on * carried;
-            out[i] = carried;
-            next_value = trace.values[i];
+    let n = trace.last_values.len();
+    let n_steps = out.len() / n;
+    for step in (0..n_steps).rev() {
+        // The row after this one is done: its advantages are carried on, its values come next.
+        let (out, later) = out[step * n..].split_at_mut(n);
+        let at = step * n..(step + 1) * n;
+        let (rewards, values) = (&trace.rewards[at.clone()], &trace.values[at.clone()]);
+        let (dones, last) = (&trace.dones[at.clone()], step + 1 == n_steps);
+        let next = if last { trace.last_values } else { &trace.values[at.end..at.end + n] };
+        for env in 0..n {
+            let goes_on = if dones[env] { 0.0 } else { 1.0 };
+            let carried = if last { 0.0 } else { later[env] };
+            let delta = rewards[env] + gamma * next[env] * goes_on - values[env];
+            out[env] = delta + gamma * lambda * goes_on * carried;
         }
     }
 }

@@ -8,7 +8,11 @@
 //! SB3 has it. PPO's policy loss is `-min(A r, A clip(r, 1-c, 1+c))` (Schulman et al. 2017, equation 7),
 //! A2C's is `-A log π(a)`.
 
-use super::dist;
+#![allow(clippy::needless_range_loop, reason = "rows are computed side by side in several arrays")]
+
+use super::elementary::{exp, ln};
+use super::simd::{self, Simd, WithSimd};
+use std::ops::Range;
 
 /// How a minibatch turns into a parameter change.
 #[derive(Clone, Copy, Debug)]
@@ -75,53 +79,210 @@ pub struct Losses {
     pub clip_fraction: f32,
 }
 
+impl<'a> Minibatch<'a> {
+    /// Some of the rows.
+    pub fn rows(&self, rows: Range<usize>) -> Minibatch<'a> {
+        let n = self.actions.len();
+        let wide = |len: usize| rows.start * (len / n)..rows.end * (len / n);
+        Minibatch {
+            obs: &self.obs[wide(self.obs.len())],
+            mask: &self.mask[wide(self.mask.len())],
+            actions: &self.actions[rows.clone()],
+            log_probs: &self.log_probs[rows.clone()],
+            advantages: &self.advantages[rows.clone()],
+            returns: &self.returns[rows],
+        }
+    }
+}
+
+/// The network's outputs for some rows. Rows may be wider than what they hold.
+#[derive(Clone, Copy)]
+pub struct Heads<'a> {
+    /// `[n, logit_width]`, the first `n_actions` of each row.
+    pub logits: &'a [f32],
+    /// From one row of logits to the next.
+    pub logit_width: usize,
+    /// `[n, value_width]`, the first of each row.
+    pub values: &'a [f32],
+    /// From one value to the next.
+    pub value_width: usize,
+}
+
 /// Losses of a minibatch; writes their gradients to `d_logits`, `[n, n_actions]`, and `d_values`, `[n]`.
 pub fn gradients(
     batch: &Minibatch,
     rule: &Rule,
     (logits, values): (&[f32], &[f32]),
-    (d_logits, d_values): (&mut [f32], &mut [f32]),
+    slopes: (&mut [f32], &mut [f32]),
 ) -> Losses {
-    let n_actions = logits.len() / values.len();
-    let share = 1.0 / values.len() as f32;
-    let (shift, scale) = advantage_units(batch.advantages, rule.normalize_advantage);
-    let mut log_probs = vec![0.0; n_actions];
-    let mut sum = Losses::default();
-    for row in 0..values.len() {
-        let at = row * n_actions..(row + 1) * n_actions;
-        let entropy =
-            dist::log_softmax(&logits[at.clone()], &batch.mask[at.clone()], &mut log_probs);
-        let action = batch.actions[row] as usize;
-        let advantage = (batch.advantages[row] - shift) * scale;
-        let log_ratio = log_probs[action] - batch.log_probs[row];
-        let (policy, slope) = policy_loss(rule.objective, advantage, log_probs[action], log_ratio);
-        let miss = values[row] - batch.returns[row];
+    let logit_width = logits.len() / values.len();
+    let mut lesson = Lesson::default();
+    lesson.begin(batch, rule);
+    lesson.gradients(batch, rule, Heads { logits, logit_width, values, value_width: 1 }, slopes);
+    lesson.end(rule)
+}
 
-        sum.policy += policy * share;
-        sum.value += miss * miss * share;
-        sum.entropy += entropy * share;
-        sum.approx_kl += (log_ratio.exp() - 1.0 - log_ratio) * share;
-        sum.clip_fraction += share * f32::from(is_clipped(rule.objective, log_ratio));
+/// Rows computed side by side: one vector of the widest instructions.
+const LANES: usize = 16;
 
-        d_values[row] = rule.vf_coef * 2.0 * miss * share;
-        for (j, (d, &log_prob)) in d_logits[at].iter_mut().zip(&log_probs).enumerate() {
-            let prob = log_prob.exp();
-            // A forbidden action's log-probability is -inf, its share of every gradient 0.
-            let pull = if prob > 0.0 { rule.ent_coef * prob * (log_prob + entropy) } else { 0.0 };
-            let chosen = if j == action { 1.0 } else { 0.0 };
-            *d = share * (slope * (chosen - prob) + pull);
+/// One number for each of the rows computed side by side.
+type Lanes = [f32; LANES];
+
+/// The gradients of one minibatch, given in parts; keeps its working memory for the next one.
+#[derive(Default)]
+pub struct Lesson {
+    /// Shift and scale of the minibatch's advantages.
+    advantage_units: (f32, f32),
+    /// Weight of a row in the mean.
+    share: f32,
+    losses: Losses,
+    /// Per action: log-probabilities and probabilities.
+    actions: Vec<(Lanes, Lanes)>,
+}
+
+impl Lesson {
+    /// A new minibatch, whole: its advantages are normalised together.
+    pub fn begin(&mut self, batch: &Minibatch, rule: &Rule) {
+        let n = batch.actions.len();
+        self.advantage_units = advantage_units(batch.advantages, rule.normalize_advantage);
+        self.share = 1.0 / n as f32;
+        self.losses = Losses::default();
+        self.actions.resize(batch.mask.len() / n, ([0.0; LANES], [0.0; LANES]));
+    }
+
+    /// Some rows of it. The gradients of their losses go to `d_logits` and `d_values`, laid out as `heads`.
+    pub fn gradients(
+        &mut self,
+        rows: &Minibatch,
+        rule: &Rule,
+        heads: Heads,
+        (d_logits, d_values): (&mut [f32], &mut [f32]),
+    ) {
+        simd::run(Part { lesson: self, rows, rule, heads, d_logits, d_values });
+    }
+
+    /// The losses of all rows.
+    pub fn end(&self, rule: &Rule) -> Losses {
+        let sum = self.losses;
+        let total = sum.policy - rule.ent_coef * sum.entropy + rule.vf_coef * sum.value;
+        Losses { total, ..sum }
+    }
+}
+
+struct Part<'a> {
+    lesson: &'a mut Lesson,
+    rows: &'a Minibatch<'a>,
+    rule: &'a Rule,
+    heads: Heads<'a>,
+    d_logits: &'a mut [f32],
+    d_values: &'a mut [f32],
+}
+
+impl WithSimd for Part<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        let n = self.rows.actions.len();
+        for first in (0..n).step_by(LANES) {
+            self.group(first, (n - first).min(LANES));
         }
     }
-    sum.total = sum.policy - rule.ent_coef * sum.entropy + rule.vf_coef * sum.value;
-    sum
+}
+
+impl Part<'_> {
+    /// `count` rows from `first` on. Lanes above `count` repeat the last row and are thrown away.
+    #[inline(always)]
+    fn group(&mut self, first: usize, count: usize) {
+        let (rows, rule, share) = (self.rows, self.rule, self.lesson.share);
+        let row: [usize; LANES] = std::array::from_fn(|l| first + l.min(count - 1));
+        let entropy = self.distributions(&row);
+
+        let action = row.map(|row| rows.actions[row] as usize);
+        let log_prob: Lanes = std::array::from_fn(|l| self.lesson.actions[action[l]].0[l]);
+        let (shift, scale) = self.lesson.advantage_units;
+        let advantage = row.map(|row| (rows.advantages[row] - shift) * scale);
+        let log_ratio: Lanes = std::array::from_fn(|l| log_prob[l] - rows.log_probs[row[l]]);
+        let mut ratio = [0.0; LANES];
+        for l in 0..LANES {
+            ratio[l] = exp(log_ratio[l]);
+        }
+        let loss: [(f32, f32); LANES] = std::array::from_fn(|l| {
+            policy_loss(rule.objective, advantage[l], log_prob[l], ratio[l])
+        });
+
+        let sum = &mut self.lesson.losses;
+        for l in 0..count {
+            let miss = self.heads.values[row[l] * self.heads.value_width] - rows.returns[row[l]];
+            self.d_values[row[l] * self.heads.value_width] = rule.vf_coef * 2.0 * miss * share;
+            sum.policy += loss[l].0 * share;
+            sum.value += miss * miss * share;
+            sum.entropy += entropy[l] * share;
+            sum.approx_kl += (ratio[l] - 1.0 - log_ratio[l]) * share;
+            sum.clip_fraction += share * f32::from(is_clipped(rule.objective, ratio[l]));
+        }
+
+        let slope = loss.map(|(_, slope)| slope);
+        for (a, (log_probs, probs)) in self.lesson.actions.iter().enumerate() {
+            let mut d = [0.0; LANES];
+            for l in 0..LANES {
+                // A forbidden action's log-probability is -inf, its share of every gradient 0.
+                let pull = rule.ent_coef * probs[l] * (log_probs[l] + entropy[l]);
+                let pull = if probs[l] > 0.0 { pull } else { 0.0 };
+                let chosen = if action[l] == a { 1.0 } else { 0.0 };
+                d[l] = share * (slope[l] * (chosen - probs[l]) + pull);
+            }
+            for l in 0..count {
+                self.d_logits[row[l] * self.heads.logit_width + a] = d[l];
+            }
+        }
+    }
+
+    /// Log-probabilities and probabilities of all actions in the given rows; their entropies. The
+    /// arithmetic of [`super::dist::log_softmax`], side by side.
+    #[inline(always)]
+    fn distributions(&mut self, row: &[usize; LANES]) -> Lanes {
+        let actions = &mut self.lesson.actions;
+        let n = actions.len();
+        let mut top = [f32::NEG_INFINITY; LANES];
+        for (a, (log_probs, _)) in actions.iter_mut().enumerate() {
+            for l in 0..LANES {
+                let logit = self.heads.logits[row[l] * self.heads.logit_width + a];
+                let allowed = self.rows.mask[row[l] * n + a];
+                log_probs[l] = if allowed { logit } else { f32::NEG_INFINITY };
+            }
+            for l in 0..LANES {
+                top[l] = top[l].max(log_probs[l]);
+            }
+        }
+        let (mut sum, mut entropy) = ([0.0; LANES], [0.0; LANES]);
+        for (log_probs, _) in actions.iter_mut() {
+            for l in 0..LANES {
+                log_probs[l] -= top[l];
+                sum[l] += exp(log_probs[l]);
+            }
+        }
+        for x in &mut sum {
+            *x = ln(*x);
+        }
+        for (log_probs, probs) in actions.iter_mut() {
+            for l in 0..LANES {
+                log_probs[l] -= sum[l];
+                probs[l] = exp(log_probs[l]);
+                let term = probs[l] * log_probs[l];
+                entropy[l] -= if probs[l] > 0.0 { term } else { 0.0 };
+            }
+        }
+        entropy
+    }
 }
 
 /// Loss of one row and its derivative with respect to the log-probability of the action.
-fn policy_loss(objective: Objective, advantage: f32, log_prob: f32, log_ratio: f32) -> (f32, f32) {
+#[inline(always)]
+fn policy_loss(objective: Objective, advantage: f32, log_prob: f32, ratio: f32) -> (f32, f32) {
     match objective {
         Objective::PolicyGradient => (-advantage * log_prob, -advantage),
         Objective::Clipped { clip_range } => {
-            let ratio = log_ratio.exp();
             let free = advantage * ratio;
             let held = advantage * ratio.clamp(1.0 - clip_range, 1.0 + clip_range);
             // Inside the range the two are equal and the gradient flows; outside, the constant side stops it.
@@ -130,8 +291,9 @@ fn policy_loss(objective: Objective, advantage: f32, log_prob: f32, log_ratio: f
     }
 }
 
-fn is_clipped(objective: Objective, log_ratio: f32) -> bool {
-    matches!(objective, Objective::Clipped { clip_range } if (log_ratio.exp() - 1.0).abs() > clip_range)
+#[inline(always)]
+fn is_clipped(objective: Objective, ratio: f32) -> bool {
+    matches!(objective, Objective::Clipped { clip_range } if (ratio - 1.0).abs() > clip_range)
 }
 
 /// Shift and scale of advantages. SB3 divides by the sample standard deviation plus 1e-8.
@@ -140,140 +302,22 @@ fn advantage_units(advantages: &[f32], normalize: bool) -> (f32, f32) {
     if !normalize || n < 2.0 {
         return (0.0, 1.0);
     }
-    let mean = advantages.iter().sum::<f32>() / n;
-    let var = advantages.iter().map(|a| (a - mean) * (a - mean)).sum::<f32>() / (n - 1.0);
+    let mean = lane_sum(advantages, |a| a) / n;
+    let var = lane_sum(advantages, |a| (a - mean) * (a - mean)) / (n - 1.0);
     (mean, 1.0 / (var.sqrt() + 1e-8))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Rng;
-
-    const ROWS: usize = 32;
-    const ACTIONS: usize = 4;
-
-    struct Case {
-        logits: Vec<f32>,
-        values: Vec<f32>,
-        mask: Vec<bool>,
-        actions: Vec<u32>,
-        log_probs: Vec<f32>,
-        advantages: Vec<f32>,
-        returns: Vec<f32>,
-    }
-
-    fn case(seed: u64) -> Case {
-        let mut rng = Rng::stream(seed, "loss", 0);
-        let mut draw =
-            |n: usize, s: f64| -> Vec<f32> { (0..n).map(|_| (rng.normal() * s) as f32).collect() };
-        let mask: Vec<bool> =
-            (0..ROWS * ACTIONS).map(|i| i % ACTIONS != (i / ACTIONS) % 5).collect();
-        let allowed =
-            |row: usize| (0..ACTIONS).filter(|a| mask[row * ACTIONS + a]).collect::<Vec<_>>();
-        let actions = (0..ROWS).map(|r| allowed(r)[r % allowed(r).len()] as u32).collect();
-        Case {
-            logits: draw(ROWS * ACTIONS, 1.0),
-            values: draw(ROWS, 1.0),
-            log_probs: draw(ROWS, 0.3).iter().map(|x| x - 1.0).collect(),
-            advantages: draw(ROWS, 2.0),
-            returns: draw(ROWS, 1.0),
-            mask,
-            actions,
+/// The sum of `f` over `values`, in 16 lanes: a fixed order that the compiler can vectorise.
+fn lane_sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (mut lanes, chunks) = ([0.0f32; LANES], values.chunks_exact(LANES));
+    let rest: f32 = chunks.remainder().iter().map(|&x| f(x)).sum();
+    for chunk in chunks {
+        for l in 0..LANES {
+            lanes[l] += f(chunk[l]);
         }
     }
-
-    fn losses(
-        c: &Case,
-        rule: &Rule,
-        logits: &[f32],
-        values: &[f32],
-    ) -> (Losses, Vec<f32>, Vec<f32>) {
-        let batch = Minibatch {
-            obs: &[],
-            mask: &c.mask,
-            actions: &c.actions,
-            log_probs: &c.log_probs,
-            advantages: &c.advantages,
-            returns: &c.returns,
-        };
-        let (mut dl, mut dv) = (vec![0.0; logits.len()], vec![0.0; values.len()]);
-        let losses = gradients(&batch, rule, (logits, values), (&mut dl, &mut dv));
-        (losses, dl, dv)
-    }
-
-    fn rule(objective: Objective) -> Rule {
-        Rule {
-            objective,
-            ent_coef: 0.05,
-            vf_coef: 0.5,
-            max_grad_norm: 0.5,
-            learning_rate: 1e-3,
-            normalize_advantage: true,
-            kl_limit: None,
-        }
-    }
-
-    #[test]
-    fn gradients_equal_finite_differences_of_the_loss() {
-        for objective in [Objective::Clipped { clip_range: 0.2 }, Objective::PolicyGradient] {
-            let (c, rule) = (case(3), rule(objective));
-            let (_, dl, dv) = losses(&c, &rule, &c.logits, &c.values);
-            // Small, so that no row steps over the kink at the edge of the clip range.
-            let h = 2e-3;
-            let slope = |bump: &dyn Fn(f32) -> (Vec<f32>, Vec<f32>)| {
-                let at = |d: f32| {
-                    let (l, v) = bump(d);
-                    f64::from(losses(&c, &rule, &l, &v).0.total)
-                };
-                (at(h) - at(-h)) / (2.0 * f64::from(h))
-            };
-            for i in 0..ROWS * ACTIONS {
-                let want = slope(&|d| {
-                    let mut l = c.logits.clone();
-                    l[i] += d;
-                    (l, c.values.clone())
-                });
-                assert!(
-                    (f64::from(dl[i]) - want).abs() < 3e-4,
-                    "{objective:?} logit {i}: {} {want}",
-                    dl[i]
-                );
-            }
-            for i in 0..ROWS {
-                let want = slope(&|d| {
-                    let mut v = c.values.clone();
-                    v[i] += d;
-                    (c.logits.clone(), v)
-                });
-                assert!((f64::from(dv[i]) - want).abs() < 3e-4, "value {i}: {} {want}", dv[i]);
-            }
-        }
-    }
-
-    #[test]
-    fn forbidden_actions_get_no_gradient() {
-        let c = case(4);
-        let (_, dl, _) = losses(&c, &rule(Objective::PolicyGradient), &c.logits, &c.values);
-        assert!(c.mask.contains(&false));
-        assert!(
-            dl.iter().zip(&c.mask).all(|(d, allowed)| d.is_finite() && (*allowed || *d == 0.0))
-        );
-    }
-
-    #[test]
-    fn the_policy_that_made_the_rollout_has_ratio_one() {
-        let mut c = case(5);
-        let mut lp = [0.0; ACTIONS];
-        for row in 0..ROWS {
-            let at = row * ACTIONS..(row + 1) * ACTIONS;
-            dist::log_softmax(&c.logits[at.clone()], &c.mask[at], &mut lp);
-            c.log_probs[row] = lp[c.actions[row] as usize];
-        }
-        let (losses, ..) =
-            losses(&c, &rule(Objective::Clipped { clip_range: 0.2 }), &c.logits, &c.values);
-        assert_eq!((losses.approx_kl, losses.clip_fraction), (0.0, 0.0));
-        // Normalised advantages sum to zero, and every ratio is one.
-        assert!(losses.policy.abs() < 1e-6);
-    }
+    lanes.iter().sum::<f32>() + rest
 }
+
+#[cfg(test)]
+mod tests;

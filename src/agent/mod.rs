@@ -1,15 +1,15 @@
 //! Agents: policies, networks, learning and evaluation.
 //!
 //! ```text
-//!  env ─ obs, mask, reward ─► rollout ─► gae ─► ppo | a2c ─ minibatches ─► engine (burn)
+//!  env ─ obs, mask, reward ─► rollout ─► gae ─► ppo | a2c ─ minibatches ─► engine: fused | burn
 //!   ▲                            │                              loss, optimizer, net, dist
 //!   └───────── actions ──────────┘
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
 //!  split ─► fit (one model per split) ─► eval
 //! ```
 //!
-//! **Invariant:** burn is named in `device` and `burn_engine` only; everything else works on slices
-//! of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
+//! **Invariant:** burn is named in `device` and `burn_engine` only, pulp in `simd` only; everything else works
+//! on slices of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
 
 pub mod eval;
 pub mod policy;
@@ -30,11 +30,15 @@ pub mod device;
 #[cfg(feature = "learn")]
 pub mod dist;
 #[cfg(feature = "learn")]
+mod elementary;
+#[cfg(feature = "learn")]
 pub mod engine;
 #[cfg(feature = "learn")]
 mod exact;
 #[cfg(feature = "learn")]
 pub mod fit;
+#[cfg(feature = "learn")]
+pub mod fused;
 #[cfg(feature = "learn")]
 pub mod gae;
 #[cfg(feature = "learn")]
@@ -57,6 +61,8 @@ pub mod progress;
 pub mod rollout;
 #[cfg(feature = "learn")]
 pub mod schedule;
+#[cfg(feature = "learn")]
+pub mod simd;
 #[cfg(feature = "learn")]
 pub mod tally;
 #[cfg(feature = "learn")]

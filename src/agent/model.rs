@@ -1,16 +1,16 @@
 //! A trained model as a policy.
 
-use super::burn_engine::BurnEngine;
 use super::checkpoint::{self, CheckpointError};
 use super::config::TrainConfig;
 use super::device::DeviceName;
 use super::dist;
-use super::engine::Engine;
+use super::engine::{Engine, EngineName};
 use super::net::NetShape;
 use super::normalizer::Normalizer;
 use super::optimizer::{Optimizer, OptimizerKind};
 use super::policy::Policy;
 use super::weights::{self, FORMAT, Interface, ModelCard};
+use crate::features::Layout;
 use crate::rng::Rng;
 use std::path::Path;
 
@@ -88,6 +88,12 @@ impl Model {
         if model.reward != here.reward {
             return Err(CheckpointError::Reward { model: model.reward, here: here.reward.clone() });
         }
+        let shape = &self.card.shape;
+        // A layout of one hash has one length; a card that says otherwise was not written by training.
+        let values = here.layout.parse::<Layout>().map_or(shape.obs_len, Layout::len);
+        if shape.obs_len != values {
+            return Err(size("values of an observation", shape.obs_len, values));
+        }
         match self.card.shape.n_actions == here.action_names.len() {
             true => Ok(()),
             false => Err(size("actions", self.card.shape.n_actions, here.action_names.len())),
@@ -114,7 +120,7 @@ pub(super) fn card(
 /// A model that acts.
 pub struct ModelPolicy {
     name: String,
-    engine: BurnEngine,
+    engine: Box<dyn Engine>,
     normalizer: Option<Normalizer>,
     choice: Choice,
     rng: Rng,
@@ -137,7 +143,7 @@ impl ModelPolicy {
             seen: vec![0.0; shape.obs_len],
             logits: vec![0.0; shape.n_actions],
             log_probs: vec![0.0; shape.n_actions],
-            engine: BurnEngine::new(device, shape, model.params, optimizer),
+            engine: EngineName::best(device).build(device, shape, model.params, optimizer),
         }
     }
 }

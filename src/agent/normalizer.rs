@@ -10,6 +10,8 @@ const PRIOR: f64 = 1e-4;
 /// Normalised values are clipped to ±10 (SB3's `clip_obs`).
 const CLIP: f32 = 10.0;
 const EPSILON: f64 = 1e-8;
+/// Columns of a batch that are treated together, row by row as they lie in memory.
+const COLUMNS: usize = 16;
 
 /// Statistics of each observation entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,14 +38,27 @@ impl Normalizer {
         let rows = (batch.len() / obs_len) as f64;
         let before = self.count as f64 + PRIOR;
         let total = before + rows;
-        for i in 0..obs_len {
-            let column = || batch[i..].iter().step_by(obs_len).map(|&x| f64::from(x));
-            let mean = column().sum::<f64>() / rows;
-            let spread = column().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-            let delta = mean - self.mean[i];
-            let merged = self.var[i] * before + spread + delta * delta * before * rows / total;
-            self.var[i] = merged / total;
-            self.mean[i] += delta * rows / total;
+        for first in (0..obs_len).step_by(COLUMNS) {
+            let columns = first..(first + COLUMNS).min(obs_len);
+            let (mut mean, mut spread) = ([0.0; COLUMNS], [0.0; COLUMNS]);
+            for row in batch.chunks_exact(obs_len) {
+                for (mean, &x) in mean.iter_mut().zip(&row[columns.clone()]) {
+                    *mean += f64::from(x);
+                }
+            }
+            mean.iter_mut().for_each(|mean| *mean /= rows);
+            for row in batch.chunks_exact(obs_len) {
+                let row = &row[columns.clone()];
+                for ((spread, mean), &x) in spread.iter_mut().zip(mean).zip(row) {
+                    *spread += (f64::from(x) - mean) * (f64::from(x) - mean);
+                }
+            }
+            for (i, (mean, spread)) in columns.zip(mean.into_iter().zip(spread)) {
+                let delta = mean - self.mean[i];
+                let merged = self.var[i] * before + spread + delta * delta * before * rows / total;
+                self.var[i] = merged / total;
+                self.mean[i] += delta * rows / total;
+            }
         }
         self.count += rows as u64;
     }
@@ -51,10 +66,18 @@ impl Normalizer {
     /// Writes the normalised `batch`, `[rows, obs_len]`, to `out`.
     pub fn apply(&self, batch: &[f32], out: &mut [f32]) {
         let obs_len = self.mean.len();
-        for (row, out) in batch.chunks_exact(obs_len).zip(out.chunks_exact_mut(obs_len)) {
-            for i in 0..obs_len {
-                let unit = (f64::from(row[i]) - self.mean[i]) / (self.var[i] + EPSILON).sqrt();
-                out[i] = (unit as f32).clamp(-CLIP, CLIP);
+        for first in (0..obs_len).step_by(COLUMNS) {
+            let columns = first..(first + COLUMNS).min(obs_len);
+            let mean = &self.mean[columns.clone()];
+            let mut spread = [1.0; COLUMNS];
+            for (spread, var) in spread.iter_mut().zip(&self.var[columns.clone()]) {
+                *spread = (var + EPSILON).sqrt();
+            }
+            for (row, out) in batch.chunks_exact(obs_len).zip(out.chunks_exact_mut(obs_len)) {
+                let (row, out) = (&row[columns.clone()], &mut out[columns.clone()]);
+                for (((out, &x), mean), spread) in out.iter_mut().zip(row).zip(mean).zip(spread) {
+                    *out = (((f64::from(x) - mean) / spread) as f32).clamp(-CLIP, CLIP);
+                }
             }
         }
     }

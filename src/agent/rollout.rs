@@ -108,6 +108,8 @@ pub struct Collector {
     buf: StepBuf,
     /// The current observations as the network sees them, `[envs, obs_len]`.
     seen: Vec<f32>,
+    /// The last observation of an episode that was cut, likewise.
+    last: Vec<f32>,
     logits: Vec<f32>,
     values: Vec<f32>,
     log_probs: Vec<f32>,
@@ -147,6 +149,7 @@ impl Collector {
             rng,
             buf: StepBuf::for_env(env),
             seen: vec![0.0; n * env.obs_len()],
+            last: vec![0.0; env.obs_len()],
             logits: vec![0.0; n * n_actions],
             values: vec![0.0; n],
             log_probs: vec![0.0; n_actions],
@@ -167,7 +170,7 @@ impl Collector {
         }
     }
 
-    /// Fills `out` with `n_steps` steps of every environment.
+    /// Fills `out` with `n_steps` steps of every environment, but for what [`Collector::estimate`] adds.
     ///
     /// # Errors
     /// [`NotFinite`] names the observation, reward or value.
@@ -175,7 +178,7 @@ impl Collector {
         &mut self,
         env: &mut dyn VecEnv,
         engine: &mut dyn Engine,
-        (n_steps, gamma, lambda): (usize, f32, f32),
+        (n_steps, gamma): (usize, f32),
         out: &mut Rollout,
         tally: &mut Tally,
     ) -> Result<(), NotFinite> {
@@ -193,8 +196,22 @@ impl Collector {
             self.bootstrap_cut_episodes(engine, gamma, &mut out.rewards[base..]);
             self.look(true);
         }
+        Ok(())
+    }
+
+    /// Advantages and returns of what was just collected; `step` is for the error.
+    ///
+    /// # Errors
+    /// [`NotFinite`] when a value is broken.
+    pub fn estimate(
+        &mut self,
+        engine: &mut dyn Engine,
+        (gamma, lambda): (f32, f32),
+        out: &mut Rollout,
+        step: u64,
+    ) -> Result<(), NotFinite> {
         engine.infer(&self.seen, &mut self.logits, &mut self.values);
-        check_finite("a value", &self.values, tally.steps)?;
+        check_finite("a value", &self.values, step)?;
         out.advantages.resize(out.len(), 0.0);
         let trace = Trace {
             rewards: &out.rewards,
@@ -238,18 +255,30 @@ impl Collector {
             if self.buf.terminated[i] || !self.buf.truncated[i] {
                 continue;
             }
-            let mut last = self.buf.final_obs[i * obs_len..(i + 1) * obs_len].to_vec();
-            if let Some(normalizer) = &self.normalizer {
-                normalizer.apply(&self.buf.final_obs[i * obs_len..(i + 1) * obs_len], &mut last);
+            let last = &self.buf.final_obs[i * obs_len..(i + 1) * obs_len];
+            match &self.normalizer {
+                Some(normalizer) => normalizer.apply(last, &mut self.last),
+                None => self.last.copy_from_slice(last),
             }
             let mut value = [0.0];
-            engine.infer(&last, &mut self.log_probs, &mut value);
+            engine.infer(&self.last, &mut self.log_probs, &mut value);
             *reward += gamma * value[0];
         }
     }
 }
 
 fn check_finite(what: &str, values: &[f32], step: u64) -> Result<(), NotFinite> {
+    // Zero times a broken number is NaN, and stays it: a sum without branches for what is nearly always
+    // the case. Only then is the place looked for.
+    let mut sums = [0.0f32; 16];
+    let chunks = values.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().map(|v| v * 0.0).sum();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += v * 0.0);
+    }
+    if rest + sums.iter().sum::<f32>() == 0.0 {
+        return Ok(());
+    }
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
         Some(i) => Err(NotFinite { what: format!("{what} (place {i})"), value: values[i], step }),

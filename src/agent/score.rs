@@ -104,15 +104,22 @@ impl Row {
         let percent = |v: f64| format!("{:.1} %", 100.0 * v);
         let cents = |v: &Option<f64>| v.map_or("-".to_owned(), |c| format!("{c:+.2}"));
         let [after_1, after_10, after_60] = markout_cents.each_ref().map(cents);
-        let [worst, fitted, best] = self.bracket.map(|r| format!("{:+.2} %", 100.0 * r));
-        Some(format!(
+        let maker_share = (*maker_share)?;
+        let mut text = format!(
             "{} of the contracts rested, fees took {} of the notional; markout in cents a contract {after_1} \
-             after 1 s, {after_10} after 10 s, {after_60} after 60 s, {} at settlement; mean return {worst} in the \
-             pessimistic, {fitted} in the fitted, {best} in the optimistic queue",
-            percent((*maker_share)?),
+             after 1 s, {after_10} after 10 s, {after_60} after 60 s, {} at settlement",
+            percent(maker_share),
             percent((*fee_share)?),
             cents(settlement_cents),
-        ))
+        );
+        // Who only takes does not queue.
+        if maker_share > 0.0 {
+            let [worst, fitted, best] = self.bracket.map(|r| format!("{:+.2} %", 100.0 * r));
+            text.push_str(&format!(
+                "; mean return {worst} in the pessimistic, {fitted} in the fitted, {best} in the optimistic queue"
+            ));
+        }
+        Some(text)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A training run on disk: the [`Trainer`] driven to its end, its rows written, its state saved.
 
-use super::burn_engine::BurnEngine;
 use super::checkpoint::{CheckpointError, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
@@ -91,13 +90,13 @@ pub fn train(
     }
     let (config, shape) = (job.config, job.config.shape(env));
     let (params, optimizer) = config.fresh(&shape);
-    let mut engine = BurnEngine::new(job.device, shape, params, optimizer);
+    let mut engine = config.engine.build(job.device, shape, params, optimizer);
     let (mut trainer, rows) = if job.resume {
         let saved = job.run.load(config, job.interface)?;
         let rows = saved.progress.iterations / config.log_interval;
-        (Trainer::resume(config, env, &mut engine, saved).map_err(TrainError::Environment)?, rows)
+        (Trainer::resume(config, env, &mut *engine, saved).map_err(TrainError::Environment)?, rows)
     } else {
-        (Trainer::start(config, env, &mut engine, &job.interface.action_names), 0)
+        (Trainer::start(config, env, &mut *engine, &job.interface.action_names), 0)
     };
 
     let (begun, before) = (Instant::now(), trainer.steps());

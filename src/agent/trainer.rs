@@ -185,15 +185,35 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`NotFinite`] names the number that broke; the parameters are then not to be used.
     pub fn iterate(&mut self) -> Result<Iteration, NotFinite> {
+        self.collect()?;
+        self.estimate()?;
+        self.update()
+    }
+
+    /// The first third of an iteration: acts in all environments.
+    ///
+    /// # Errors
+    /// As [`Trainer::iterate`].
+    pub fn collect(&mut self) -> Result<(), NotFinite> {
+        let extent = (self.config.n_steps, self.config.gamma);
+        self.collector.collect(self.env, self.engine, extent, &mut self.rollout, &mut self.tally)
+    }
+
+    /// The second: advantages and returns.
+    ///
+    /// # Errors
+    /// As [`Trainer::iterate`].
+    pub fn estimate(&mut self) -> Result<(), NotFinite> {
+        let discounts = (self.config.gamma, self.config.gae_lambda);
+        self.collector.estimate(self.engine, discounts, &mut self.rollout, self.tally.steps)
+    }
+
+    /// The last: learns, counts, and judges whether the run is over.
+    ///
+    /// # Errors
+    /// As [`Trainer::iterate`].
+    pub fn update(&mut self) -> Result<Iteration, NotFinite> {
         let c = self.config;
-        let extent = (c.n_steps, c.gamma, c.gae_lambda);
-        self.collector.collect(
-            self.env,
-            self.engine,
-            extent,
-            &mut self.rollout,
-            &mut self.tally,
-        )?;
         self.iterations += 1;
         // SB3 moves its schedules on before it learns.
         let done = (self.tally.steps as f64 / c.total_timesteps.max(1) as f64).min(1.0);

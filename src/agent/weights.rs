@@ -249,7 +249,7 @@ mod tests {
         );
         for kind in [OptimizerKind::Adam { eps: 1e-5 }, OptimizerKind::RmsProp { eps: 1e-5 }] {
             let mut optimizer = Optimizer::new(kind, params.len());
-            optimizer.step(&mut params.clone(), &mut params.clone(), 1e-3, 0.5);
+            optimizer.step(&mut params.clone(), &params, 1e-3, 0.5);
             let bytes = optimizer_bytes(&card.shape, &optimizer).unwrap();
             assert_eq!(read_optimizer(&card.shape, kind, &bytes).unwrap(), optimizer);
         }

@@ -157,19 +157,16 @@ impl Attribution {
     pub fn row(&mut self, at: Stamp, verdicts: &mut Vec<Verdict>) {
         self.rows += 1;
         let (rows, recv) = (self.rows, at.recv);
-        let closed =
-            |w: &Waiting| rows - w.seen > WINDOW_ROWS || recv.0.saturating_sub(w.recv.0) > WINDOW.0;
-        while let Some(oldest) = self.decreases.front().filter(|w| closed(w)).copied() {
-            self.decreases.pop_front();
+        let closed = |w: &mut Waiting| {
+            rows - w.seen > WINDOW_ROWS || recv.0.saturating_sub(w.recv.0) > WINDOW.0
+        };
+        while let Some(oldest) = self.decreases.pop_front_if(closed) {
             self.cancel(oldest, verdicts);
         }
-        while self.trades.front().is_some_and(closed) {
-            self.trades.pop_front();
+        while self.trades.pop_front_if(closed).is_some() {
             self.totals.orphans += 1;
         }
-        while self.matched.front().is_some_and(|m| rows - m.0 > 2 * WINDOW_ROWS) {
-            self.matched.pop_front();
-        }
+        while self.matched.pop_front_if(|m| rows - m.0 > 2 * WINDOW_ROWS).is_some() {}
     }
 
     /// A level lost `qty` contracts.
@@ -237,9 +234,11 @@ impl Attribution {
     fn cancel(&mut self, decrease: Waiting, verdicts: &mut Vec<Verdict>) {
         let Waiting { row, key, .. } = decrease;
         self.totals.cancels += 1;
-        let before = self.matched.len();
-        self.matched.retain(|m| m.1 != key);
-        self.totals.ambiguous += (before - self.matched.len()) as u64;
+        if self.matched.iter().any(|m| m.1 == key) {
+            let before = self.matched.len();
+            self.matched.retain(|m| m.1 != key);
+            self.totals.ambiguous += (before - self.matched.len()) as u64;
+        }
         verdicts.push(Verdict { row, key, cause: Cause::Cancel });
     }
 }

@@ -11,6 +11,7 @@
 pub mod attribution;
 pub mod fees;
 pub mod fills;
+pub mod fits;
 pub mod latency;
 pub mod matching;
 pub mod orders;
@@ -20,6 +21,7 @@ pub mod queue;
 pub use attribution::{Attribution, Stamp};
 pub use fees::{FeeSchedule, OrderFees, Role};
 pub use fills::Taken;
+pub use fits::{QueueFit, QueueFits, Truth};
 pub use latency::{Delay, Latency};
 pub use matching::{Matcher, Reports, Rules};
 pub use orders::{Intent, Verb};

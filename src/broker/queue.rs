@@ -26,15 +26,16 @@ pub enum QueueModel {
     Odds(Exponent),
 }
 
-/// The exponent n of a queue model in hundredths, 0..=4. Between whole numbers the share is
+/// The exponent n of a queue model in hundredths, 0..=8. Between whole numbers the share is
 /// interpolated, which keeps it exact and free of floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct Exponent(u16);
 
 impl Exponent {
-    /// Four: steeper ones differ little from the pessimistic bound, and the products have to fit 128 bits.
-    pub const MAX: Exponent = Exponent(400);
+    /// Eight: where cancels stand that far behind us, steeper ones differ little from the pessimistic bound, and
+    /// the products have to fit 128 bits.
+    pub const MAX: Exponent = Exponent(800);
     /// One: a cancel is as likely before as behind us.
     pub const ONE: Exponent = Exponent(100);
     /// Two: what is used until a series is calibrated.
@@ -43,14 +44,14 @@ impl Exponent {
     /// Three: the example of hftbacktest.
     pub const THREE: Exponent = Exponent(300);
 
-    /// An exponent from its hundredths; `None` above 4.
+    /// An exponent from its hundredths; `None` above 8.
     pub const fn new(e2: u16) -> Option<Exponent> {
         if e2 <= Exponent::MAX.0 { Some(Exponent(e2)) } else { None }
     }
 
-    /// A whole exponent; `None` above 4.
+    /// A whole exponent; `None` above 8.
     pub const fn whole(n: u16) -> Option<Exponent> {
-        if n <= 4 { Some(Exponent(n * 100)) } else { None }
+        if n <= 8 { Some(Exponent(n * 100)) } else { None }
     }
 
     /// The exponent in hundredths.
@@ -59,9 +60,9 @@ impl Exponent {
     }
 }
 
-/// An exponent above 4.
+/// An exponent above 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("exponent of {0} hundredths is above 400")]
+#[error("exponent of {0} hundredths is above 800")]
 pub struct TooSteep(u16);
 
 impl TryFrom<u16> for Exponent {
@@ -104,7 +105,7 @@ impl QueueModel {
 
 /// Both sizes without the low bits that `factors` of them, the cancelled contracts and the hundredths of
 /// an interpolation have no room for together. A cancel of 1 000 contracts leaves 25 bits (335 000
-/// contracts) exact at n = 4 and 34 bits at n = 3.
+/// contracts) exact at n = 4 and 34 bits at n = 3; at n = 8 twelve bits are left, a part in 4 000 of a level.
 fn scaled(front: i64, level: i64, cut: i64, factors: u32) -> (i128, i128) {
     let bits = |n: i64| 64 - n.leading_zeros();
     let room = (i128::BITS - 1 - bits(100) - bits(cut)) / factors.max(1);
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn no_size_is_too_large_for_the_arithmetic() {
         for huge in [1i64 << 42, i64::MAX] {
-            for n in 0..=400 {
+            for n in 0..=800 {
                 let exponent = Exponent::new(n).expect("in range");
                 for model in [QueueModel::Power(exponent), QueueModel::Odds(exponent)] {
                     let left = model.cancel(Qty(huge / 2), Qty(huge), Qty(huge / 4));
@@ -169,7 +170,7 @@ mod tests {
                 }
             }
         }
-        assert!(Exponent::new(401).is_none() && serde_json::from_str::<Exponent>("401").is_err());
+        assert!(Exponent::new(801).is_none() && serde_json::from_str::<Exponent>("801").is_err());
     }
 
     proptest! {
@@ -177,7 +178,7 @@ mod tests {
         /// on this the order of the three queues of an order rests.
         #[test]
         fn models_are_monotone_and_inside_the_bounds(
-            level in 1i64..5_000, fronts in (0i64..5_000, 0i64..5_000), cut in 1i64..5_000, n in 0u16..=400
+            level in 1i64..5_000, fronts in (0i64..5_000, 0i64..5_000), cut in 1i64..5_000, n in 0u16..=800
         ) {
             let cut = cut.min(level);
             let (low, high) = (fronts.0.min(fronts.1).min(level), fronts.0.max(fronts.1).min(level));

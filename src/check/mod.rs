@@ -1,5 +1,5 @@
-//! Checks that a person can run: golden files through the real code, the environment's contract, and the
-//! simulator beside recordings.
+//! Checks that a person can run: golden files through the real code, the environment's contract, the simulator
+//! beside recordings, and estimated queues beside true ones.
 
 pub mod attribution;
 pub mod books;
@@ -8,6 +8,7 @@ mod cases;
 pub mod collect;
 pub mod env;
 pub mod fees;
+pub mod fills;
 pub mod flow52;
 mod flow52_tape;
 mod golden;

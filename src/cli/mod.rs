@@ -17,6 +17,7 @@ pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
 pub mod features;
+pub mod fills;
 pub mod follow;
 mod front;
 pub mod import;
@@ -77,6 +78,8 @@ enum Command {
     Risk(risk::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
+    /// Fit the queues of resting orders to a truth, or see what naive fills would claim
+    Fills(fills::Args),
     /// Run the built-in exchange, or see how true it is
     Sim(sim::Args),
     /// Measure how fast the parts are on this machine
@@ -112,6 +115,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),
         Command::Conformance(args) => conformance::run(args),
+        Command::Fills(args) => fills::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),
     }

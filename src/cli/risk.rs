@@ -3,12 +3,15 @@
 use super::exit::{self, Code, Failure, OrFail};
 use super::printer;
 use crate::config::{Limits, Settings};
+use crate::trade::desk::Standing;
 use crate::trade::kill::KillFile;
 use crate::trade::risk::{Cause, Trip};
-use crate::units::TsUs;
+use crate::trade::standing::StandingFile;
+use crate::units::{Money, Qty, TsUs};
 use crate::wire::convert::time_text;
 use clap::Subcommand;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Arguments of `kflow risk`.
@@ -20,7 +23,7 @@ pub struct Args {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Show the limits, and what stopped trading if anything did
+    /// Show the limits, what stopped trading if anything did, and where the account stood last
     Show(Options),
     /// Stop trading now: no more orders, and open ones are cancelled
     Kill(Options),
@@ -58,10 +61,42 @@ struct Shown {
     throttle_ms: i64,
     stale_book_ms: i64,
     exit_before_close_s: i64,
+    #[serde(flatten)]
+    account: Option<Account>,
+}
+
+/// Where the account stood when a desk read it last.
+#[derive(Serialize)]
+struct Account {
+    /// Exchange and key.
+    account: String,
+    day: String,
+    day_start_usd: String,
+    equity_usd: String,
+    read_at: String,
+    open: Vec<String>,
+    positions: BTreeMap<String, String>,
+}
+
+impl Account {
+    fn new(standing: Standing) -> Account {
+        let usd = |e6| Money(e6).to_string();
+        let positions = standing.positions_e2.into_iter();
+        let day = time_text(TsUs(standing.day.saturating_mul(86_400_000_000)));
+        Account {
+            account: standing.account,
+            day: day.split('T').next().unwrap_or_default().to_owned(),
+            day_start_usd: usd(standing.day_start_e6),
+            equity_usd: usd(standing.equity_e6),
+            read_at: time_text(TsUs(standing.at_ns.div_euclid(1_000))),
+            open: standing.open,
+            positions: positions.map(|(ticker, e2)| (ticker, Qty(e2).to_string())).collect(),
+        }
+    }
 }
 
 impl Shown {
-    fn new(trip: Option<Trip>, limits: &Limits) -> Shown {
+    fn new(trip: Option<Trip>, limits: &Limits, standing: Option<Standing>) -> Shown {
         let at = |trip: &Trip| time_text(TsUs(trip.at.0.div_euclid(1_000)));
         Shown {
             stopped: trip.is_some(),
@@ -78,6 +113,7 @@ impl Shown {
             throttle_ms: limits.throttle_ms,
             stale_book_ms: limits.stale_book_ms,
             exit_before_close_s: limits.exit_before_close_s,
+            account: standing.map(Account::new),
         }
     }
 }
@@ -90,6 +126,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     const HINT: &str = "check the data directory and its permissions; trading stays as it is";
     let (Command::Show(options) | Command::Kill(options) | Command::Reset(options)) = &args.command;
     let file = KillFile::at(&options.data);
+    let standing = StandingFile::at(&options.data);
     match &args.command {
         Command::Show(_) => {}
         Command::Kill(_) => {
@@ -98,14 +135,24 @@ pub fn run(args: Args) -> Result<(), Failure> {
             file.write(&trip).or_hint(Code::Runtime, HINT)?;
             printer::say("trading is stopped until `kflow risk reset`");
         }
-        Command::Reset(_) => match file.reset().or_hint(Code::Runtime, HINT)? {
-            true => printer::say("trading may go on; restart what was stopped"),
-            false => printer::say("trading was not stopped"),
-        },
+        Command::Reset(_) => {
+            // Who lets trading go on after a loss has taken it: it would stop at the first look again.
+            if file.read().is_some_and(|trip| trip.cause == Cause::DailyLoss) {
+                standing.forget().or_hint(Code::Runtime, HINT)?;
+            }
+            match file.reset().or_hint(Code::Runtime, HINT)? {
+                true => printer::say("trading may go on; restart what was stopped"),
+                false => printer::say("trading was not stopped"),
+            }
+        }
     }
     // The switch was thrown before anything that could fail for another reason.
     let settings = Settings::load(options.config.as_deref()).map_err(exit::config)?;
     let limits = Limits::resolve(&settings).map_err(exit::config)?;
-    let shown = Shown::new(file.read(), &limits);
+    let standing = standing.read().or_hint(
+        Code::Runtime,
+        "look at the file and put it right; a desk does not open before, for it holds the day's start",
+    )?;
+    let shown = Shown::new(file.read(), &limits, standing);
     if options.json { printer::json("risk", &shown) } else { printer::fields(&shown) }
 }

@@ -1,30 +1,31 @@
-//! `kflow trade`: record live markets, and let a policy trade them on paper.
+//! `kflow trade`: record live markets, and let a policy trade them on paper or at a demo exchange.
 
+mod act;
+pub mod desk;
 mod journal;
+mod lived;
 mod policy;
 
 use super::collect;
-use super::exit::{self, Code, Failure, OrFail};
+use super::exit::{self, Code, Failure};
 use super::printer;
-use crate::actor::{Acting, Actor, ActorReport, ActorSpec, Choice, Hot, Outcome};
-use crate::collect::{Accepted, Follower, Meter};
-use crate::config::{Limits, Settings};
+use crate::actor::{Actor, ActorReport, ActorSpec, Choice, Hot};
+use crate::collect::Follower;
+use crate::config::{ExchangeEnv, Limits, Settings};
 use crate::trade::kill::KillFile;
-use crate::trade::risk::Trip;
-use crate::units::TsNs;
+use act::Said;
 use clap::ValueEnum;
 use journal::Journal;
 use serde::Serialize;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// Options of `kflow trade`: those of `kflow collect`, and what trades.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   kflow trade --env sim --policy hardcoded --for 60s          on the built-in exchange
   kflow trade --env prod --model checkpoints/RUN --hot 10     real markets, paper money
-Orders are paper: they wait in the recorded queues of this process and reach no exchange.
+  kflow trade --env prod --orders demo --model RUN            real markets, orders at Kalshi's demo
+Paper orders wait in the recorded queues of this process and reach no exchange.
 SIGHUP loads the model again; one that cannot be used is refused, and the old one goes on.
 The limits of `kflow risk show` hold; `kflow risk kill`, a file KILL in the data directory or SIGUSR1 stops all orders.")]
 pub struct Args {
@@ -52,6 +53,8 @@ pub struct Args {
     /// All chance comes from it
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Trading")]
     seed: u64,
+    #[command(flatten)]
+    orders: desk::OrderArgs,
     /// Of a scripted policy; a model plays by the rules that it was trained under
     #[command(flatten)]
     rules: super::rules::Rules,
@@ -80,6 +83,10 @@ struct Traded {
     journal: String,
     /// `live`, or the label of synthetic data.
     source: String,
+    /// Where orders went: `paper`, `demo` or `sim`.
+    orders_at: &'static str,
+    /// Orders and positions left at that exchange, one sentence each.
+    left_open: Vec<String>,
     #[serde(flatten)]
     actor: ActorReport,
     /// From the receipt of the frame to the decision, microseconds.
@@ -108,32 +115,42 @@ pub fn run(args: Args) -> Result<(), Failure> {
         limits: limits(&args)?,
         tripped: kill.read(),
         seed: args.seed,
+        elsewhere: args.orders.orders.env().is_some(),
     };
     if let Some(trip) = &spec.tripped {
         let why = format!("trading was stopped ({}: {})", trip.cause.word(), trip.detail);
         printer::say(&format!("{why}; nothing is ordered until `kflow risk reset`"));
     }
-    let journal = Journal::create(&args.collect.data, &spec, &name, &chosen.acting.model_hash)?;
+    let source = if args.collect.env == ExchangeEnv::Sim { "sim:live" } else { "live" };
+    let hash = chosen.acting.model_hash.clone();
+    let journal = Journal::create(&args.collect.data, &spec, &name, &hash, source)?;
     let place = journal.place();
     let (follower, accepted) = Follower::new();
-    let orders =
-        Orders { swaps: policy::reload_on_hangup(&args, &spec.env)?, trips: trips(&kill)?, kill };
+    let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.fees)?;
+    let desk = opened.map(|(counter, run)| (counter, run, args.orders.clone()));
+    let said = Said {
+        swaps: policy::reload_on_hangup(&args, &spec.env)?,
+        trips: act::trips(&kill)?,
+        kill,
+    };
     let actor = Actor::new(spec, chosen.acting);
     let acting = std::thread::Builder::new()
         .name("actor".to_owned())
-        .spawn(move || act(actor, accepted, &orders, journal))?;
+        .spawn(move || act::act(actor, accepted, &said, desk, journal))?;
     let recorded = collect::record(&args.collect, Some(follower));
     let acted = acting.join().map_err(|_| {
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
     })?;
     let (collected, ended) = recorded?;
-    let Acted { report, meter, failure } = acted;
+    let act::Acted { report, left_open, meter, failure } = acted;
     let quantile = |q: f64| meter.quantile_us(q);
     let traded = Traded {
         policy: name,
         journal: place,
         source: collected.as_ref().map_or_else(String::new, |c| c.source.clone()),
         actor: report,
+        orders_at: args.orders.orders.word(),
+        left_open,
         decision_us: DecisionUs { p50: quantile(0.5), p99: quantile(0.99) },
         collected,
     };
@@ -176,79 +193,6 @@ fn limits(args: &Args) -> Result<Limits, Failure> {
     Ok(limits)
 }
 
-/// What a person may say to an actor while it acts.
-struct Orders {
-    /// Another policy.
-    swaps: Receiver<Acting>,
-    /// That it shall stop.
-    trips: Receiver<Trip>,
-    /// Where it writes down that it stopped by itself.
-    kill: KillFile,
-}
-
-/// Waits for the kill switch beside everything else.
-fn trips(kill: &KillFile) -> Result<Receiver<Trip>, Failure> {
-    let (told, trips) = channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let kill = kill.clone();
-    std::thread::Builder::new().name("kill".to_owned()).spawn(move || {
-        match runtime.block_on(kill.wait()) {
-            Ok(trip) => {
-                printer::say(&format!("trading is stopped: {} {}", trip.cause.word(), trip.detail));
-                // An actor that has ended needs no stopping.
-                let _ = told.send(trip);
-            }
-            Err(e) => printer::say(&format!("warning: the kill switch does not work: {e}")),
-        }
-    })?;
-    Ok(trips)
-}
-
-/// What the actor's thread leaves.
-struct Acted {
-    report: ActorReport,
-    meter: Meter,
-    failure: Option<Failure>,
-}
-
-/// Acts on every accepted record until there are no more.
-fn act(
-    mut actor: Actor,
-    mut accepted: mpsc::Receiver<Accepted>,
-    orders: &Orders,
-    mut journal: Journal,
-) -> Acted {
-    let (mut out, mut meter, mut failure) = (Outcome::default(), Meter::default(), None);
-    while let Some(batch) = accepted.blocking_recv() {
-        orders.swaps.try_iter().for_each(|acting| actor.swap(acting));
-        orders.trips.try_iter().for_each(|trip| actor.trip(trip));
-        batch.markets.iter().for_each(|market| actor.meet(market));
-        for record in &batch.records {
-            out.clear();
-            actor.push(&record.event, &mut out);
-            if let Some(trip) = actor.tripped() {
-                failure = failure.or(orders.kill.write(&trip).or_fail(Code::Runtime).err());
-            }
-            if out == Outcome::default() {
-                continue;
-            }
-            let now = super::now().unwrap_or(TsNs(0));
-            if !out.deeds.is_empty() {
-                meter.record(record.event.recv, now);
-            }
-            let latency_us = now.0.saturating_sub(record.event.recv.0).max(0) / 1_000;
-            if let Err(error) = journal.write(&out, latency_us) {
-                // What cannot be written down is not done.
-                actor.halt(true);
-                failure.get_or_insert(error);
-            }
-        }
-    }
-    meter.turn();
-    failure = failure.or(journal.finish().err());
-    Acted { report: actor.report(), meter, failure }
-}
-
 fn text(traded: &Traded) -> String {
     let Traded { policy, actor, decision_us, journal, source, .. } = traded;
     let badge = if source.starts_with("sim:") { "[SIM] synthetic market" } else { "market" };
@@ -256,7 +200,12 @@ fn text(traded: &Traded) -> String {
     let contracts = |e2: i64| format!("{:.2}", e2 as f64 / 100.0);
     let [worst, fitted, best] = actor.bracket_e6.map(dollars);
     [
-        format!("policy            {policy}, paper money on a {badge} ({source})"),
+        match traded.orders_at {
+            "paper" => format!("policy            {policy}, paper money on a {badge} ({source})"),
+            place => {
+                format!("policy            {policy}, orders to {place}, on a {badge} ({source})")
+            }
+        },
         format!("markets traded    {} ({} settled)", actor.markets, actor.settled),
         format!("decisions         {}", actor.decisions),
         format!("orders            {} ({} held back)", actor.orders, actor.held_back),

@@ -19,6 +19,13 @@ pub struct Env {
     pub key_content: Option<Secret>,
     /// `KALSHI_PRIVATE_KEY_PATH`: file of the private key, PEM; less than `KALSHI_PRIVATE_KEY_CONTENT`.
     pub key_path: Option<PathBuf>,
+    /// `KFLOW_ORDERS_KEY_ID`: id of the API key for orders, where they go to another exchange than the one that
+    /// the market data come from.
+    pub orders_key_id: Option<String>,
+    /// `KFLOW_ORDERS_PRIVATE_KEY_CONTENT`: the private key of `KFLOW_ORDERS_KEY_ID`, PEM.
+    pub orders_key_content: Option<Secret>,
+    /// `KFLOW_ORDERS_PRIVATE_KEY_PATH`: file of that key; less than its content.
+    pub orders_key_path: Option<PathBuf>,
     /// `RL_MARKET_TICKERS`: markets to follow, separated by commas.
     pub market_tickers: Option<String>,
     /// `RL_MARKET_MODE`: `config` follows `RL_MARKET_TICKERS` only, `discovery` asks the exchange for markets.
@@ -40,6 +47,9 @@ impl Env {
             key_id: text("KALSHI_API_KEY_ID"),
             key_content: text("KALSHI_PRIVATE_KEY_CONTENT").map(Secret::new),
             key_path: path("KALSHI_PRIVATE_KEY_PATH"),
+            orders_key_id: text("KFLOW_ORDERS_KEY_ID"),
+            orders_key_content: text("KFLOW_ORDERS_PRIVATE_KEY_CONTENT").map(Secret::new),
+            orders_key_path: path("KFLOW_ORDERS_PRIVATE_KEY_PATH"),
             market_tickers: text("RL_MARKET_TICKERS"),
             market_mode: text("RL_MARKET_MODE"),
             actor_throttle_ms: text("RL_ACTOR_THROTTLE_MS"),

@@ -145,6 +145,26 @@ impl Settings {
         Ok(Settings { env, file, files })
     }
 
+    /// The settings under which orders go to `orders` while market data come from `market`: with the key of
+    /// `KFLOW_ORDERS_*` where there is one. A key that the environment names for one real exchange is never
+    /// shown to another: the configuration file has to name the other's.
+    #[must_use]
+    pub fn for_orders(&self, orders: ExchangeEnv, market: ExchangeEnv) -> Settings {
+        let Env { orders_key_id, orders_key_content, orders_key_path, .. } = self.env.clone();
+        let own =
+            orders_key_id.is_some() || orders_key_content.is_some() || orders_key_path.is_some();
+        if !own && (orders == market || market == ExchangeEnv::Sim) {
+            return self.clone();
+        }
+        let env = Env {
+            key_id: orders_key_id,
+            key_content: orders_key_content,
+            key_path: orders_key_path,
+            ..self.env.clone()
+        };
+        Settings { env, ..self.clone() }
+    }
+
     /// Which markets to follow when the command line does not say; `None` when nothing does.
     ///
     /// # Errors

@@ -240,3 +240,23 @@ fn limits_come_from_the_near_file_then_the_far_one_then_the_defaults_and_the_see
     place.write("work/kflow.toml", "[risk]\ndaily_loss = 3");
     assert!(matches!(place.load(None), Err(ConfigError::Syntax { .. })), "an unknown limit");
 }
+
+#[test]
+fn a_key_of_one_real_exchange_is_never_shown_to_another() {
+    use ExchangeEnv::{Demo, Prod, Sim};
+    let env = Env { key_id: Some("market".into()), ..Env::default() };
+    let settings = Settings { env: env.clone(), ..Settings::default() };
+    let key = |settings: &Settings, orders, market| settings.for_orders(orders, market).env.key_id;
+    assert_eq!(key(&settings, Demo, Prod), None, "the file has to name it");
+    assert_eq!(key(&settings, Demo, Demo).as_deref(), Some("market"));
+    assert_eq!(
+        key(&settings, Demo, Sim).as_deref(),
+        Some("market"),
+        "the built-in one has its own"
+    );
+    let env = Env { orders_key_id: Some("orders".into()), ..env };
+    let settings = Settings { env, ..Settings::default() };
+    for market in [Demo, Prod, Sim] {
+        assert_eq!(key(&settings, Demo, market).as_deref(), Some("orders"));
+    }
+}

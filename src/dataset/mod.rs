@@ -24,6 +24,7 @@
 pub mod bridge;
 mod card;
 mod disk;
+pub mod experience;
 mod export;
 mod features;
 mod fold;

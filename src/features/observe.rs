@@ -57,7 +57,8 @@ pub struct Observer {
     /// Time of the open group, or of the last closed one.
     clock_ms: Option<i64>,
     group_open: bool,
-    /// [`Event::row_id`] of the last event taken in.
+    /// [`Event::row_id`] of the last event that says something of the book, its trades or its gaps: what stands in
+    /// the dataset. A row is named by it, in the log and in the files.
     seen: u64,
     row: LastRow,
 }
@@ -126,8 +127,8 @@ impl Observer {
             Body::Trade(trade) => self.trade(event.ts, trade),
             Body::Snapshot(snapshot) => self.snapshot(event.ts, snapshot),
             Body::Gap(_) => self.gap(),
-            Body::Market(object) => self.announce(object),
-            Body::Healed(_) | Body::Other(_) | Body::Bad(_) => false,
+            Body::Market(object) => return self.announce(object),
+            Body::Healed(_) | Body::Other(_) | Body::Bad(_) => return None,
         };
         self.seen = event.row_id;
         due.then(|| self.row())
@@ -187,13 +188,13 @@ impl Observer {
     }
 
     /// A new opening or closing time holds from its announcement on.
-    fn announce(&mut self, object: &str) -> bool {
+    fn announce(&mut self, object: &str) -> Option<Row<'_>> {
         let object = serde_json::from_str(object).ok();
         if let Some(info) = object.and_then(|value| market_info(&value).ok()) {
             self.hours.open_ms = info.open.map(TsUs::ms).or(self.hours.open_ms);
             self.hours.close_ms = info.close.map(TsUs::ms).or(self.hours.close_ms);
         }
-        false
+        None
     }
 
     /// Moves the clock to an event's time; true if that closed a group in which a row was due.

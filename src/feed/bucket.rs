@@ -1,9 +1,13 @@
-//! Rate limits as the exchange counts them: two buckets of tokens (protocol notes 6). Pure.
+//! Rate limits as the exchange counts them: two buckets of tokens (protocol notes 6). Pure, but for
+//! [`Shared`], which puts the one clock and the one set of an account in the hands of all its clients.
 //!
 //! **Invariant:** in any span of time a bucket hands out at most its capacity and what came back in that
 //! span.
 
 use crate::wire::rest::{AccountLimits, BucketLimit};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Tokens that a request costs unless the table says otherwise.
 pub const COST_DEFAULT: u32 = 10;
@@ -84,10 +88,70 @@ impl Budget {
         Budget { read, write }
     }
 
+    fn bucket(&mut self, kind: Kind) -> &mut Bucket {
+        match kind {
+            Kind::Read => &mut self.read,
+            Kind::Write => &mut self.write,
+        }
+    }
+
     /// The limits that the exchange told.
     pub fn set_limits(&mut self, limits: &AccountLimits, now_ns: u64) {
         self.read.set_limit(limits.read, now_ns);
         self.write.set_limit(limits.write, now_ns);
+    }
+}
+
+/// Which bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// For requests that read.
+    Read,
+    /// For requests that change something.
+    Write,
+}
+
+/// The buckets of one account, drawn from by all its clients, on whatever thread they are. A lock and no task:
+/// it is held for a few additions, and a call must know at once how long it has to wait.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    budget: Arc<Mutex<Budget>>,
+    started: Instant,
+}
+
+impl Default for Shared {
+    /// Full buckets of a new account.
+    fn default() -> Shared {
+        Shared { budget: Arc::new(Mutex::new(Budget::basic(0))), started: Instant::now() }
+    }
+}
+
+impl Shared {
+    /// Takes `cost` tokens and says how long to wait before using them.
+    pub fn take(&self, kind: Kind, cost: u32) -> Duration {
+        let now_ns = self.now_ns();
+        Duration::from_nanos(self.lock().bucket(kind).take(cost, now_ns))
+    }
+
+    /// The exchange says that there is nothing left.
+    pub fn drain(&self, kind: Kind) {
+        let now_ns = self.now_ns();
+        self.lock().bucket(kind).drain(now_ns);
+    }
+
+    /// The limits that the exchange told.
+    pub fn set_limits(&self, limits: &AccountLimits) {
+        let now_ns = self.now_ns();
+        self.lock().set_limits(limits, now_ns);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Budget> {
+        // Integers that somebody stopped adding up are still integers.
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -139,6 +203,18 @@ mod tests {
         assert!(waits[..20].iter().all(|w| *w == 0));
         assert_eq!(waits[20], 50_000_000);
         assert_eq!(waits[39], 1_000_000_000);
+    }
+
+    #[test]
+    fn what_one_client_takes_the_others_wait_for() {
+        let (one, other) = (Shared::default(), Shared::default());
+        let same = one.clone();
+        for _ in 0..10 {
+            assert_eq!(one.take(Kind::Write, COST_DEFAULT), Duration::ZERO);
+        }
+        assert!(same.take(Kind::Write, COST_DEFAULT) > Duration::ZERO);
+        assert_eq!(same.take(Kind::Read, COST_DEFAULT), Duration::ZERO, "reads have their own");
+        assert_eq!(other.take(Kind::Write, COST_DEFAULT), Duration::ZERO, "another account");
     }
 
     #[test]

@@ -70,6 +70,10 @@ pub enum Channel {
     Trade,
     /// Lifecycle of all markets; the exchange knows no filter here.
     MarketLifecycle,
+    /// Our own fills in all markets. Its frames have no numbers: what is lost with a connection is read again.
+    Fill,
+    /// Our own orders in all markets; as [`Channel::Fill`].
+    UserOrders,
 }
 
 impl Channel {
@@ -79,12 +83,14 @@ impl Channel {
             Channel::OrderbookDelta => "orderbook_delta",
             Channel::Trade => "trade",
             Channel::MarketLifecycle => "market_lifecycle_v2",
+            Channel::Fill => "fill",
+            Channel::UserOrders => "user_orders",
         }
     }
 
     /// True if it is subscribed market by market.
     pub const fn by_market(self) -> bool {
-        !matches!(self, Channel::MarketLifecycle)
+        matches!(self, Channel::OrderbookDelta | Channel::Trade)
     }
 }
 

@@ -125,6 +125,11 @@ impl Accountant {
         self.markets.get(market.0 as usize).map_or(0, |m| m.sid)
     }
 
+    /// True if a market's book came by this subscription last, whether anybody wants it or not.
+    pub fn carries_books(&self, sid: u32) -> bool {
+        self.markets.iter().any(|m| m.sid == sid)
+    }
+
     /// Accounts for one record: `emit` gets it with the gap rows that belong before and after it. A
     /// frame that came twice is passed on as one that is kept but not interpreted.
     ///

@@ -161,8 +161,16 @@ pub struct Risk {
     recent: VecDeque<TsNs>,
     /// The last order per market.
     last: HashMap<String, TsNs>,
-    /// Days since the epoch, and equity at the first look on that day.
-    day: Option<(i64, Money)>,
+    day: Option<Day>,
+}
+
+/// The day whose loss is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// Days since the epoch, UTC.
+    pub number: i64,
+    /// Equity at the first look on that day.
+    pub start: Money,
 }
 
 impl Risk {
@@ -170,6 +178,22 @@ impl Risk {
     pub fn new(limits: Limits, tripped: Option<Trip>) -> Risk {
         let (recent, last) = Default::default();
         Risk { limits, tripped, recent, last, day: None }
+    }
+
+    /// The same for an account that was watched before; only `day` itself is measured from its start.
+    #[must_use]
+    pub fn since(self, day: Option<Day>) -> Risk {
+        Risk { day, ..self }
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The day whose loss is watched; `None` before the first look.
+    pub fn day(&self) -> Option<Day> {
+        self.day
     }
 
     /// What stopped trading, if anything did.
@@ -233,12 +257,12 @@ impl Risk {
 
     /// Looks at what the account is worth; stops trading when it lost too much today or is worth too little.
     pub fn watch_equity(&mut self, equity: Money, now: TsNs) -> Option<&Trip> {
-        let today = now.0.div_euclid(DAY_NS);
-        let start = match self.day {
-            Some((day, start)) if day == today => start,
-            _ => self.day.insert((today, equity)).1,
+        let number = now.0.div_euclid(DAY_NS);
+        let day = match self.day {
+            Some(day) if day.number == number => day,
+            _ => *self.day.insert(Day { number, start: equity }),
         };
-        let lost = start - equity;
+        let lost = day.start - equity;
         if lost > self.limits.daily_loss_max {
             let detail =
                 format!("lost {lost} dollars today, {} allowed", self.limits.daily_loss_max);
@@ -309,7 +333,8 @@ impl Risk {
         }
     }
 
-    fn is_closing(&self, info: &MarketInfo, now: TsNs) -> bool {
+    /// True from shortly before the close on: positions are only reduced.
+    pub fn is_closing(&self, info: &MarketInfo, now: TsNs) -> bool {
         left_ms(info, now).is_some_and(|ms| ms <= self.limits.exit_before_close_s * 1_000)
     }
 }

@@ -4,6 +4,7 @@ use crate::cli::{kflow, run};
 use kalshiflow::actor::{Acting, ActorSpec, Deed, Filled, Reason, play_back};
 use kalshiflow::agent::policy::{Hardcoded, Random};
 use kalshiflow::env::Policy;
+use kalshiflow::env::account::Request;
 use kalshiflow::store::Log;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -127,7 +128,11 @@ fn the_pipeline_gives_what_the_actor_saw() {
         rows.into_iter().map(|row| ((row.1, row.2), (row.3, row.6))).collect();
     let (_, lived, _) = journal(&data);
     for deed in &lived {
-        let (ts_us, bits) = &rows[&(deed.ticker.clone(), deed.row_id as i64)];
+        let key = (deed.ticker.clone(), deed.row_id as i64);
+        let Some((ts_us, bits)) = rows.get(&key) else {
+            let near = rows.keys().filter(|k| k.0 == key.0 && (k.1 - key.1).abs() < 400);
+            panic!("no row for {key:?} at {}: {:?}", deed.ts_ms, near.collect::<Vec<_>>());
+        };
         assert_eq!(*ts_us, deed.ts_ms * 1_000);
         let seen: Vec<u32> = deed.obs[..layout.market_len()].iter().map(|v| v.to_bits()).collect();
         assert_eq!(&seen, bits, "{} after row {}", deed.ticker, deed.row_id);
@@ -136,6 +141,39 @@ fn the_pipeline_gives_what_the_actor_saw() {
     let cut = told["collected"]["gaps"].as_u64().unwrap() as usize + 3;
     let markets = told["markets"].as_u64().unwrap() as usize;
     assert!(lived.len() > 50 && rows.len() <= lived.len() + markets * cut, "{}", rows.len());
+}
+
+/// The same actor at an exchange: orders go out through the desk, and what became of them comes back.
+#[test]
+fn orders_go_to_the_exchange_and_come_back_as_fills() {
+    let dir = tempfile::tempdir().unwrap();
+    let exchange = Exchange::start(dir.path(), "");
+    let data = dir.path().join("data");
+    let words =
+        ["--policy", "random", "--select", "all", "--quotes", "join,improve", "--orders", "sim"];
+    let told = trade(&exchange, &data, &words);
+    let (_, lived, filled) = journal(&data);
+    assert_eq!(told["orders_at"], "sim");
+    assert!(told["fills"].as_u64() > Some(0) && !filled.is_empty(), "{told}");
+    let sent: Vec<_> = lived.iter().flat_map(|deed| &deed.requests).collect();
+    let of_ours = |fill: &Filled| {
+        let named = |request: &&Request| match request {
+            Request::Submit { id, order } => {
+                *id == fill.fill.order && order.intent == fill.fill.intent
+            }
+            Request::Amend { .. } | Request::Cancel { .. } => false,
+        };
+        sent.iter().copied().any(|request| named(&request))
+    };
+    assert!(filled.iter().all(of_ours), "{filled:?}");
+    // What was filled is what is held, here and there.
+    let left = told["left_open"].as_array().unwrap();
+    let held = left.iter().filter(|line| line.as_str().unwrap().ends_with("contracts held"));
+    assert_eq!(Some(held.count() as u64), told["open_positions"].as_u64(), "{told}");
+    assert_eq!(
+        told["bracket_e6"][0], told["bracket_e6"][2],
+        "an exchange leaves nothing to estimate"
+    );
 }
 
 #[test]

@@ -4,13 +4,14 @@
 #![cfg(feature = "learn")]
 
 mod command;
+mod engines;
 
-use kalshiflow::agent::burn_engine::BurnEngine;
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use kalshiflow::agent::config::{Algo, StopRules, TrainConfig};
 use kalshiflow::agent::device::DeviceName;
-use kalshiflow::agent::engine::Engine;
+use kalshiflow::agent::engine::EngineName;
 use kalshiflow::agent::model::{Choice, Model, ModelPolicy};
+use kalshiflow::agent::net::NetShape;
 use kalshiflow::agent::optimizer::{Optimizer, OptimizerKind};
 use kalshiflow::agent::policy::Policy;
 use kalshiflow::agent::schedule::Schedule;
@@ -105,6 +106,21 @@ fn cartpole_return(config: &TrainConfig) -> f64 {
         outcome.steps_per_second
     );
     mean
+}
+
+/// The network that a run saved, and an optimiser for it that has made no step.
+struct Trained {
+    shape: NetShape,
+    params: Vec<f32>,
+    optimizer: Optimizer,
+}
+
+impl Trained {
+    fn load(path: &Path) -> Trained {
+        let Model { card, params, .. } = Model::load(path).unwrap();
+        let optimizer = Optimizer::new(OptimizerKind::Adam { eps: 1e-5 }, params.len());
+        Trained { shape: card.shape, params, optimizer }
+    }
 }
 
 fn long() -> bool {
@@ -444,13 +460,8 @@ fn python_reads_events_and_weights() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
     let outcome = run(&mut CartPole::new(4), &config, CartPole::actions(), &path, false);
-    let model = Model::load(&path).unwrap();
-    let mut engine = BurnEngine::new(
-        DeviceName::Flex,
-        model.card.shape.clone(),
-        model.params,
-        Optimizer::new(OptimizerKind::Adam { eps: 1e-5 }, 0),
-    );
+    let Trained { shape, params, optimizer } = Trained::load(&path);
+    let mut engine = EngineName::Fused.build(DeviceName::Flex, shape, params, optimizer);
     let (mut logits, mut value) = ([0.0; 2], [0.0]);
     engine.infer(&[0.1, -0.2, 0.3, -0.4], &mut logits, &mut value);
     let expected = serde_json::json!({

@@ -55,8 +55,18 @@ const DOORS: [(&str, &[&str]); 17] = [
 
 /// Rooms without IO, clock and threads, and the files in them that are edges.
 const PURE: [&str; 6] = ["wire", "book", "broker", "features", "env", "trade"];
-const EDGES: [&str; 4] =
-    ["features/pipeline.rs", "features/report.rs", "trade/gateway.rs", "trade/kill.rs"];
+const EDGES: [&str; 10] = [
+    "features/pipeline.rs",
+    "features/report.rs",
+    "trade/gateway.rs",
+    "trade/journal.rs",
+    "trade/kill.rs",
+    "trade/runner/clock.rs",
+    "trade/runner/mod.rs",
+    "trade/runner/private.rs",
+    "trade/runner/work.rs",
+    "trade/standing.rs",
+];
 
 fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)

@@ -23,6 +23,7 @@ mod eval;
 mod export;
 mod faults;
 mod features;
+mod fills;
 mod feed;
 mod fuzz;
 mod house;
@@ -36,5 +37,7 @@ mod rows;
 mod shared;
 mod simulator;
 mod simulator_rest;
+#[cfg(feature = "learn")]
+mod swap;
 mod trade;
 mod wire;

@@ -104,8 +104,7 @@ impl Matcher {
         if kill && self.available(&order, book) < order.qty {
             return Err(Refusal::FillOrKill);
         }
-        let free = self.slots.iter().position(Option::is_none);
-        let slot = free.ok_or(Refusal::TooMany)?;
+        let slot = self.free_slot().ok_or(Refusal::TooMany)?;
         self.slots[slot] =
             Some(Order { id, order, fees: [OrderFees::default(); 3], working: true });
         self.queues.open(slot);

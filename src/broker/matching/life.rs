@@ -2,15 +2,25 @@
 
 use super::queues::Filled;
 use super::{
-    Bound, Bracket, End, Fill, MAX_REQUESTS, Matcher, Order, OrderId, Refusal, Reports, Request,
-    Rules, State, Update,
+    Bound, Bracket, End, Fill, MAX_ORDERS, MAX_REQUESTS, Matcher, Order, OrderId, Refusal, Reports,
+    Request, Rules, State, Update,
 };
 use crate::broker::Role;
 use crate::units::{Price, Qty, Side, TsNs};
 
 impl Matcher {
     pub(super) fn slot(&self, id: OrderId) -> Option<usize> {
-        self.slots.iter().position(|o| o.is_some_and(|o| o.id == id))
+        self.slots.iter().position(|o| o.as_ref().is_some_and(|o| o.id == id))
+    }
+
+    /// A slot for one more order.
+    pub(super) fn free_slot(&mut self) -> Option<usize> {
+        let free = self.slots.iter().position(Option::is_none);
+        if free.is_none() && self.slots.len() < MAX_ORDERS {
+            self.slots.push(None);
+            return Some(self.slots.len() - 1);
+        }
+        free
     }
 
     /// Puts a request on its way, behind everything asked of the same order before.
@@ -30,7 +40,14 @@ impl Matcher {
     }
 
     /// An order of `qty` contracts that would trade with bids of `side` at `price` or better arrived.
+    #[inline]
     pub(super) fn crossed(&mut self, side: Side, price: Price, qty: Qty, out: &mut Reports) {
+        if self.queues.meets(side, price) {
+            self.met(side, price, qty, out);
+        }
+    }
+
+    fn met(&mut self, side: Side, price: Price, qty: Qty, out: &mut Reports) {
         let mut booking =
             Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
         let (taken, before) = (&mut self.taken, booking.out.fills.len());
@@ -71,8 +88,9 @@ impl Matcher {
             return;
         }
         for slot in 0..self.slots.len() {
-            let Some(order) = self.slots[slot].filter(|o| o.working) else { continue };
-            if self.queues.filled(slot)[self.rules.counts as usize] >= order.order.qty {
+            let working = self.slots[slot].as_ref().filter(|o| o.working);
+            let Some(qty) = working.map(|o| o.order.qty) else { continue };
+            if self.queues.filled(slot)[self.rules.counts as usize] >= qty {
                 self.end(slot, End::Filled, out);
             }
         }
@@ -81,7 +99,7 @@ impl Matcher {
     /// Forgets orders that are over and can learn of nothing more.
     pub(super) fn free(&mut self) {
         for (slot, order) in self.slots.iter_mut().enumerate() {
-            if order.is_some_and(|o| !o.working) && !self.queues.is_pending(slot) {
+            if order.as_ref().is_some_and(|o| !o.working) && !self.queues.is_pending(slot) {
                 *order = None;
             }
         }
@@ -89,7 +107,7 @@ impl Matcher {
 
     pub(super) fn end_all(&mut self, why: End, out: &mut Reports) {
         for slot in 0..self.slots.len() {
-            if self.slots[slot].is_some_and(|o| o.working) {
+            if self.slots[slot].as_ref().is_some_and(|o| o.working) {
                 self.end(slot, why, out);
             }
         }

@@ -49,7 +49,7 @@ pub struct Matcher {
     attribution: Attribution,
     queues: Queues,
     taken: Taken,
-    /// Free where `None`.
+    /// Free where `None`; no longer than was ever needed, since most questions go through all of them.
     slots: Vec<Option<Order>>,
     /// By time of arrival.
     requests: Vec<Request>,
@@ -96,7 +96,7 @@ impl Matcher {
             attribution: Attribution::default(),
             queues: Queues::new(rules.fitted),
             taken: Taken::default(),
-            slots: vec![None; MAX_ORDERS],
+            slots: Vec::with_capacity(MAX_ORDERS),
             requests: Vec::with_capacity(MAX_REQUESTS),
             next_due: rules.close.unwrap_or(TsNs(i64::MAX)),
             phase: Phase::Active,

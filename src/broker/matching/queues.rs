@@ -2,9 +2,9 @@
 //!
 //! A level shrinks now and its cause is known later, so each queue is kept twice: up to the last row before
 //! which everything is decided (`BASE`), and from there through the rows that still may change (`SEEN`).
-//! When a cause becomes known the undecided stretch, at most a window long, is played again in the order
-//! of its rows; what a queue then has filled beyond what was told is a new fill. In the end the fills are
-//! those of somebody who knew every cause at once.
+//! A new row is added to `SEEN`. When a cause becomes known the undecided stretch, at most a window long, is
+//! played again in the order of its rows; what a queue then has filled beyond what was told is a new fill. In
+//! the end the fills are those of somebody who knew every cause at once.
 //!
 //! Of a trade of c contracts at a level, the contracts before us come off first: others', then our own
 //! older orders and those at better prices, then we. A trade at a worse level, or an order that arrives at
@@ -39,6 +39,8 @@ pub(super) struct Queues {
     fitted: QueueModel,
     /// By side, best price first, oldest first.
     rests: Vec<Rest>,
+    /// Some of them left.
+    leaving: bool,
     /// What happened to our levels and is not folded into `BASE` yet, by row.
     trail: VecDeque<Entry>,
     /// Contracts filled, by slot: `BASE`, `SEEN`, what was told of it, and what is
@@ -106,7 +108,7 @@ impl Queues {
     /// No order yet.
     pub(super) fn new(fitted: QueueModel) -> Queues {
         let (rests, trail, filled) = (Vec::new(), VecDeque::new(), Vec::new());
-        Queues { fitted, rests, trail, filled, floor: 0 }
+        Queues { fitted, rests, leaving: false, trail, filled, floor: 0 }
     }
 
     /// No order again, reusing the memory.
@@ -172,6 +174,7 @@ impl Queues {
     pub(super) fn leave(&mut self, slot: usize, row: u64) {
         for rest in self.rests.iter_mut().filter(|r| r.slot == slot) {
             rest.until = rest.until.min(row);
+            self.leaving = true;
         }
     }
 
@@ -215,20 +218,33 @@ impl Queues {
         if self.rests.iter().any(|r| r.side == side && r.price == price) {
             // The verdict brings the time of what it makes a fill.
             let at = TsNs(0);
-            self.trail.push_back(Entry { row, at, side, price, qty, level, kind: Kind::Undecided });
-            self.replay(side, row, |_| {});
+            let entry = Entry { row, at, side, price, qty, level, kind: Kind::Undecided };
+            self.trail.push_back(entry);
+            self.fold::<SEEN>(&entry, u64::MAX, &mut |_| {});
         }
     }
 
     /// The cause of a decrease is known; `told` receives what it filled.
+    #[inline]
     pub(super) fn verdict(&mut self, verdict: &Verdict, told: impl FnMut(Filled)) {
-        let Verdict { row, key, cause } = *verdict;
-        let kind = match cause {
-            Cause::Trade(_) => Kind::Trade,
-            Cause::Cancel => Kind::Cancel,
-        };
-        let at = TsNs::from_ms(key.ts_ms);
-        let through = kind == Kind::Trade && row > self.floor && self.reaches(key.side, key.price);
+        match verdict.cause {
+            Cause::Cancel => self.cancelled(verdict.row, told),
+            Cause::Trade(_) => self.traded(verdict, told),
+        }
+    }
+
+    /// The decrease of this row was a cancel: everything up to it is decided.
+    fn cancelled(&mut self, row: u64, told: impl FnMut(Filled)) {
+        self.fold_before(row);
+        let Some(entry) = self.trail.pop_front_if(|entry| entry.row == row) else { return };
+        self.fold::<BASE>(&Entry { kind: Kind::Cancel, ..entry }, u64::MAX, &mut |_| {});
+        self.replay(entry.side, row, told);
+    }
+
+    fn traded(&mut self, verdict: &Verdict, told: impl FnMut(Filled)) {
+        let Verdict { row, key, .. } = *verdict;
+        let (kind, at) = (Kind::Trade, TsNs::from_ms(key.ts_ms));
+        let through = row > self.floor && self.reaches(key.side, key.price);
         let place = self.trail.partition_point(|e| e.row < row);
         match self.trail.get_mut(place).filter(|e| e.row == row) {
             Some(entry) => (entry.kind, entry.at) = (kind, at),
@@ -241,6 +257,12 @@ impl Queues {
         self.replay(key.side, row, told);
     }
 
+    /// True when an order of the other side that pays `price` or more for `side` meets one of ours.
+    #[inline]
+    pub(super) fn meets(&self, side: Side, price: Price) -> bool {
+        self.rests.iter().any(|r| r.side == side && r.price >= price && r.until == u64::MAX)
+    }
+
     /// An order of `qty` contracts of the other side arrived: it meets our orders at `price` or better.
     pub(super) fn cross(
         &mut self,
@@ -250,24 +272,32 @@ impl Queues {
         qty: Qty,
         told: impl FnMut(Filled),
     ) {
-        if self.rests.iter().any(|r| r.side == side && r.price >= price && r.until == u64::MAX) {
-            let kind = Kind::Cross;
-            self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind });
-            self.replay(side, row, told);
-        }
+        let kind = Kind::Cross;
+        self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind });
+        self.replay(side, row, told);
     }
 
     /// Everything before row `horizon` is decided: it is folded, and orders that are over are forgotten.
     /// True when there were such orders.
     #[inline]
     pub(super) fn settle(&mut self, horizon: u64) -> bool {
-        while let Some(entry) = self.trail.front().filter(|e| e.row < horizon).copied() {
-            self.trail.pop_front();
+        self.fold_before(horizon);
+        self.leaving && self.forget(horizon)
+    }
+
+    #[inline]
+    fn fold_before(&mut self, row: u64) {
+        while let Some(entry) = self.trail.pop_front_if(|entry| entry.row < row) {
             self.fold::<BASE>(&entry, u64::MAX, &mut |_| {});
         }
+    }
+
+    /// Forgets orders that left before everything that may still change.
+    fn forget(&mut self, horizon: u64) -> bool {
         let first = self.trail.front().map_or(u64::MAX, |e| e.row).min(horizon);
         let before = self.rests.len();
         self.rests.retain(|r| r.until >= first || r.until == u64::MAX);
+        self.leaving = self.rests.iter().any(|r| r.until < u64::MAX);
         self.rests.len() < before
     }
 

@@ -1,203 +1,235 @@
 //! `kflow bench train`: the learner on an environment that costs nothing.
 //!
-//! The environment and the settings are those of the peer benchmark for Stable-Baselines3, so that
-//! the figures compare: 52 observations, 5 actions, two towers of 64-64 with tanh.
+//! The environment and the settings are those of the peer benchmark for Stable-Baselines3 (52
+//! observations, 5 actions, two towers of 64-64 with tanh), and a run's keys are the peer's, so that the
+//! figures compare line by line.
 
-use super::CpuTimer;
-use crate::agent::burn_engine::BurnEngine;
+mod run;
+mod single;
+
 use crate::agent::config::{Algo, TrainConfig};
-use crate::agent::device::{self, DeviceName};
-use crate::agent::engine::Engine;
-use crate::agent::loss::{Minibatch, Objective, Rule};
-use crate::agent::model::{Choice, Model, ModelPolicy};
-use crate::agent::policy::Policy;
+use crate::agent::device::DeviceName;
+use crate::agent::engine::EngineName;
 use crate::agent::schedule::Schedule;
-use crate::agent::trainer::Trainer;
-use crate::agent::weights::Interface;
+use crate::agent::simd;
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::printer;
 use crate::cli::progress::Progress;
-use crate::env::toy::TableWalk;
-use crate::env::{StepBuf, VecEnv};
-use crate::rng::Rng;
+use crate::cli::train::EngineChoice;
+use clap::ValueEnum;
+use run::Run;
 use serde::Serialize;
-use std::time::Instant;
+use serde_json::Value;
 
 /// Options of `kflow bench train`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Where the tensors live: `cpu` (which is `flex`) or `ndarray`.
+    /// Where the tensors live: `cpu` (which is `flex`) or `ndarray`
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Environment steps of each run.
-    #[arg(long, default_value_t = 32_768)]
-    steps: u64,
-    /// Print one JSON object.
+    /// What computes
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    engine: EngineChoice,
+    /// The instructions to use [default: the widest of this machine]
+    #[arg(long, value_name = "avx2")]
+    isa: Option<Isa>,
+    /// Measure this one only [default: all, and one update, and one decision]
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
+    /// Environments, instead of the preset's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    envs: Option<u32>,
+    /// Steps per environment and rollout, instead of the preset's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    horizon: Option<u32>,
+    /// Rows per minibatch, instead of the preset's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    minibatch: Option<u32>,
+    /// Passes over a rollout, instead of the preset's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Widths of the hidden layers
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    hidden: Option<Vec<u32>>,
+    /// Environment steps of each run [default: about a second's worth]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Isa {
+    Avx2,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Preset {
+    /// PPO, SB3's defaults: 8 environments, 2048 steps, minibatches of 64, 10 passes
+    Sb3Ppo,
+    /// A2C, SB3's defaults: 8 environments, 5 steps
+    Sb3A2c,
+    /// PPO as PufferLib runs it: 1024 environments, 64 steps, minibatches of 8192, 1 pass
+    Puffer,
+    /// `kflow train --preset throughput`
+    Throughput,
+}
+
+impl Preset {
+    fn name(self) -> &'static str {
+        match self {
+            Preset::Sb3Ppo => "sb3-ppo",
+            Preset::Sb3A2c => "sb3-a2c",
+            Preset::Puffer => "puffer",
+            Preset::Throughput => "throughput",
+        }
+    }
+
+    /// The settings, and steps for about a second on one core.
+    fn config(self) -> (TrainConfig, u64) {
+        match self {
+            Preset::Sb3Ppo => (TrainConfig::ppo(), 131_072),
+            Preset::Sb3A2c => (TrainConfig::a2c(), 800_000),
+            Preset::Puffer => {
+                let clip_range = Schedule::Constant(0.2);
+                let algo = Algo::Ppo { batch_size: 8192, n_epochs: 1, clip_range, target_kl: None };
+                let config = TrainConfig { algo, n_envs: 1024, n_steps: 64, ..TrainConfig::ppo() };
+                (config, 1_048_576)
+            }
+            Preset::Throughput => (TrainConfig::throughput(), 400_000),
+        }
+    }
+}
+
+impl Args {
+    /// The preset's settings with what was asked for instead.
+    fn config(&self, preset: Preset) -> Result<TrainConfig, Failure> {
+        let (mut config, steps) = preset.config();
+        config.total_timesteps = self.steps.unwrap_or(steps);
+        config.n_envs = self.envs.map_or(config.n_envs, |n| n as usize);
+        config.n_steps = self.horizon.map_or(config.n_steps, |n| n as usize);
+        if let Some(hidden) = &self.hidden {
+            config.net_arch = hidden.iter().map(|n| *n as usize).collect();
+        }
+        match &mut config.algo {
+            Algo::Ppo { batch_size, n_epochs, .. } => {
+                *batch_size = self.minibatch.map_or(*batch_size, |n| n as usize);
+                *n_epochs = self.epochs.map_or(*n_epochs, |n| n as usize);
+            }
+            Algo::A2c { .. } if self.minibatch.is_some() || self.epochs.is_some() => {
+                return Err(Failure::msg(Code::Config, "A2C learns once from a whole rollout")
+                    .hint("drop --minibatch and --epochs, or choose --preset sb3-ppo"));
+            }
+            Algo::A2c { .. } => {}
+        }
+        let problems = config.problems();
+        match problems.is_empty() {
+            true => Ok(config),
+            false => Err(Failure::msg(Code::Config, problems.join("; "))
+                .hint("see kflow bench train --help")),
+        }
+    }
+
+    /// What to measure: the one preset that was named or changed, else all of them.
+    fn presets(&self) -> Vec<Preset> {
+        let sizes = [self.envs, self.horizon, self.minibatch, self.epochs];
+        let changed = sizes.iter().any(Option::is_some) || self.hidden.is_some();
+        match self.preset {
+            Some(preset) => vec![preset],
+            None if changed => vec![Preset::Sb3Ppo],
+            None => Preset::value_variants().to_vec(),
+        }
+    }
+}
+
+#[derive(Default, Serialize)]
 struct Figures {
     device: String,
+    engine: String,
     isa: &'static str,
-    /// PPO: 8 environments, 2048 steps, batches of 64, 10 passes.
-    ppo_steps_per_cpu_s: f64,
-    /// A2C: 8 environments, 5 steps.
-    a2c_steps_per_cpu_s: f64,
-    /// PPO: 256 environments, 64 steps, batches of 2048, 4 passes.
-    large_batch_steps_per_cpu_s: f64,
+    /// Measured speed of a product of 64 x 64 matrices on one core, in 10^9 operations per second.
+    gemm_gflops: f64,
+    /// Of the preset `sb3-ppo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ppo_steps_per_cpu_s: Option<f64>,
+    /// Of the preset `sb3-a2c`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a2c_steps_per_cpu_s: Option<f64>,
+    /// Of the preset `puffer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    large_batch_steps_per_cpu_s: Option<f64>,
+    /// Of the preset `throughput`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throughput_steps_per_cpu_s: Option<f64>,
     /// One PPO update on 64 rows, median.
-    update_us: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_us: Option<f64>,
     /// One greedy decision, median.
-    decision_us: f64,
-    /// The environment alone, 8 of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_us: Option<f64>,
+    /// Arithmetic alone allows this much in the first run: `gemm_gflops` over its operations per step.
     floor_steps_per_s: f64,
+    runs: Vec<Run>,
 }
 
 /// Measures and prints.
 ///
 /// # Errors
-/// When the device is not in this binary.
+/// When the device is not in this binary, or the settings do not work.
 pub fn run(args: Args) -> Result<(), Failure> {
     let device: DeviceName = args.device.parse().or_fail(Code::Config)?;
-    let mut progress = Progress::start("bench train", 6);
-    let mut done = 0;
-    let mut measure = |f: &mut dyn FnMut() -> Result<f64, Failure>| {
-        let figure = f();
-        done += 1;
-        progress.set(done);
-        figure
-    };
-    let figures = Figures {
-        device: device.to_string(),
-        isa: device::isa(),
-        ppo_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&TrainConfig::ppo(), args.steps, device)
-        })?,
-        a2c_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&TrainConfig::a2c(), args.steps, device)
-        })?,
-        large_batch_steps_per_cpu_s: measure(&mut || {
-            steps_per_cpu_s(&large_batch(), 4 * args.steps, device)
-        })?,
-        update_us: measure(&mut || Ok(update_us(device)))?,
-        decision_us: measure(&mut || Ok(decision_us(device)))?,
-        floor_steps_per_s: measure(&mut || Ok(floor_steps_per_s()))?,
-    };
-    progress.finish();
-    if args.json {
-        return printer::json("bench train", &figures);
+    let engine = args.engine.named().unwrap_or_else(|| EngineName::best(device));
+    if args.isa.is_some() {
+        simd::hold_to_avx2().map_err(|e| Failure::msg(Code::Config, e))?;
     }
-    let rows: Vec<Vec<String>> = match serde_json::to_value(&figures) {
-        Ok(serde_json::Value::Object(map)) => {
-            map.iter().map(|(k, v)| vec![k.clone(), shown(v)]).collect()
-        }
-        _ => Vec::new(),
+    let presets = args.presets();
+    let configs = presets.iter().map(|p| args.config(*p)).collect::<Result<Vec<_>, _>>()?;
+    let mut progress = Progress::start("bench train", configs.len() as u64 + 1);
+    let mut figures = Figures {
+        device: device.to_string(),
+        engine: engine.to_string(),
+        isa: simd::isa(),
+        gemm_gflops: single::gemm_gflops(),
+        ..Figures::default()
     };
-    printer::line(&printer::table(&["figure", "value"], &rows))
+    for (preset, config) in presets.iter().zip(&configs) {
+        let run = run::measure(preset.name(), config, engine, device, figures.gemm_gflops)?;
+        let speed = Some(run.steps_per_cpu_s);
+        match preset {
+            Preset::Sb3Ppo => figures.ppo_steps_per_cpu_s = speed,
+            Preset::Sb3A2c => figures.a2c_steps_per_cpu_s = speed,
+            Preset::Puffer => figures.large_batch_steps_per_cpu_s = speed,
+            Preset::Throughput => figures.throughput_steps_per_cpu_s = speed,
+        }
+        figures.runs.push(run);
+        progress.set(figures.runs.len() as u64);
+    }
+    figures.floor_steps_per_s = figures.runs[0].floor_steps_per_s;
+    if presets.len() > 1 {
+        figures.update_us = Some(single::update_us(engine, device));
+        figures.decision_us = Some(single::decision_us(device));
+    }
+    progress.finish();
+    if args.json { printer::json("bench train", &figures) } else { show(&figures) }
 }
 
-fn shown(value: &serde_json::Value) -> String {
+/// One table of the runs, one of the rest.
+fn show(figures: &Figures) -> Result<(), Failure> {
+    let mut rest = Vec::new();
+    if let Ok(Value::Object(map)) = serde_json::to_value(figures) {
+        let rows = map.iter().filter(|(key, _)| *key != "runs");
+        rest.extend(rows.map(|(key, value)| vec![key.clone(), shown(value)]));
+    }
+    let rows: Vec<Vec<String>> = figures.runs.iter().map(Run::row).collect();
+    printer::line(&printer::table(&Run::HEAD, &rows))?;
+    printer::line(&printer::table(&["figure", "value"], &rest))
+}
+
+fn shown(value: &Value) -> String {
     match value {
-        serde_json::Value::String(text) => text.clone(),
+        Value::String(text) => text.clone(),
         number => format!("{:.1}", number.as_f64().unwrap_or(f64::NAN)),
     }
-}
-
-fn large_batch() -> TrainConfig {
-    let clip_range = Schedule::Constant(0.2);
-    let algo = Algo::Ppo { batch_size: 2048, n_epochs: 4, clip_range, target_kl: None };
-    TrainConfig { algo, n_envs: 256, n_steps: 64, ..TrainConfig::ppo() }
-}
-
-/// A whole run in memory: rollouts, advantages, updates.
-fn steps_per_cpu_s(config: &TrainConfig, steps: u64, device: DeviceName) -> Result<f64, Failure> {
-    let config = TrainConfig { total_timesteps: steps, ..config.clone() };
-    let mut env = TableWalk::new(config.n_envs);
-    let shape = config.shape(&env);
-    let (params, optimizer) = config.fresh(&shape);
-    let mut engine = BurnEngine::new(device, shape, params, optimizer);
-    let mut trainer = Trainer::start(&config, &mut env, &mut engine, &TableWalk::actions());
-    let timer = CpuTimer::start();
-    while trainer.iterate()?.ended.is_none() {}
-    Ok(trainer.steps() as f64 / timer.seconds())
-}
-
-/// Median time of one update on 64 rows.
-fn update_us(device: DeviceName) -> f64 {
-    const ROWS: usize = 64;
-    let config = TrainConfig::ppo();
-    let env = TableWalk::new(1);
-    let shape = config.shape(&env);
-    let (params, optimizer) = config.fresh(&shape);
-    let mut rng = Rng::stream(7, "bench", 0);
-    let mut draw = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
-    let (obs, advantages, returns) = (draw(ROWS * shape.obs_len), draw(ROWS), draw(ROWS));
-    let actions: Vec<u32> = (0..ROWS).map(|i| (i % shape.n_actions) as u32).collect();
-    let batch = Minibatch {
-        obs: &obs,
-        mask: &vec![true; ROWS * shape.n_actions],
-        actions: &actions,
-        log_probs: &[-(5f32.ln()); ROWS],
-        advantages: &advantages,
-        returns: &returns,
-    };
-    let rule = Rule {
-        objective: Objective::Clipped { clip_range: 0.2 },
-        ent_coef: 0.0,
-        vf_coef: 0.5,
-        max_grad_norm: 0.5,
-        learning_rate: 3e-4,
-        normalize_advantage: true,
-        kl_limit: None,
-    };
-    let mut engine = BurnEngine::new(device, shape, params, optimizer);
-    median_us(1000, || {
-        std::hint::black_box(engine.update(&batch, &rule));
-    })
-}
-
-/// Median time of one greedy decision.
-fn decision_us(device: DeviceName) -> f64 {
-    let config = TrainConfig::ppo();
-    let mut env = TableWalk::new(1);
-    let mut buf = StepBuf::for_env(&env);
-    env.reset(0, &mut buf);
-    let action_names = TableWalk::actions();
-    let [layout, layout_hash, actions, reward] = ["table-walk"; 4].map(str::to_owned);
-    let interface = Interface { layout, layout_hash, actions, action_names, reward };
-    let model = Model::untrained(&config, config.shape(&env), interface);
-    let mut policy = ModelPolicy::new("bench", model, Choice::Greedy, device);
-    median_us(2000, || {
-        std::hint::black_box(policy.act(&buf.obs, &buf.mask));
-    })
-}
-
-/// The environment alone: what no trainer can be faster than.
-fn floor_steps_per_s() -> f64 {
-    let mut env = TableWalk::new(8);
-    let mut buf = StepBuf::for_env(&env);
-    env.reset(0, &mut buf);
-    let (timer, mut steps) = (CpuTimer::start(), 0.0);
-    // The system counts CPU time in ticks of some milliseconds: a quarter of a second is many of them.
-    while timer.seconds() < 0.25 {
-        for i in 0..10_000 {
-            env.step(&[i % 5; 8], &mut buf);
-            steps += 8.0;
-        }
-    }
-    steps / timer.seconds()
-}
-
-fn median_us(rounds: usize, mut work: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..rounds)
-        .map(|_| {
-            let begun = Instant::now();
-            work();
-            begun.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[rounds / 2]
 }

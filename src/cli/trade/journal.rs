@@ -1,8 +1,10 @@
 //! What was decided and what filled, one JSON object per line: `trade/<id>/decisions.jsonl` and `fills.jsonl`,
-//! and beside them `trade.json`, which says under which rules.
+//! and beside them `trade.json`, which says under which rules, and `experience.parquet` ([`super::lived`]).
 
+use super::lived::Lived;
 use crate::actor::{ActorSpec, Deed, Outcome};
 use crate::cli::exit::{Code, Failure, OrFail};
+use crate::cli::export;
 use serde::Serialize;
 use serde_json::json;
 use std::fs::File;
@@ -14,6 +16,7 @@ pub(super) struct Journal {
     dir: PathBuf,
     decisions: BufWriter<File>,
     fills: BufWriter<File>,
+    lived: Lived,
 }
 
 #[derive(Serialize)]
@@ -31,6 +34,7 @@ impl Journal {
         spec: &ActorSpec,
         policy: &str,
         model_hash: &str,
+        source: &str,
     ) -> Result<Journal, Failure> {
         let dir = data_dir.join("trade").join(uuid::Uuid::now_v7().to_string());
         let wrong = |what: &str| format!("cannot {what} in {}", dir.display());
@@ -45,7 +49,13 @@ impl Journal {
         std::fs::write(dir.join("trade.json"), serde_json::to_string_pretty(&about)? + "\n")?;
         let file = |name| Ok::<_, Failure>(BufWriter::new(File::create(dir.join(name))?));
         let (decisions, fills) = (file("decisions.jsonl")?, file("fills.jsonl")?);
-        Ok(Journal { dir, decisions, fills })
+        let lived = Lived::create(&dir, spec, source, model_hash).map_err(export::failure)?;
+        Ok(Journal { dir, decisions, fills, lived })
+    }
+
+    /// Its folder, named by the session of trading.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Where it is.
@@ -69,13 +79,15 @@ impl Journal {
             }
             if out.fills.is_empty() { Ok(()) } else { self.fills.flush() }
         };
-        lines().map_err(|e| self.lost(e))
+        lines().map_err(|e| self.lost(e))?;
+        self.lived.push(out).map_err(export::failure)
     }
 
     /// Writes the rest.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         let flushed = self.decisions.flush().and_then(|()| self.fills.flush());
-        flushed.map_err(|e| self.lost(e))
+        flushed.map_err(|e| self.lost(e))?;
+        self.lived.finish().map_err(export::failure)
     }
 
     fn lost(&self, error: std::io::Error) -> Failure {

@@ -142,7 +142,8 @@ impl<R: Rules> Account<R> {
     }
 
     /// From now on requests go to an exchange elsewhere: they are left in [`Account::sent`], and what
-    /// becomes of them is told by [`Account::hear`].
+    /// becomes of them is told by [`Account::hear`]. A quote is moved by cancelling it; the next action
+    /// places it anew.
     pub fn trade_elsewhere(&mut self) {
         self.remote = true;
     }

@@ -154,7 +154,9 @@ impl OwnOrders {
     pub(super) fn update(&mut self, update: &Update) {
         self.waiting.retain(|id| *id != update.order);
         if self.take.is_some_and(|own| own.id == update.order) {
-            self.take = None;
+            if !matches!(update.state, State::Resting { .. }) {
+                self.take = None;
+            }
             return;
         }
         for quote in &mut self.quotes {

@@ -158,8 +158,8 @@ impl<R: Rules> Account<R> {
         placement: Placement,
         size: Qty,
     ) -> Result<Plan, Refusal> {
-        let bids = two_sided(decision)?;
-        let (best, contra) = (bids[side.index()], bids[side.other().index()]);
+        let contra = two_sided(decision)?[side.other().index()];
+        let best = self.best_of_others(decision, side).ok_or(Refusal::NoRoom)?;
         let price = match placement {
             Placement::Join => best,
             Placement::Improve => {
@@ -178,6 +178,17 @@ impl<R: Rules> Account<R> {
         }
         self.afford(config, side, price, size, replaced)?;
         Ok(Plan::Quote { side, price, size })
+    }
+
+    /// The best bid of somebody else: elsewhere the book shows our own quote as well.
+    fn best_of_others(&self, decision: &Decision, side: Side) -> Option<Price> {
+        let own = self.own.quotes[side.index()].filter(|own| self.remote && own.rests);
+        let own = own.map(|own| (own.intent.resting_price(own.price), own.left()));
+        let theirs = |level: &&(Price, Qty)| match own {
+            Some((price, left)) if price == level.0 => level.1 > left,
+            _ => level.1 > Qty::ZERO,
+        };
+        decision.bids[side.index()].iter().find(theirs).map(|level| level.0)
     }
 
     /// Whether limit and cash bear `size` more contracts of `side` at `price`, beside all that may still
@@ -254,6 +265,8 @@ impl<R: Rules> Account<R> {
             }
             Plan::Quote { side, price, size } => {
                 let quote = match self.own.quotes[side.index()] {
+                    // The place in the queue is lost either way, and a cancel is understood everywhere.
+                    Some(Own { id, .. }) if self.remote => Request::Cancel { id },
                     Some(Own { id, filled, .. }) => {
                         let count = filled + size;
                         let amend = Amend::Replace { price, count, expires: None };

@@ -22,7 +22,7 @@ pub use refusal::{OrderError, Refusal};
 
 use super::access::Access;
 use super::backoff::{Backoff, Trouble};
-use super::bucket::{Budget, COST_DEFAULT};
+use super::bucket::{COST_DEFAULT, Kind, Shared};
 use super::skew::Skew;
 use crate::event::Snapshot;
 use crate::rng::Rng;
@@ -32,7 +32,7 @@ use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Waits after 429 and after failures grow from here.
 const BACKOFF_BASE_MS: u64 = 250;
@@ -56,16 +56,16 @@ impl Default for RestTiming {
     }
 }
 
-/// One account's client. It keeps the account's token buckets, so an account needs one and no more.
+/// One account's client. It keeps the account's token buckets: other clients of the account are made of it
+/// ([`OrderClient::beside`]) and draw from the same.
 #[derive(Debug)]
 pub struct RestClient {
     courier: Courier,
     base: Url,
     timing: RestTiming,
-    budget: Budget,
+    budget: Shared,
     skew: Skew,
     rng: Rng,
-    started: Instant,
 }
 
 impl RestClient {
@@ -99,10 +99,9 @@ impl RestClient {
             courier,
             base,
             timing,
-            budget: Budget::basic(0),
+            budget: Shared::default(),
             skew: Skew::default(),
             rng: Rng::stream(seed, "rest", 0),
-            started: Instant::now(),
         })
     }
 
@@ -132,8 +131,7 @@ impl RestClient {
 
     /// Keeps to these limits from now on.
     pub fn assume_limits(&mut self, limits: &AccountLimits) {
-        let now_ns = self.now_ns();
-        self.budget.set_limits(limits, now_ns);
+        self.budget.set_limits(limits);
     }
 
     /// Whether the exchange works, and trades.
@@ -211,8 +209,7 @@ impl RestClient {
         let mut resigned = false;
         let mut tries = 1;
         loop {
-            let wait_ns = self.budget.read.take(cost, self.now_ns());
-            sleep(Duration::from_nanos(wait_ns)).await;
+            sleep(self.budget.take(Kind::Read, cost)).await;
             let offset_ms = self.skew.offset_ms();
             let Reply { body, dated } =
                 self.courier.carry(Method::GET, &url, None, offset_ms).await;
@@ -222,7 +219,7 @@ impl RestClient {
                 Err(error) => error,
             };
             if matches!(error, RestError::RateLimited { .. }) {
-                self.budget.read.drain(self.now_ns());
+                self.budget.drain(Kind::Read);
             }
             // The one refusal that time heals: it was signed by a wrong clock, which we now know.
             if matches!(error, RestError::Unauthorized { .. })
@@ -245,10 +242,6 @@ impl RestClient {
 
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
         url(&self.base, path, query)
-    }
-
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

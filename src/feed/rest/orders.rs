@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** every single call is checked against the allowed hosts, after its address is complete.
 
-use super::super::bucket::{Bucket, COST_CANCEL, COST_DEFAULT};
+use super::super::bucket::{COST_CANCEL, COST_DEFAULT, Kind, Shared};
 use super::super::skew::Skew;
 use super::courier::{self, Courier, Dated, Reply};
 use super::{NotAllowed, OrderError, RestClient, RestError, hosts, read, url};
@@ -19,8 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// One order call that is answered by a `T`.
 #[derive(Clone, Debug)]
@@ -97,13 +96,12 @@ pub struct Ended<T> {
 pub struct OrderClient {
     courier: Courier,
     base: Url,
-    bucket: Bucket,
+    budget: Shared,
     skew: Skew,
-    started: Instant,
 }
 
 impl OrderClient {
-    /// Order calls beside the reads of `reader`, with its limits as known now.
+    /// Order calls beside the reads of `reader`, with the same buckets.
     ///
     /// # Errors
     /// [`NotAllowed`] when its exchange is neither the demo nor on this machine.
@@ -112,9 +110,8 @@ impl OrderClient {
         Ok(OrderClient {
             courier: reader.courier.clone(),
             base: reader.base.clone(),
-            bucket: reader.budget.write.clone(),
+            budget: reader.budget.clone(),
             skew: reader.skew,
-            started: reader.started,
         })
     }
 
@@ -128,7 +125,7 @@ impl OrderClient {
         path.extend(write.path.iter().map(String::as_str));
         let url = url(&self.base, &path, &[]);
         let allowed = hosts::check(self.courier.env, &url);
-        let wait = Duration::from_nanos(self.bucket.take(write.cost, self.now_ns()));
+        let wait = self.budget.take(Kind::Write, write.cost);
         let (courier, offset_ms) = (self.courier.clone(), self.skew.offset_ms());
         async move {
             if let Err(error) = allowed {
@@ -149,7 +146,7 @@ impl OrderClient {
     pub fn end<T>(&mut self, ended: Ended<T>) -> Result<T, OrderError> {
         courier::correct(&mut self.skew, ended.dated.as_ref());
         if let Err(OrderError::NotTaken(RestError::RateLimited { .. })) = ended.answer {
-            self.bucket.drain(self.now_ns());
+            self.budget.drain(Kind::Write);
         }
         ended.answer
     }
@@ -161,9 +158,5 @@ impl OrderClient {
     pub async fn send<T: DeserializeOwned>(&mut self, write: Write<T>) -> Result<T, OrderError> {
         let ended = self.begin(write).await;
         self.end(ended)
-    }
-
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -50,10 +50,10 @@ impl Session {
         match self.subscriptions.channel_of(near.sid) {
             _ if near.sid == 0 || !self.has_books => false,
             Some(channel) => channel == Channel::OrderbookDelta,
-            // Its name has not been said yet.
+            // Its name has not been said yet. A book that nobody wants any more is in the log all the same.
             None => {
                 matches!(near.body, Body::Snapshot(_) | Body::Delta(_))
-                    || self.wanted.iter().any(|m| self.accountant.sid(*m) == near.sid)
+                    || self.accountant.carries_books(near.sid)
             }
         }
     }
@@ -103,12 +103,17 @@ impl Session {
         }
         if let Some(since) = self.dropped.remove(&market) {
             self.gone(now, market, since);
-        } else if self.accountant.book(market).is_none_or(|b| !b.is_valid()) {
+        } else if !self.knows(market) {
             self.healing.wanted(market);
             if self.subscriptions.markets(Channel::OrderbookDelta).contains(&market) {
                 self.healing.subscribed(market, now.mono_ns);
             }
         }
+    }
+
+    /// True while the market's book stands: a snapshot, and no gap since.
+    fn knows(&self, market: MarketId) -> bool {
+        self.accountant.book(market).is_some_and(|b| b.is_valid())
     }
 
     /// A market was not followed for a while although it is wanted.
@@ -152,25 +157,24 @@ impl Session {
             return;
         }
         // Snapshots may overtake the answer that announces them.
-        let unknown = |m: &&MarketId| self.accountant.book(**m).is_none_or(|b| !b.is_valid());
-        for market in markets.iter().filter(unknown).filter(|m| self.wanted.contains(m)) {
-            self.healing.wanted(*market);
-            self.healing.subscribed(*market, now.mono_ns);
+        for &market in markets {
+            if self.wanted.contains(&market) && !self.knows(market) {
+                self.healing.wanted(market);
+                self.healing.subscribed(market, now.mono_ns);
+            }
         }
     }
 
-    /// A book may have come although nothing follows it: it is not to be trusted.
+    /// A book may have come although nothing follows it: it is not to be trusted, now or when it is wanted
+    /// again.
     fn failed(&mut self, now: Now, channel: Channel, markets: &[MarketId]) {
         let have = self.subscriptions.markets(Channel::OrderbookDelta);
-        let known = |m: &&MarketId| self.accountant.book(**m).is_some_and(|b| b.is_valid());
-        let adrift = |m: &&MarketId| self.wanted.contains(m) && !have.contains(m) && known(m);
-        let adrift: Vec<MarketId> = markets.iter().filter(adrift).copied().collect();
-        if channel == Channel::OrderbookDelta {
-            adrift.into_iter().for_each(|market| self.gone(now, market, now.wall));
-        }
+        let is_adrift = |m: &&MarketId| !have.contains(m) && self.knows(**m);
+        let adrift: Vec<MarketId> = markets.iter().filter(is_adrift).copied().collect();
+        self.left(now, channel, &adrift);
     }
 
-    /// The exchange sends these markets no longer, because we wanted it so.
+    /// The exchange sends these markets no longer, as far as we know.
     fn left(&mut self, now: Now, channel: Channel, markets: &[MarketId]) {
         if channel != Channel::OrderbookDelta {
             return;

@@ -100,6 +100,7 @@ impl Subscriptions {
             }
         };
         if !absent.is_empty() {
+            news.push(News::Failed { channel, markets: absent.clone() });
             news.push(self.refuse(absent, 0, "not in the exchange's list of markets"));
         }
         news

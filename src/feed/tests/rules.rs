@@ -1,9 +1,10 @@
 //! The rules of protocol notes 4, one story each: what came, what we sent, what the log says.
 
 use super::world::{MS, Reader, S, at, levels, spec};
-use crate::event::{Body, GapCause};
+use crate::event::{Body, GapCause, MarketId};
 use crate::feed::{Action, Channel, FeedSpec, Lost, Session};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const WAIT: u64 = 5 * S;
 
@@ -11,6 +12,7 @@ const WAIT: u64 = 5 * S;
 struct Desk {
     session: Session,
     reader: Reader,
+    ids: BTreeMap<String, MarketId>,
     now_ns: u64,
     sent: Vec<Value>,
     reconnects: Vec<Lost>,
@@ -27,6 +29,7 @@ impl Desk {
         let mut desk = Desk {
             session,
             reader,
+            ids: BTreeMap::new(),
             now_ns: S,
             sent: Vec::new(),
             reconnects: Vec::new(),
@@ -80,6 +83,12 @@ impl Desk {
         self.say(frame);
     }
 
+    fn want(&mut self, tickers: &[&str]) {
+        let list: Vec<String> = tickers.iter().map(|t| t.to_string()).collect();
+        self.session.want(at(self.now_ns), &list);
+        self.collect();
+    }
+
     /// Lets time pass in small steps.
     fn pass(&mut self, ns: u64) {
         let end = self.now_ns + ns;
@@ -95,7 +104,9 @@ impl Desk {
     }
 
     fn collect(&mut self) {
-        for record in self.session.take_batch().records {
+        let batch = self.session.take_batch();
+        self.ids.extend(batch.markets.into_iter().map(|(id, ticker, _)| (ticker.into(), id)));
+        for record in batch.records {
             self.reader.read(&record);
             match &record.event.body {
                 Body::Healed(gap) => self.healed.push(gap.healed_by.clone()),
@@ -133,6 +144,11 @@ impl Desk {
 
     fn known(&self, market: &str) -> bool {
         self.session.book(market).is_some()
+    }
+
+    /// Whether a reader of the log takes the market's book for known.
+    fn logged(&self, market: &str) -> bool {
+        self.ids.get(market).is_some_and(|id| self.reader.book(*id).is_some())
     }
 
     fn id(&self) -> u64 {
@@ -254,6 +270,64 @@ fn an_unreadable_frame_harms_only_what_it_can_have_been() {
     assert_eq!((counters.bad, counters.missing, counters.open_gaps), (4, 0, 0));
     desk.delta("A", 9, "1.00");
     assert_eq!(desk.session.counters().missing, 1);
+}
+
+/// Two accidents and a change of mind: the answer that names the subscription is lost, its markets are
+/// wanted no more, and one of its changes cannot be read. No wanted book depends on the subscription then,
+/// but the log holds its books, and they miss the change.
+#[test]
+fn an_unreadable_frame_of_a_nameless_subscription_is_a_gap_though_nobody_wants_its_books() {
+    let mut desk = Desk::with(&books(), &["A", "B"]);
+    desk.snapshot("A", 1);
+    desk.snapshot("B", 2);
+    desk.want(&["C"]);
+    assert!(desk.logged("A") && desk.logged("B"), "they go on until they are unsubscribed");
+    desk.say(json!({"type": "orderbook_delta", "sid": 1, "seq": 3}));
+    desk.delta("A", 4, "1.00");
+    assert_eq!(desk.causes, [GapCause::BadFrame]);
+    assert!(!desk.logged("A") && !desk.logged("B") && !desk.known("A"));
+    desk.reader.check_identity();
+}
+
+/// Nothing says that the exchange follows the markets of a command without answer. Who wants one again
+/// must not be given the book that came by it.
+#[test]
+fn a_book_of_a_failed_command_is_not_known_when_it_is_wanted_again() {
+    let mut desk = Desk::with(&books(), &["A", "B"]);
+    desk.snapshot("A", 1);
+    desk.snapshot("B", 2);
+    desk.want(&["A"]);
+    desk.sent.clear();
+    desk.pass(WAIT);
+    desk.expect_sent(&[("subscribe", &["A"])]);
+    assert!(!desk.known("A") && !desk.known("B"));
+    assert_eq!(desk.causes, [GapCause::Reconnect], "B is missed by nobody");
+    desk.want(&["A", "B"]);
+    assert_eq!(desk.causes, [GapCause::Reconnect; 2]);
+    assert!(!desk.logged("B"));
+    let list = json!({"market_tickers": ["A", "B"]});
+    desk.say(json!({"type": "ok", "id": 2, "sid": 1, "seq": 3, "msg": list}));
+    desk.snapshot("A", 4);
+    desk.expect_sent(&[("add_markets", &["B"])]);
+    desk.say(json!({"type": "ok", "id": 3, "sid": 1, "seq": 5, "msg": list}));
+    desk.snapshot("B", 6);
+    assert!(desk.known("A") && desk.known("B") && desk.healed.len() == 2);
+}
+
+/// Its snapshot came, and then the exchange's list of markets does not name it: nothing follows it.
+#[test]
+fn a_market_that_was_not_taken_keeps_no_book() {
+    let mut desk = Desk::with(&books(), &["A"]);
+    desk.say(
+        json!({"type": "subscribed", "id": 1, "msg": {"channel": "orderbook_delta", "sid": 1}}),
+    );
+    desk.want(&["A", "B"]);
+    desk.snapshot("A", 1);
+    desk.snapshot("B", 2);
+    assert!(desk.known("B"));
+    desk.say(json!({"type": "ok", "id": 2, "sid": 1, "seq": 3, "msg": {"market_tickers": ["A"]}}));
+    assert!(desk.known("A") && !desk.known("B") && !desk.logged("B"));
+    assert!(desk.reader.notes.last().unwrap().1.contains("not in the exchange's list"));
 }
 
 #[test]
@@ -395,8 +469,7 @@ fn a_market_limit_halves_the_command_and_then_leaves_the_rest_out() {
     assert_eq!(kind, "kflow_refused");
     assert!(note.contains("\"C\",\"D\""), "{note}");
     // Room for one more.
-    desk.session.want(at(desk.now_ns), &["B".into(), "C".into(), "D".into()]);
-    desk.collect();
+    desk.want(&["B", "C", "D"]);
     desk.expect_sent(&[("delete_markets", &["A"])]);
     desk.say(json!({"type": "ok", "id": 5, "sid": 1, "seq": 1, "msg": {"market_tickers": ["B"]}}));
     desk.expect_sent(&[("add_markets", &["C"])]);
@@ -460,11 +533,11 @@ fn commands_without_answer_are_sent_again_and_then_the_connection_is_replaced() 
 #[test]
 fn a_delete_without_answer_leaves_no_book_that_nobody_keeps() {
     let mut desk = Desk::ready();
-    desk.session.want(at(desk.now_ns), &["A".into()]);
+    desk.want(&["A"]);
     desk.pass(100 * MS);
     desk.expect_sent(&[("delete_markets", &["B"])]);
     // Whether B still comes cannot be known: it is wanted again, so it is added again.
-    desk.session.want(at(desk.now_ns), &["A".into(), "B".into()]);
+    desk.want(&["A", "B"]);
     desk.pass(WAIT);
     assert!(desk.known("A") && !desk.known("B"));
     desk.expect_sent(&[("add_markets", &["B"])]);
@@ -597,16 +670,11 @@ fn no_levels_on_the_yes_scale_come_out_on_their_own() {
 #[test]
 fn a_market_that_is_wanted_again_has_a_gap_since_it_was_dropped() {
     let mut desk = Desk::ready();
-    let want = |desk: &mut Desk, tickers: &[&str]| {
-        let list: Vec<String> = tickers.iter().map(|t| t.to_string()).collect();
-        desk.session.want(at(desk.now_ns), &list);
-        desk.collect();
-    };
-    want(&mut desk, &["A"]);
+    desk.want(&["A"]);
     desk.expect_sent(&[("delete_markets", &["B"])]);
     desk.say(json!({"type": "ok", "id": 2, "sid": 1, "seq": 3, "msg": {"market_tickers": ["A"]}}));
     assert!(!desk.known("B") && desk.causes.is_empty());
-    want(&mut desk, &["A", "B"]);
+    desk.want(&["A", "B"]);
     desk.expect_sent(&[("add_markets", &["B"])]);
     assert_eq!(desk.causes, [GapCause::Reconnect]);
     desk.say(
@@ -614,7 +682,7 @@ fn a_market_that_is_wanted_again_has_a_gap_since_it_was_dropped() {
     );
     desk.snapshot("B", 5);
     assert!(desk.known("B") && desk.healed.len() == 1);
-    want(&mut desk, &[]);
+    desk.want(&[]);
     desk.expect_sent(&[("unsubscribe", &[])]);
     desk.say(json!({"type": "unsubscribed", "id": 4, "sid": 1, "seq": 6}));
     desk.pass(WAIT);

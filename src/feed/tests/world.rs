@@ -217,7 +217,7 @@ impl World {
     }
 
     /// Records to the reader, actions to the exchange. Whenever the reader thinks that it knows a book, it
-    /// is the exchange's book after the same frame.
+    /// is the exchange's book after the same frame; and a book that the session knows, the reader knows too.
     fn collect(&mut self) {
         let batch = self.session.take_batch();
         for (id, ticker, _) in &batch.markets {
@@ -233,6 +233,12 @@ impl World {
                 if let (Some(mine), Some(truth)) = (mine, truth) {
                     assert_eq!(&mine, truth, "a book that passes for known is wrong at {place:?}");
                 }
+            }
+        }
+        for (ticker, id) in &self.ids {
+            if let Some(live) = self.session.book(ticker) {
+                let read = self.reader.book(*id);
+                assert_eq!(read, Some(levels(&live)), "{ticker}: the log gives another book");
             }
         }
         let counters = batch.counters;

@@ -14,7 +14,7 @@ mod window;
 pub use distribution::Distribution;
 pub use meter::{Meter, Pace};
 pub use pairing::{Key, Pairing};
-pub use window::{Window, simulate};
+pub use window::{Moment, Window, simulate, simulate_watched};
 
 /// Medians may differ by this factor, either way.
 pub const RATIO_MAX: f64 = 1.5;

@@ -21,8 +21,27 @@ pub struct Window {
     pub crowd: CrowdSpec,
 }
 
-/// The market's events from its opening to its close, in the order of their arrival.
+/// A moment of activity on the exchange, as only the exchange knows it.
+#[derive(Debug)]
+pub struct Moment<'a> {
+    /// When, exchange time.
+    pub at: TsUs,
+    /// All that happened in it, in order.
+    pub facts: &'a [Fact],
+    /// Row of the last event that tells of it.
+    pub row: u64,
+    /// The exchange after it.
+    pub exchange: &'a Exchange,
+}
+
+/// The market's events from its opening to its close, in the order of their arrival. Their rows count in the
+/// order in which they happened.
 pub fn simulate(window: &Window) -> Vec<Event> {
+    simulate_watched(window, |_| {})
+}
+
+/// As [`simulate`]; `watch` sees every moment in which something happened.
+pub fn simulate_watched(window: &Window, mut watch: impl FnMut(Moment<'_>)) -> Vec<Event> {
     let stream = |name| Rng::stream(window.seed, name, window.index);
     let mut crowd = Crowd::new(window.crowd, stream("crowd"));
     let mut told =
@@ -39,8 +58,13 @@ pub fn simulate(window: &Window) -> Vec<Event> {
             break;
         }
         crowd.act(&mut exchange, &mut facts);
-        for fact in facts.drain(..) {
-            told.tell(now_us, body(fact));
+        for fact in &facts {
+            told.tell(now_us, body(*fact));
+        }
+        if !facts.is_empty() {
+            let (at, row) = (TsUs(now_us), told.events.len() as u64);
+            watch(Moment { at, facts: &facts, row, exchange: &exchange });
+            facts.clear();
         }
     }
     told.events.sort_by_key(|e| e.recv);
@@ -67,14 +91,19 @@ struct Told {
 impl Told {
     fn tell(&mut self, at_us: i64, body: Body) {
         let trade = matches!(body, Body::Trade(_));
-        let late_us = self.lag.book_us(at_us) + if trade { self.lag.trade_us() } else { 0 };
+        // What hangs is the connection: what was held back comes at once, in the order of its happening.
+        let (free_us, held_us) = (at_us + self.lag.book_us(at_us), self.arrived[0].0 / 1_000);
+        let recv_us = match trade {
+            true if free_us > held_us => free_us + self.lag.trade_us(),
+            _ => free_us.max(held_us),
+        };
         // Trade frames tell whole milliseconds.
         let ts = if trade { TsUs::from_ms(at_us / 1_000) } else { TsUs(at_us) };
         let last = &mut self.arrived[usize::from(trade)];
-        *last = TsNs((at_us + late_us) * 1_000).max(*last);
+        *last = TsNs(recv_us * 1_000).max(*last);
         let sid = if trade { 2 } else { 1 };
-        let event =
-            Event { row_id: 0, recv: *last, ts: Some(ts), market: MarketId(0), sid, seq: 0, body };
+        let (row_id, ts) = (self.events.len() as u64 + 1, Some(ts));
+        let event = Event { row_id, recv: *last, ts, market: MarketId(0), sid, seq: 0, body };
         self.events.push(event);
     }
 }

@@ -44,6 +44,20 @@ impl Exchange {
         Some(better.chain(older).fold(Qty::ZERO, |sum, qty| sum + qty))
     }
 
+    /// The name of the last order that came.
+    pub fn last_id(&self) -> OrderId {
+        OrderId(self.last_id)
+    }
+
+    /// Contracts of the bids at `price` whose orders are no younger than `youngest`: names count up in order
+    /// of arrival, so this is what stands before somebody who joined the level right after it.
+    pub fn older(&self, side: Side, price: Price, youngest: OrderId) -> Qty {
+        let level = self.bids[side.index()].get(&price);
+        let older =
+            level.into_iter().flat_map(|level| &level.queue).take_while(|o| o.0 <= youngest);
+        older.fold(Qty::ZERO, |sum, order| sum + order.1)
+    }
+
     /// Levels that a bid of `side` at `price` reaches, best first.
     fn crossed(&self, side: Side, price: Price) -> impl Iterator<Item = (&Price, &super::Level)> {
         self.bids[side.other().index()].range(price.complement()..).rev()

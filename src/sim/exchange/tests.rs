@@ -147,6 +147,23 @@ fn the_queue_counts_better_levels_and_older_orders() {
 }
 
 #[test]
+fn what_stands_before_a_newcomer_never_grows() {
+    let (mut ex, mut facts) = (Exchange::default(), Vec::new());
+    let mut bid = |ex: &mut Exchange, qty| {
+        ex.bid(Side::Yes, cents(40), Qty::contracts(qty), Rest::Keep, &mut facts).unwrap()
+    };
+    let (first, youngest) = (bid(&mut ex, 3), bid(&mut ex, 4));
+    assert_eq!(ex.last_id(), youngest);
+    bid(&mut ex, 50);
+    assert_eq!(ex.older(Side::Yes, cents(40), youngest), Qty::contracts(7));
+    ex.cancel(first, &mut Vec::new());
+    assert_eq!(ex.older(Side::Yes, cents(40), youngest), Qty::contracts(4));
+    ex.bid(Side::No, cents(60), Qty::contracts(5), Rest::Drop, &mut Vec::new()).unwrap();
+    assert_eq!(ex.older(Side::Yes, cents(40), youngest), Qty::ZERO);
+    assert_eq!(ex.older(Side::No, cents(40), youngest), Qty::ZERO);
+}
+
+#[test]
 fn a_cleared_book_says_so_level_by_level() {
     let (mut ex, mut facts) = with_own_in_the_middle();
     ex.clear(&mut facts);

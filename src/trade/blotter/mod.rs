@@ -206,6 +206,11 @@ impl Blotter {
         self.positions.get(ticker).copied().unwrap_or_default()
     }
 
+    /// Contracts held by market, +YES and -NO.
+    pub fn positions(&self) -> impl Iterator<Item = (&str, Qty)> {
+        self.positions.iter().map(|(ticker, position)| (ticker.as_str(), *position))
+    }
+
     /// True once the exchange's own account of things was compared with ours.
     pub fn is_reconciled(&self) -> bool {
         self.reconciled

@@ -190,6 +190,21 @@ impl Order {
         self.filled() - self.told_filled()
     }
 
+    /// True while the exchange has said nothing of it yet: no answer, no fill.
+    pub fn is_unborn(&self) -> bool {
+        matches!(self.birth, Birth::New | Birth::Sent | Birth::Unknown)
+    }
+
+    /// True while something that was asked for it is not answered.
+    pub fn waits(&self) -> bool {
+        self.awaits.is_some()
+    }
+
+    /// True once it shall end.
+    pub fn is_unwanted(&self) -> bool {
+        self.unwanted
+    }
+
     /// True if only a query can tell what became of something.
     pub fn in_doubt(&self) -> bool {
         self.doubts > self.resolved

@@ -69,6 +69,55 @@ fn a_run_is_trained_taken_up_again_and_repeats_itself() {
 }
 
 #[test]
+fn the_engine_is_chosen_recorded_and_may_change_on_the_way() {
+    let dir = recorded(12);
+    let train = |args: &[&str]| data(&kflow(dir.path(), &[&["train", "--json"], args].concat()));
+    let engine = |run: &Value| {
+        let path = dir.path().join(run["run_dir"].as_str().unwrap()).join("fold_0/config.json");
+        serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap()["engine"].clone()
+    };
+    let short = ["-p", "n_steps=64", "--steps"];
+    let auto = train(&[&short[..], &["500"]].concat());
+    assert_eq!(engine(&auto), "fused");
+    let id = auto["run_id"].as_str().unwrap();
+    train(&["--resume", id, "--steps", "1200", "--engine", "burn"]);
+    assert_eq!(engine(&auto), "burn");
+    train(&["--resume", id, "--steps", "2000"]);
+    assert_eq!(engine(&auto), "burn", "a run goes on as it was unless told otherwise");
+    let quick = train(&["--preset", "throughput", "--steps", "100"]);
+    assert_eq!(quick["steps"], 5 * 64 * 32, "five folds of one rollout each");
+}
+
+#[test]
+fn the_benchmark_prints_its_keys_and_a_split_that_adds_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench =
+        |args: &[&str]| data(&kflow(dir.path(), &[&["bench", "train", "--json"], args].concat()));
+    let all = bench(&["--steps", "1"]);
+    for key in [
+        "ppo_steps_per_cpu_s",
+        "a2c_steps_per_cpu_s",
+        "large_batch_steps_per_cpu_s",
+        "throughput_steps_per_cpu_s",
+        "update_us",
+        "decision_us",
+        "floor_steps_per_s",
+    ] {
+        assert!(all[key].as_f64().is_some_and(|x| x > 0.0), "{key}: {all}");
+    }
+    assert_eq!((&all["engine"], all["isa"].is_string()), (&Value::from("fused"), true));
+    let sizes = ["--envs", "4", "--horizon", "32", "--minibatch", "32", "--epochs", "2"];
+    let one =
+        bench(&[&sizes[..], &["--hidden", "16,8", "--steps", "500", "--engine", "burn"]].concat());
+    let run = &one["runs"][0];
+    assert_eq!((&run["envs"], &run["batch"], &run["steps"]), (&4.into(), &32.into(), &512.into()));
+    assert_eq!(one["engine"], "burn");
+    let parts = ["rollout_percent", "advantage_percent", "update_percent"];
+    let sum: f64 = parts.iter().map(|key| run[key].as_f64().unwrap()).sum();
+    assert!((sum - 100.0).abs() < 1e-6, "{run}");
+}
+
+#[test]
 fn several_seeds_are_several_runs() {
     let dir = recorded(12);
     let args: Vec<&str> =
@@ -97,6 +146,9 @@ fn what_does_not_work_is_told_with_its_code_and_a_hint() {
         (&["train", "-p", "gamma=2"], 3, "gamma"),
         (&["train", "--data", "nowhere"], 3, "nowhere"),
         (&["train", "--resume", "nothing"], 5, "nothing"),
+        (&["train", "--algo", "a2c", "--preset", "throughput"], 3, "throughput"),
+        (&["bench", "train", "--preset", "sb3-a2c", "--epochs", "3"], 3, "A2C"),
+        (&["bench", "train", "--horizon", "4000000"], 3, "n_steps"),
     ] {
         let output = kflow(dir.path(), args);
         let stderr = String::from_utf8_lossy(&output.stderr);

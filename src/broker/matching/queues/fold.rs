@@ -41,7 +41,36 @@ impl Queues {
     }
 
     /// What one entry does to all our orders, best price and oldest first.
+    #[inline]
     pub(super) fn fold<const PART: usize>(
+        &mut self,
+        entry: &Entry,
+        tell_from: u64,
+        told: &mut impl FnMut(Filled),
+    ) {
+        match entry.kind {
+            Kind::Undecided => self.shrunk::<PART>(entry, QueueModel::Risk),
+            Kind::Cancel => self.shrunk::<PART>(entry, self.fitted),
+            Kind::Trade | Kind::Cross => self.reached::<PART>(entry, tell_from, told),
+        }
+    }
+
+    /// Contracts left the level, by this model of the fitted queue.
+    #[inline]
+    fn shrunk<const PART: usize>(&mut self, entry: &Entry, fitted: QueueModel) {
+        for rest in &mut self.rests {
+            if rest.side == entry.side && rest.price == entry.price && rest.is_there(entry.row) {
+                let models = [QueueModel::Risk, fitted, QueueModel::Front];
+                for (front, model) in rest.front[PART].iter_mut().zip(models) {
+                    *front = model.cancel(*front, entry.level, entry.qty);
+                }
+                keep_order(&mut rest.front[PART]);
+            }
+        }
+    }
+
+    /// A trade or an order of the other side came as far as this price.
+    fn reached<const PART: usize>(
         &mut self,
         entry: &Entry,
         tell_from: u64,
@@ -53,26 +82,12 @@ impl Queues {
                 continue;
             }
             let filled = &mut self.filled[rest.slot];
-            match entry.kind {
-                Kind::Trade | Kind::Cross => {
-                    let through = rest.price > entry.price || entry.kind == Kind::Cross;
-                    let left =
-                        filled[PART].map(|done| (rest.cap_at(entry.row) - done).max(Qty::ZERO));
-                    let got = reached.take(entry.qty, &mut rest.front[PART], left, through);
-                    filled[PART].iter_mut().zip(got).for_each(|(sum, got)| *sum += got);
-                    if entry.row >= tell_from {
-                        tell(entry, rest, got, filled, told);
-                    }
-                }
-                Kind::Undecided | Kind::Cancel if rest.price == entry.price => {
-                    let model =
-                        if entry.kind == Kind::Cancel { self.fitted } else { QueueModel::Risk };
-                    let models = [QueueModel::Risk, model, QueueModel::Front];
-                    for (front, model) in rest.front[PART].iter_mut().zip(models) {
-                        *front = model.cancel(*front, entry.level, entry.qty);
-                    }
-                }
-                Kind::Undecided | Kind::Cancel => {}
+            let through = rest.price > entry.price || entry.kind == Kind::Cross;
+            let left = filled[PART].map(|done| (rest.cap_at(entry.row) - done).max(Qty::ZERO));
+            let got = reached.take(entry.qty, &mut rest.front[PART], left, through);
+            filled[PART].iter_mut().zip(got).for_each(|(sum, got)| *sum += got);
+            if entry.row >= tell_from {
+                tell(entry, rest, got, filled, told);
             }
             keep_order(&mut rest.front[PART]);
         }

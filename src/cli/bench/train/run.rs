@@ -1,0 +1,162 @@
+//! A whole run in memory, its time split among its three parts.
+
+use crate::agent::config::{Algo, TrainConfig};
+use crate::agent::device::DeviceName;
+use crate::agent::engine::EngineName;
+use crate::agent::net::{Layer, NetShape};
+use crate::agent::trainer::Trainer;
+use crate::cli::bench::CpuTimer;
+use crate::cli::exit::Failure;
+use crate::env::toy::TableWalk;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// One run. Keys that `bench_sb3.py` prints too mean the same there.
+#[derive(Serialize)]
+pub(super) struct Run {
+    preset: &'static str,
+    algo: &'static str,
+    envs: usize,
+    n_steps: usize,
+    batch: usize,
+    epochs: usize,
+    hidden: Vec<usize>,
+    steps: u64,
+    cpu_s: f64,
+    wall_s: f64,
+    /// Environment steps per second of one core.
+    pub(super) steps_per_cpu_s: f64,
+    steps_per_s: f64,
+    /// Share of the time spent acting.
+    rollout_percent: f64,
+    /// Share spent on advantages and returns.
+    advantage_percent: f64,
+    /// Share spent learning.
+    update_percent: f64,
+    /// The same as a fraction, advantages included, under the peer's name.
+    rollout_frac: f64,
+    updates_us_per_minibatch: f64,
+    /// Multiplications and additions that a step needs: answers, gradients.
+    flops_per_step: f64,
+    /// The most that the arithmetic allows on one core.
+    pub(super) floor_steps_per_s: f64,
+    /// How much of that was reached.
+    floor_percent: f64,
+}
+
+impl Run {
+    pub(super) const HEAD: [&'static str; 9] = [
+        "preset",
+        "envs x horizon",
+        "minibatch x passes",
+        "steps/CPU s",
+        "rollout %",
+        "advantage %",
+        "update %",
+        "us/minibatch",
+        "% of floor",
+    ];
+
+    pub(super) fn row(&self) -> Vec<String> {
+        let percent = |share: f64| format!("{share:.1}");
+        vec![
+            self.preset.to_owned(),
+            format!("{} x {}", self.envs, self.n_steps),
+            format!("{} x {}", self.batch, self.epochs),
+            format!("{:.0}", self.steps_per_cpu_s),
+            percent(self.rollout_percent),
+            percent(self.advantage_percent),
+            percent(self.update_percent),
+            percent(self.updates_us_per_minibatch),
+            percent(self.floor_percent),
+        ]
+    }
+}
+
+/// Trains on numbers from a table.
+pub(super) fn measure(
+    preset: &'static str,
+    config: &TrainConfig,
+    engine: EngineName,
+    device: DeviceName,
+    gemm_gflops: f64,
+) -> Result<Run, Failure> {
+    let mut env = TableWalk::new(config.n_envs);
+    let shape = config.shape(&env);
+    let (params, optimizer) = config.fresh(&shape);
+    let mut engine = engine.build(device, shape.clone(), params, optimizer);
+    let mut trainer = Trainer::start(config, &mut env, &mut *engine, &TableWalk::actions());
+    let (cpu, wall) = (CpuTimer::start(), Instant::now());
+    let mut parts = [Duration::ZERO; 3];
+    let mut iterations = 0;
+    loop {
+        let begun = Instant::now();
+        trainer.collect()?;
+        let collected = Instant::now();
+        trainer.estimate()?;
+        let estimated = Instant::now();
+        let iteration = trainer.update()?;
+        let ends = [begun, collected, estimated, Instant::now()];
+        (0..3).for_each(|i| parts[i] += ends[i + 1] - ends[i]);
+        iterations += 1;
+        if iteration.ended.is_some() {
+            break;
+        }
+    }
+    let (cpu_s, wall_s, steps) = (cpu.seconds(), wall.elapsed().as_secs_f64(), trainer.steps());
+    let [rollout, advantage, update] = parts.map(|part| part.as_secs_f64());
+    let all = rollout + advantage + update;
+    let rows = config.n_envs * config.n_steps;
+    let (batch, epochs) = match config.algo {
+        Algo::Ppo { batch_size, n_epochs, .. } => (batch_size.min(rows), n_epochs),
+        Algo::A2c { .. } => (rows, 1),
+    };
+    let flops_per_step = flops_per_step(&shape, epochs);
+    let floor_steps_per_s = gemm_gflops * 1e9 / flops_per_step;
+    let steps_per_cpu_s = steps as f64 / cpu_s;
+    Ok(Run {
+        preset,
+        algo: config.algo_name(),
+        envs: config.n_envs,
+        n_steps: config.n_steps,
+        batch,
+        epochs,
+        hidden: config.net_arch.clone(),
+        steps,
+        cpu_s,
+        wall_s,
+        steps_per_cpu_s,
+        steps_per_s: steps as f64 / wall_s,
+        rollout_percent: 100.0 * rollout / all,
+        advantage_percent: 100.0 * advantage / all,
+        update_percent: 100.0 * update / all,
+        rollout_frac: (rollout + advantage) / all,
+        updates_us_per_minibatch: 1e6 * update
+            / f64::from(iterations * (rows.div_ceil(batch) * epochs) as u32),
+        flops_per_step,
+        floor_steps_per_s,
+        floor_percent: 100.0 * steps_per_cpu_s / floor_steps_per_s,
+    })
+}
+
+/// Two operations per weight for an answer; twice that for its gradients, less those with respect to the
+/// observation, which nobody asks for.
+fn flops_per_step(shape: &NetShape, epochs: usize) -> f64 {
+    let (policy, value) = shape.towers();
+    let size = |layer: &Layer| layer.weight.len();
+    let answer: usize = policy.iter().chain(&value).map(size).sum();
+    let bottom: usize = [&policy, &value].map(|tower| size(&tower[0])).iter().sum();
+    (2 * (answer + epochs * (3 * answer - bottom))) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_those_of_the_notes() {
+        let shape = NetShape { obs_len: 52, hidden: vec![64, 64], n_actions: 5 };
+        let kflop = |epochs| flops_per_step(&shape, epochs) / 1e3;
+        assert!((kflop(10) - 811.0).abs() < 1.0 && (kflop(1) - 108.6).abs() < 0.1);
+    }
+}

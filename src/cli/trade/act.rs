@@ -1,0 +1,184 @@
+//! The actor's thread: accepted records in; decisions written down, sent, and told what became of them.
+
+use super::desk::{Counter, OrderArgs, close};
+use super::journal::Journal;
+use crate::actor::{Acting, Actor, ActorReport, Errand, Outcome};
+use crate::cli::exit::{Code, Failure, OrFail};
+use crate::cli::{self, printer};
+use crate::collect::{Accepted, Meter};
+use crate::event::Event;
+use crate::trade::desk;
+use crate::trade::kill::KillFile;
+use crate::trade::risk::Trip;
+use crate::trade::runner::DeskRun;
+use crate::units::TsNs;
+use std::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc;
+
+/// What a person may say to an actor while it acts.
+pub(super) struct Said {
+    /// Another policy.
+    pub(super) swaps: Receiver<Acting>,
+    /// That it shall stop.
+    pub(super) trips: Receiver<Trip>,
+    /// Where it writes down that it stopped by itself.
+    pub(super) kill: KillFile,
+}
+
+/// What the thread leaves.
+pub(super) struct Acted {
+    pub(super) report: ActorReport,
+    /// Orders and positions left at an exchange, one sentence each.
+    pub(super) left_open: Vec<String>,
+    /// From the receipt of a frame to the decision that it led to.
+    pub(super) meter: Meter,
+    pub(super) failure: Option<Failure>,
+}
+
+/// Waits for the kill switch beside everything else.
+pub(super) fn trips(kill: &KillFile) -> Result<Receiver<Trip>, Failure> {
+    let (told, trips) = channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let kill = kill.clone();
+    std::thread::Builder::new().name("kill".to_owned()).spawn(move || {
+        match runtime.block_on(kill.wait()) {
+            Ok(trip) => {
+                printer::say(&format!("trading is stopped: {} {}", trip.cause.word(), trip.detail));
+                // An actor that has ended needs no stopping.
+                let _ = told.send(trip);
+            }
+            Err(e) => printer::say(&format!("warning: the kill switch does not work: {e}")),
+        }
+    })?;
+    Ok(trips)
+}
+
+/// Acts on every accepted record until there are no more. `desk` is where orders go, and ends with the actor;
+/// none: paper.
+pub(super) fn act(
+    mut actor: Actor,
+    mut accepted: mpsc::Receiver<Accepted>,
+    said: &Said,
+    desk: Option<(Counter, DeskRun, OrderArgs)>,
+    journal: Journal,
+) -> Acted {
+    let (meter, out) = (Meter::default(), Outcome::default());
+    let (counter, run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
+    let mut thread = Thread { counter, journal, meter, failure: None, out, row_id: 0 };
+    while let Some(batch) = accepted.blocking_recv() {
+        said.swaps.try_iter().for_each(|acting| actor.swap(acting));
+        said.trips.try_iter().for_each(|trip| actor.trip(trip));
+        batch.markets.iter().for_each(|market| actor.meet(market));
+        thread.see(&mut actor, &batch);
+        for record in &batch.records {
+            thread.take(&mut actor, &record.event, said);
+        }
+    }
+    thread.end(&mut actor, run)
+}
+
+/// What the thread works with.
+struct Thread {
+    counter: Option<Counter>,
+    journal: Journal,
+    meter: Meter,
+    failure: Option<Failure>,
+    out: Outcome,
+    /// The last record taken.
+    row_id: u64,
+}
+
+impl Thread {
+    /// The desk sees the markets first, and says what became of orders.
+    fn see(&mut self, actor: &mut Actor, batch: &Accepted) {
+        let Some(counter) = &mut self.counter else { return };
+        counter.see(batch);
+        self.listen(actor);
+    }
+
+    /// Hears what became of orders since the last time.
+    fn listen(&mut self, actor: &mut Actor) {
+        let Some(counter) = &mut self.counter else { return };
+        let told: Vec<desk::Outcome> = counter.outcomes().collect();
+        for told in &told {
+            self.hear(actor, told);
+        }
+    }
+
+    /// Takes a record, and does what follows from it.
+    fn take(&mut self, actor: &mut Actor, event: &Event, said: &Said) {
+        self.row_id = event.row_id;
+        self.out.clear();
+        actor.push(event, &mut self.out);
+        if let Some(trip) = actor.tripped() {
+            let written = said.kill.write(&trip).or_fail(Code::Runtime);
+            self.failure = self.failure.take().or(written.err());
+        }
+        if self.out == Outcome::default() {
+            return;
+        }
+        let now = cli::now().unwrap_or(TsNs(0));
+        if !self.out.deeds.is_empty() {
+            self.meter.record(event.recv, now);
+        }
+        let latency_us = now.0.saturating_sub(event.recv.0).max(0) / 1_000;
+        if self.write(actor, latency_us) {
+            self.send(actor);
+        }
+    }
+
+    /// Writes down what was decided; false if that is not possible: what cannot be written down is not done.
+    fn write(&mut self, actor: &mut Actor, latency_us: i64) -> bool {
+        let written = self.journal.write(&self.out, latency_us);
+        if let Err(error) = written {
+            actor.halt(true);
+            self.failure.get_or_insert(error);
+        }
+        self.failure.is_none()
+    }
+
+    /// Takes what was decided to the desk.
+    fn send(&mut self, actor: &mut Actor) {
+        let Some(counter) = &mut self.counter else { return };
+        let mut refused = Vec::new();
+        for deed in &self.out.deeds {
+            for request in &deed.requests {
+                match Errand::of(request, deed.market, &deed.ticker, deed.row_id) {
+                    Some(Errand::Place(placed)) => refused.extend(counter.place(placed)),
+                    Some(Errand::Cancel(number)) => counter.cancel(number),
+                    None => {}
+                }
+            }
+        }
+        for told in &refused {
+            self.hear(actor, told);
+        }
+    }
+
+    fn hear(&mut self, actor: &mut Actor, told: &desk::Outcome) {
+        if let desk::Outcome::Position { ticker, position } = told {
+            printer::say(&format!(
+                "{ticker}: the exchange holds {position} contracts, not from this session"
+            ));
+        }
+        self.out.clear();
+        let now = cli::now().unwrap_or(TsNs(0));
+        actor.hear(told, self.row_id, now, &mut self.out);
+        if !self.out.fills.is_empty() {
+            self.write(actor, 0);
+        }
+    }
+
+    /// Closes the desk, hears its last words, and writes the rest.
+    fn end(mut self, actor: &mut Actor, run: Option<(DeskRun, OrderArgs)>) -> Acted {
+        let closed = run.map(|(run, orders)| close(run, &orders)).transpose();
+        self.listen(actor);
+        self.meter.turn();
+        let (left_open, unclosed) = match closed {
+            Ok(left) => (left.unwrap_or_default(), None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        let failure = self.failure.or(unclosed).or(self.journal.finish().err());
+        Acted { report: actor.report(), left_open, meter: self.meter, failure }
+    }
+}
