@@ -257,3 +257,21 @@ pub(super) fn failure(error: DashError) -> Failure {
     printer::say("");
     Failure::new(Code::Runtime, error).hint("the terminal is as it was; if not: `reset`")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_terminal_decides_where_the_person_did_not() {
+        let plain = env::Terminal { no_color: true, ..env::Terminal::default() };
+        let theme = Style::default().theme(&plain);
+        assert_eq!((theme.palette, theme.ascii), (Palette::Mono, true));
+        let able = env::Terminal { true_color: true, unicode: true, ..env::Terminal::default() };
+        let theme = Style::default().theme(&able);
+        assert_eq!((theme.palette, theme.ascii, theme.true_color), (Palette::Dark, false, true));
+        let asked = Style { theme: Some(ThemeName::Classic), ascii: true, ..Style::default() };
+        let theme = asked.theme(&plain);
+        assert_eq!((theme.palette, theme.ascii), (Palette::Classic, true));
+    }
+}

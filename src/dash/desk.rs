@@ -2,7 +2,8 @@
 
 use super::market::{Market, Staleness};
 use super::news::{GapSeen, Heard};
-use super::trading::Trading;
+use super::trading::{Deed, Trading};
+use crate::actor::Filled;
 use crate::event::{Body, Event, MarketId};
 use crate::units::TsNs;
 use std::collections::{HashMap, VecDeque};
@@ -105,6 +106,24 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Takes what was heard, and each of `deeds` where it stands among the records, and `fills` likewise.
+    pub fn relive(&mut self, mut heard: Heard, deeds: &[Deed], fills: &[Filled]) {
+        let events = std::mem::take(&mut heard.events);
+        self.hear(heard);
+        let (mut deeds, mut fills) = (deeds.iter().peekable(), fills.iter().peekable());
+        for event in &events {
+            while let Some(deed) = deeds.next_if(|deed| deed.row_id < event.row_id) {
+                self.decided(deed.clone());
+            }
+            while let Some(fill) = fills.next_if(|fill| fill.row_id < event.row_id) {
+                self.trading.orders.filled(fill);
+            }
+            self.push(event);
+        }
+        deeds.for_each(|deed| self.decided(deed.clone()));
+        fills.for_each(|fill| self.trading.orders.filled(fill));
+    }
+
     /// Takes what was heard.
     pub fn hear(&mut self, heard: Heard) {
         if heard.began {
@@ -158,6 +177,9 @@ impl Desk {
         let at = self.ids.get(event.market.0 as usize).copied();
         if let Some(market) = at.and_then(|at| self.markets.get_mut(at)) {
             market.push(event);
+            if market.info.settlement.is_some() {
+                self.trading.orders.over(&market.ticker);
+            }
         }
     }
 
@@ -178,6 +200,17 @@ impl Desk {
             quiet_ns: if known { gap.until.0 - gap.since.0 } else { 0 },
             healed,
         });
+    }
+
+    /// Takes a decision: made when the books stood as they do now.
+    pub fn decided(&mut self, deed: Deed) {
+        let known = self.by_name.get(deed.ticker.as_str()).map(|at| &self.markets[*at].book);
+        let known = known.filter(|book| book.is_valid());
+        for request in deed.sent() {
+            let size_at = |side, price| known.map(|book| book.bids(side).size(price));
+            self.trading.orders.asked(&deed.ticker, &request, size_at);
+        }
+        self.trading.push(deed);
     }
 
     /// The market that is looked at.

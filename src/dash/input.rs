@@ -33,8 +33,13 @@ impl State {
         if self.typing.is_some() {
             return self.type_key(key);
         }
-        let action = lookup(key, self)?.action;
-        match (self.popup, action) {
+        let action = lookup(key, self).map(|binding| binding.action);
+        if self.popup.is_some() && action.is_none() {
+            // Whatever means nothing else closes the box.
+            self.popup = None;
+        }
+        match (self.popup, action?) {
+            (None, action) => self.act(action, now),
             (Some(Popup::Leaving), Action::StopWork) => Some(Effect::Leave(Leave::Stop)),
             (Some(Popup::Leaving), Action::Detach) => Some(Effect::Leave(Leave::Detach)),
             (Some(Popup::Help(line)), Action::Move(by)) => {
@@ -42,12 +47,10 @@ impl State {
                 self.popup = Some(Popup::Help(line));
                 None
             }
-            // Whatever else is pressed closes the box.
             (Some(_), _) => {
                 self.popup = None;
                 None
             }
-            (None, action) => self.act(action, now),
         }
     }
 

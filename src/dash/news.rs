@@ -2,6 +2,7 @@
 
 use super::log_lines::Line;
 use super::trading::{Deed, Opening};
+use crate::actor::Filled;
 use crate::event::{Event, GapCause, MarketId};
 use crate::units::TsNs;
 use crate::view::{CollectStatus, RunStatus};
@@ -40,6 +41,8 @@ pub enum News {
     Trading(Opening),
     /// Its next decisions.
     Deeds(Vec<Deed>),
+    /// Its orders filled.
+    Fills(Vec<Filled>),
     /// All training runs, newest first.
     Runs(Vec<Run>),
     /// All models, newest first.

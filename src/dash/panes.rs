@@ -126,7 +126,7 @@ impl Pane {
             Pane::ModelList => "Models",
             Pane::ModelFacts => "Facts",
             Pane::Figures => "Collector",
-            Pane::LagClasses => "Lag of the last minute",
+            Pane::LagClasses => "Lag",
             Pane::Sessions => "Sessions",
             Pane::Gaps => "Gaps",
             Pane::Lines => "Log",

@@ -153,8 +153,11 @@ impl State {
                 self.status.trade.clone_from(&self.live.trading.status);
             }
             News::Deeds(deeds) => {
-                deeds.into_iter().for_each(|deed| self.live.trading.push(deed));
+                deeds.into_iter().for_each(|deed| self.live.decided(deed));
                 self.status.trade.clone_from(&self.live.trading.status);
+            }
+            News::Fills(fills) => {
+                fills.iter().for_each(|fill| self.live.trading.orders.filled(fill));
             }
             News::Runs(runs) => {
                 self.status.runs = runs.iter().map(|run| run.status.clone()).collect();
@@ -210,19 +213,21 @@ impl State {
         if let Some(name) = selected {
             self.replay.wanted(&name);
         }
-        if let Some(tape) = &self.tape {
+        if let Some(tape) = self.tape.as_ref().filter(|tape| !tape.deeds.is_empty()) {
             self.replay.trading = Trading::begin(tape.opening.clone());
         }
         self.ran(heard, at);
     }
 
     fn ran(&mut self, heard: Heard, at: TsNs) {
-        let before = self.replay.row_id;
-        self.replay.hear(heard);
         self.position = at;
-        let (Some(tape), after) = (&self.tape, self.replay.row_id) else { return };
-        let due = tape.deeds.iter().filter(|deed| (before + 1..=after).contains(&deed.row_id));
-        due.cloned().for_each(|deed| self.replay.trading.push(deed));
+        let Some(tape) = &self.tape else { return self.replay.hear(heard) };
+        let before = self.replay.row_id;
+        let after = heard.events.last().map_or(before, |event| event.row_id.max(before));
+        let due = |row: u64| (before + 1..=after).contains(&row);
+        let deeds: Vec<_> = tape.deeds.iter().filter(|d| due(d.row_id)).cloned().collect();
+        let fills: Vec<_> = tape.fills.iter().filter(|f| due(f.row_id)).cloned().collect();
+        self.replay.relive(heard, &deeds, &fills);
     }
 
     /// The ladder follows the touch of the market that is looked at.

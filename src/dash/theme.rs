@@ -196,6 +196,7 @@ fn ascii(c: char) -> char {
         '…' => '~',
         '±' => '~',
         '≥' => '>',
+        '≤' => '<',
         '\u{2800}' => ' ',
         // The heavier the dots, the heavier the sign.
         '\u{2801}'..='\u{28ff}' => match (c as u32 - 0x2800).count_ones() {

@@ -1,8 +1,10 @@
 //! What a policy did, as its journal tells it.
 
-use crate::units::{Price, Qty, Side};
+use super::orders::OwnOrders;
+use crate::env::account::Request;
 use crate::view::TradeStatus;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 
 /// Decisions kept for the list.
@@ -39,22 +41,17 @@ pub struct Deed {
     pub equity_e6: i64,
     /// From the receipt of the frame to the decision.
     pub latency_us: i64,
-    /// Own orders that rest afterwards.
-    pub orders: Vec<OwnOrder>,
+    /// The limit that forbade it; empty where none did.
+    pub limit: String,
+    /// What was sent to the exchange, as the actor writes it down.
+    pub requests: Vec<Value>,
 }
 
-/// An own order that rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct OwnOrder {
-    /// Bids for YES or for NO.
-    pub side: Side,
-    /// On that side's axis.
-    pub price: Price,
-    /// Contracts not filled yet.
-    pub qty: Qty,
-    /// Contracts estimated to stand before it.
-    #[serde(default)]
-    pub ahead: Option<Qty>,
+impl Deed {
+    /// What was sent, as far as it can be read.
+    pub fn sent(&self) -> impl Iterator<Item = Request> + '_ {
+        self.requests.iter().filter_map(|request| serde_json::from_value(request.clone()).ok())
+    }
 }
 
 /// What is known of a trading session before its first decision.
@@ -79,6 +76,8 @@ pub struct Trading {
     pub deeds: VecDeque<Deed>,
     /// The last decision of each market.
     pub last: HashMap<String, Deed>,
+    /// Own orders that rest.
+    pub orders: OwnOrders,
     /// Exchange milliseconds and profit in dollars, oldest first.
     pub profit: Vec<(f64, f64)>,
     start_cash_e6: i64,
@@ -108,7 +107,8 @@ impl Trading {
         }
         status.decisions += 1;
         status.orders += u64::from(deed.ordered);
-        status.held_back += u64::from(deed.action != 0 && !deed.ordered && deed.reason != "policy");
+        let by_choice = ["", "policy", "exit"].contains(&deed.reason.as_str());
+        status.held_back += u64::from(!by_choice);
         status.cash_e6 += deed.cash_e6 - cash;
         status.equity_e6 += deed.equity_e6 - equity;
         status.profit_e6 += deed.equity_e6 - equity;
@@ -135,13 +135,10 @@ impl Trading {
         }
         if self.seen >= self.stride {
             self.seen = 0;
-            self.profit.push((ts_ms, profit));
+            // Markets have their own clocks; the curve has one.
+            let last_ms = self.profit.last().map_or(ts_ms, |point| point.0);
+            self.profit.push((ts_ms.max(last_ms), profit));
         }
-    }
-
-    /// Own orders that rest in a market.
-    pub fn orders(&self, ticker: &str) -> &[OwnOrder] {
-        self.last.get(ticker).map_or(&[], |deed| &deed.orders)
     }
 }
 

@@ -22,7 +22,13 @@ const NARROW: [(&str, &[&str]); 7] = [
         &["units", "event", "market", "rng", "secret", "config", "view", "wire", "book", "intake"],
     ),
     ("sim", &["units", "event", "market", "rng", "secret", "wire", "book", "broker"]),
-    ("dash", &["units", "event", "market", "view", "wire", "book", "store", "collect", "replay"]),
+    (
+        "dash",
+        &[
+            "units", "event", "market", "view", "wire", "book", "store", "collect", "broker",
+            "replay", "env", "actor",
+        ],
+    ),
     ("trade", &["units", "event", "market", "rng", "config", "wire", "book", "feed", "broker"]),
 ];
 

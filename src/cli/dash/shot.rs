@@ -1,17 +1,17 @@
 //! One picture, or the figures, without a terminal.
 
-use super::{Args, Style, begin, start};
+use super::{Args, begin, start};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::printer;
 use crate::config::env::Terminal;
-use crate::dash::{self, Handle, Msg, Place, Reach, Screen, State, draw};
+use crate::dash::{self, Msg, News, Place, Reach, Screen, State, draw};
 use crate::units::TsNs;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-/// How long news may take to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long news may take to come: a long session is read once before it can be shown.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Sources that said nothing for this long have said everything for now.
 const QUIET: Duration = Duration::from_millis(1_500);
 
@@ -33,12 +33,11 @@ pub(super) fn take(
     let (handle, inbox) = dash::inbox();
     let mut state = begin(args, alone, args.size);
     let moves = start(args, at, alone, &handle)?;
-    let now = settle(&mut state, &inbox, &handle)?;
+    let now = settle(&mut state, &inbox)?;
     drop(moves);
     let is_svg = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg"));
-    let style = Style { rate: 1, ..args.style };
     let all = Terminal { no_color: false, true_color: true, unicode: true, dumb: false };
-    let picture = draw::picture(&state, style.theme(&all), now);
+    let picture = draw::picture(&state, args.style.theme(&all), now);
     let text = if is_svg { draw::svg(&picture) } else { draw::text(&picture) };
     std::fs::write(file, text)
         .or_fail(Code::Runtime)
@@ -51,26 +50,27 @@ pub(super) fn figures(args: &Args) -> Result<(), Failure> {
     let (handle, inbox) = dash::inbox();
     let mut state = begin(args, false, args.size);
     let _moves = start(args, None, false, &handle)?;
-    settle(&mut state, &inbox, &handle)?;
+    settle(&mut state, &inbox)?;
     printer::json("dash", &state.status)
 }
 
 /// Hears what the sources have to say now; gives the moment.
-fn settle(state: &mut State, inbox: &Receiver<Msg>, _open: &Handle) -> Result<TsNs, Failure> {
+fn settle(state: &mut State, inbox: &Receiver<Msg>) -> Result<TsNs, Failure> {
     let (begun, mut heard) = (Instant::now(), Instant::now());
-    while begun.elapsed() < PATIENCE && heard.elapsed() < QUIET {
-        let Ok(msg) = inbox.recv_timeout(QUIET / 4) else { continue };
-        let empty = matches!(&msg, Msg::News(dash::News::Heard(h)) if h.events.is_empty());
-        let now = crate::cli::now()?;
-        state.update(msg, now);
-        // One that runs never falls silent: two seconds of it are enough.
-        let running = state.reach == Reach::Attached && begun.elapsed() > 2 * QUIET;
-        if running && state.screen != Screen::Replay {
-            break;
+    loop {
+        let tapeless =
+            state.screen == Screen::Replay && state.tape.is_none() && state.tape_problem.is_empty();
+        // One that runs never falls silent: a few seconds of it are enough.
+        let enough = state.reach == Reach::Attached && begun.elapsed() > 2 * QUIET;
+        let silent = heard.elapsed() > QUIET || enough;
+        if begun.elapsed() > PATIENCE || (silent && !tapeless) {
+            return crate::cli::now();
         }
-        if !empty {
+        let Ok(msg) = inbox.recv_timeout(QUIET / 4) else { continue };
+        let beat = matches!(&msg, Msg::News(News::Heard(h)) if h.events.is_empty());
+        if !beat {
             heard = Instant::now();
         }
+        state.update(msg, crate::cli::now()?);
     }
-    crate::cli::now()
 }

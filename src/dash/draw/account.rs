@@ -5,10 +5,13 @@ use super::{Paint, clock, cut, first_row};
 use crate::dash::panes::Pane;
 use crate::dash::trading::Deed;
 use crate::units::{Qty, TsNs};
-use crate::view::text::{of_profit, of_qty};
+use crate::view::text::{of_profit, of_qty, of_span};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+
+/// A policy that has decided nothing for this long is not trading now, seconds.
+const OLD_S: i64 = 60;
 
 /// Decisions, newest first.
 pub(super) fn actions(p: &mut Paint<'_>, area: Rect) {
@@ -48,7 +51,7 @@ fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
     let sure = deed.confidence.map_or_else(String::new, |c| format!(" {:.0}%", c * 100.0));
     let why = match (deed.ordered, deed.action) {
         (true, _) | (_, 0) => String::new(),
-        _ if deed.reason == "policy" => " not filled".to_owned(),
+        _ if !deed.limit.is_empty() => format!(" {}: {}", deed.reason, deed.limit),
         _ => format!(" {}", deed.reason),
     };
     let mut spans = vec![
@@ -72,7 +75,12 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         let inner = p.frame(Pane::Account, area, "");
         return p.nothing(inner, &["no policy trades here", "kflow trade"]);
     };
-    let inner = p.frame(Pane::Account, area, "paper");
+    let age_s = trading.deeds.back().map_or(0, |deed| (p.now.ms() - deed.ts_ms) / 1_000);
+    let remark = match age_s {
+        OLD_S.. => format!("last decision {} ago", of_span(age_s)),
+        _ => "paper".to_owned(),
+    };
+    let inner = p.frame(Pane::Account, area, &remark);
     let dollars = |e6: i64| format!("{:.2}", e6 as f64 / 1e6);
     let here = state.desk().market().and_then(|m| trading.last.get(&*m.ticker));
     let position = here.map_or_else(

@@ -73,7 +73,7 @@ fn table(s: &CollectStatus) -> Vec<(&'static str, String)> {
 
 /// Frames by how late they came.
 pub(super) fn lags(p: &mut Paint<'_>, area: Rect) {
-    let inner = p.frame(Pane::LagClasses, area, "exchange to here");
+    let inner = p.frame(Pane::LagClasses, area, "last minute");
     let classes = p.state.live.lags.classes();
     let max = classes.iter().copied().max().unwrap_or(0);
     if max == 0 {

@@ -233,17 +233,19 @@ fn ask(p: &mut Paint<'_>, area: Rect, y: u16, (price, depth): (Price, Depth), lo
     }
 }
 
-/// Own orders at this price: what they are, and how much is estimated to stand before them.
+/// Own orders at this price: how much, and how much stands before it at most.
 fn own(p: &mut Paint<'_>, area: Rect, y: u16, price: Price, look: &RowLook<'_>) {
-    let axis = p.state.ladder.side();
     let state = p.state;
-    let orders = state.desk().trading.orders(&look.market.ticker);
+    let axis = state.ladder.side();
+    let orders = state.desk().trading.orders.of(&look.market.ticker);
     let here = orders.iter().find(|order| {
         let shown = if order.side == axis { order.price } else { order.price.complement() };
         shown == price
     });
     let Some(order) = here else { return };
-    let ahead = order.ahead.map_or(String::new(), |q| format!(" ~{} before", of_qty(q)));
+    let size = look.market.book.bids(order.side).size(order.price);
+    let ahead =
+        order.ahead.map_or_else(String::new, |q| format!(" ≤{} before", of_qty(q.min(size))));
     let text = format!("● {}{ahead}", of_qty(order.qty));
     // On the side where no bar is.
     match order.side == axis {

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How often somebody is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks left out after one that cannot be understood.
+const FOREIGN_PAUSE: u32 = 60;
 /// A batch of events is no larger.
 const EVENTS: usize = 1_024;
 /// Lines of a busy second.
@@ -30,30 +32,49 @@ pub fn watch(data_dir: &Path, handle: &Handle) -> Result<(), Gone> {
     loop {
         if let Ok(stream) = UnixStream::connect(&path) {
             handle.news(News::Reach(Reach::Attached))?;
-            let why = listen(stream, handle)?;
+            let (why, pause) = match listen(stream, handle)? {
+                Fell::Silent(why) => (why, 1),
+                Fell::Foreign(why) => (why, FOREIGN_PAUSE),
+            };
             handle.news(News::Reach(Reach::Lost(why)))?;
+            for _ in 0..pause {
+                rest(handle)?;
+            }
         }
-        std::thread::sleep(LOOK_EVERY);
-        // Nothing else tells this thread that nobody listens any more.
-        handle.news(News::Heard(Heard::default()))?;
+        rest(handle)?;
     }
 }
 
+/// How a collector was lost.
+enum Fell {
+    /// It ended, or let go of us: another one may come at once.
+    Silent(String),
+    /// It cannot be understood.
+    Foreign(String),
+}
+
+/// Waits a little. Nothing else tells this thread that nobody listens any more.
+fn rest(handle: &Handle) -> Result<(), Gone> {
+    std::thread::sleep(LOOK_EVERY);
+    handle.news(News::Heard(Heard::default()))
+}
+
 /// Hands everything on until the collector falls silent; says why it did.
-fn listen(stream: UnixStream, handle: &Handle) -> Result<String, Gone> {
+fn listen(stream: UnixStream, handle: &Handle) -> Result<Fell, Gone> {
     let mut reader = BufReader::with_capacity(BUFFER, stream);
     let mut batch = Batch { heard: Heard { began: true, ..Heard::default() }, ..Batch::default() };
     let mut line = String::new();
     loop {
         line.clear();
         match reader.read_line(&mut line) {
-            Ok(0) => return Ok("it has gone without a word".to_owned()),
+            Ok(0) => return Ok(Fell::Silent("it has gone without a word".to_owned())),
             Ok(_) => {}
-            Err(e) => return Ok(e.to_string()),
+            Err(e) => return Ok(Fell::Silent(e.to_string())),
         }
         match read(&line, &mut batch.decoder) {
             Ok(Said::Hello { version }) if version != u64::from(LIVE_VERSION) => {
-                return Ok(format!("it speaks version {version}, this program {LIVE_VERSION}"));
+                let why = format!("it speaks version {version}, this program {LIVE_VERSION}");
+                return Ok(Fell::Foreign(why));
             }
             Ok(Said::Status(status)) => {
                 batch.flush(handle)?;
@@ -68,10 +89,10 @@ fn listen(stream: UnixStream, handle: &Handle) -> Result<String, Gone> {
             }
             Ok(Said::End(why)) => {
                 batch.flush(handle)?;
-                return Ok(format!("ended: {why}"));
+                return Ok(Fell::Silent(format!("ended: {why}")));
             }
             Ok(Said::Hello { .. } | Said::Other) => {}
-            Err(e) => return Ok(format!("it says what cannot be read: {e}")),
+            Err(e) => return Ok(Fell::Foreign(format!("it says what cannot be read: {e}"))),
         }
         // What is there is shown before more is waited for.
         if batch.heard.events.len() >= EVENTS || !reader.buffer().contains(&b'\n') {

@@ -75,12 +75,12 @@ impl Files {
             self.journal = Some(newest);
         }
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        let mut deeds = journal.more();
+        let (mut deeds, fills) = journal.more();
         while !deeds.is_empty() {
             let rest = deeds.split_off(deeds.len().min(DEEDS));
             handle.news(News::Deeds(std::mem::replace(&mut deeds, rest)))?;
         }
-        Ok(())
+        if fills.is_empty() { Ok(()) } else { handle.news(News::Fills(fills)) }
     }
 
     /// What the log holds, when a file of it is new, gone or sealed.

@@ -2,6 +2,7 @@
 
 use super::journal;
 use super::reel::{Reel, ReelError, Wound};
+use crate::actor::Filled;
 use crate::dash::command::{Place, TapeMove};
 use crate::dash::news::{Gone, Handle, Heard, News};
 use crate::dash::trading::{Deed, Opening};
@@ -40,6 +41,8 @@ pub struct Tape {
     pub opening: Opening,
     /// What that one decided.
     pub deeds: Vec<Deed>,
+    /// How its orders filled.
+    pub fills: Vec<Filled>,
 }
 
 impl Tape {
@@ -139,7 +142,7 @@ pub fn open<'a>(
     let session: SessionId = found.id();
     let reel = Reel::new(log, session)?;
     let rows = reel.rows();
-    let (opening, deeds) = journal::within(data_dir, rows.0, rows.1);
+    let (opening, deeds, fills) = journal::within(data_dir, rows.0, rows.1);
     let (from, to) = reel.span();
     let tape = Tape {
         session: session.to_string(),
@@ -150,6 +153,7 @@ pub fn open<'a>(
         gaps: reel.gaps().to_vec(),
         opening,
         deeds,
+        fills,
     };
     Ok((reel, tape))
 }

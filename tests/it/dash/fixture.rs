@@ -1,13 +1,17 @@
 //! A dashboard in the middle of its work: the same numbers each time, at a fixed moment.
 
+use kalshiflow::broker::matching::{NewOrder, OrderId};
+use kalshiflow::broker::{Intent, Verb};
 use kalshiflow::dash::source::tape::Tape;
 use kalshiflow::dash::{
-    Deed, Heard, Level, Line, Model, Msg, News, Opening, OwnOrder, Reach, Run, Session, State,
+    Deed, Heard, Level, Line, Model, Msg, News, Opening, Reach, Run, Session, State,
 };
+use kalshiflow::env::account::Request;
 use kalshiflow::event::{Body, Delta, Event, Gap, GapCause, MarketId, Snapshot, Trade};
 use kalshiflow::rng::Rng;
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
 use kalshiflow::view::{CollectStatus, Link, Quantiles, RunStatus};
+use kalshiflow::wire::orders::{SelfTradePrevention, TimeInForce};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -113,12 +117,18 @@ fn deeds() -> Vec<Deed> {
             let action = if rng.chance(0.6) { 0 } else { 1 + rng.below(4) as u32 };
             equity_e6 += (rng.below(400_000) as i64) - 190_000;
             let held = i % 11 == 7 && action > 0;
-            let order = OwnOrder {
-                side: Side::Yes,
+            let order = NewOrder {
+                intent: Intent { side: Side::Yes, verb: Verb::Buy },
                 price: Price::new(1_600).expect("in range"),
                 qty: Qty::contracts(10),
-                ahead: Some(Qty::contracts(410)),
+                time_in_force: TimeInForce::GoodTillCanceled,
+                expires: None,
+                post_only: false,
+                reduce_only: false,
+                self_trade: SelfTradePrevention::TakerAtCross,
             };
+            let submit = Request::Submit { id: OrderId(i), order };
+            let submit = serde_json::to_value(submit).expect("plain numbers and words");
             Deed {
                 row_id: 40 + i * 20,
                 ticker: format!("KXHIGHNY-26NOV20-B{}.5", 40 + i % 3),
@@ -132,7 +142,8 @@ fn deeds() -> Vec<Deed> {
                 cash_e6: equity_e6 - 4_600_000,
                 equity_e6,
                 latency_us: 180,
-                orders: if i % 3 == 0 { vec![order] } else { Vec::new() },
+                limit: if held { "throttle" } else { "" }.to_owned(),
+                requests: if i == 60 { vec![submit] } else { Vec::new() },
             }
         })
         .collect()
@@ -276,6 +287,7 @@ pub fn news() -> Vec<News> {
         gaps: vec![(900, TsNs(NOW.0 - 70_000_000_000))],
         opening: opening(),
         deeds: deeds(),
+        fills: Vec::new(),
     };
     news.push(News::Tape(Ok(Box::new(tape))));
     let at = TsNs(NOW.0 - 40_000_000_000);

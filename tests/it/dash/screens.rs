@@ -200,8 +200,27 @@ fn a_frozen_display_stands_and_says_what_passes_behind_it() {
 #[test]
 fn own_orders_stand_on_their_row_with_what_is_before_them() {
     let drawn = text(&state((160, 45)), PLAIN);
-    let row = drawn.lines().find(|line| line.contains("~410 before")).expect("an own order");
+    let row = drawn.lines().find(|line| line.contains(" before")).expect("an own order");
     assert!(row.contains(" 0.16 ") && row.contains("● 10"), "{row}");
+}
+
+#[test]
+fn a_click_chooses_a_market_and_a_tab() {
+    use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+    let mut state = state((120, 40));
+    let drawn = text(&state, PLAIN);
+    let click = |state: &mut State, wanted: &str| {
+        let row = drawn.lines().position(|line| line.contains(wanted)).unwrap();
+        let before = drawn.lines().nth(row).unwrap().split(wanted).next().unwrap().chars().count();
+        let (column, row) = (before as u16 + 2, row as u16);
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        state.update(Msg::Input(Event::Mouse(event)), NOW);
+    };
+    click(&mut state, "B45.5");
+    assert!(state.live.market().unwrap().ticker.ends_with("B45.5"));
+    click(&mut state, "4 Collector");
+    assert_eq!(state.screen, Screen::Collector);
 }
 
 proptest! {
@@ -232,7 +251,7 @@ proptest! {
             let (width, height) = state.size;
             if width < 60 || height < 16 {
                 let said = draw::text(&picture);
-                prop_assert!(said.starts_with(&TOO_SMALL[..TOO_SMALL.len().min(width.into())]), "{said}");
+                prop_assert!(said.starts_with(TOO_SMALL[..TOO_SMALL.len().min(width.into())].trim_end()), "{said}");
             }
         }
     }

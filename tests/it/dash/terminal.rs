@@ -182,7 +182,7 @@ fn the_dashboard_records_looks_on_and_replays_on_a_real_terminal() {
     let mut beside = Terminal::kflow(&["dash", "--data", data, "--run-dir", data], (160, 45));
     beside.until("the same book", bids_are_shown);
     beside.keys("4");
-    beside.shows("Lag of the last minute");
+    beside.shows("last minute");
     beside.keys("q");
     beside.ends(0);
 

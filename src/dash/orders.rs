@@ -1,0 +1,101 @@
+//! Own orders that rest, as far as requests and fills tell, and how much stands before them.
+
+use crate::actor::Filled;
+use crate::broker::matching::{Amend, Bound, NewOrder, OrderId};
+use crate::broker::{Role, Verb};
+use crate::env::account::Request;
+use crate::units::{Price, Qty, Side};
+use crate::wire::orders::TimeInForce;
+use std::collections::HashMap;
+
+/// An own order that rests, told as a purchase: selling a contract is buying the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnOrder {
+    /// Our name of it.
+    pub id: OrderId,
+    /// Bids for YES or for NO.
+    pub side: Side,
+    /// On that side's axis.
+    pub price: Price,
+    /// Contracts not filled yet.
+    pub qty: Qty,
+    /// Contracts that stood at its price when it was sent: no more stand before it. `None` where the book was not
+    /// known then.
+    pub ahead: Option<Qty>,
+}
+
+/// Those of all markets.
+#[derive(Clone, Debug, Default)]
+pub struct OwnOrders(HashMap<String, Vec<OwnOrder>>);
+
+impl OwnOrders {
+    /// Those of a market.
+    pub fn of(&self, ticker: &str) -> &[OwnOrder] {
+        self.0.get(ticker).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes what was sent to the exchange; `size_at` is the size of a bid now, where the book is known.
+    pub fn asked(
+        &mut self,
+        ticker: &str,
+        request: &Request,
+        size_at: impl Fn(Side, Price) -> Option<Qty>,
+    ) {
+        let orders = self.0.entry(ticker.to_owned()).or_default();
+        match *request {
+            Request::Submit { id, order } => {
+                if let Some((side, price)) = rests(&order) {
+                    let ahead = size_at(side, price);
+                    orders.push(OwnOrder { id, side, price, qty: order.qty, ahead });
+                }
+            }
+            Request::Cancel { id } => orders.retain(|order| order.id != id),
+            Request::Amend { id, amend } => {
+                if let Some(order) = orders.iter_mut().find(|order| order.id == id) {
+                    amended(order, amend, size_at);
+                }
+            }
+        }
+    }
+
+    /// Takes a fill, by the fitted queue.
+    pub fn filled(&mut self, filled: &Filled) {
+        let Some(orders) = self.0.get_mut(&filled.ticker) else { return };
+        let (id, qty) = (filled.fill.order, filled.fill.qty[Bound::Fitted]);
+        for order in orders.iter_mut().filter(|order| order.id == id) {
+            order.qty -= qty;
+            if filled.fill.role == Role::Maker && qty > Qty::ZERO {
+                order.ahead = Some(Qty::ZERO);
+            }
+        }
+        orders.retain(|order| order.qty > Qty::ZERO);
+    }
+
+    /// The market is over: nothing rests there.
+    pub fn over(&mut self, ticker: &str) {
+        self.0.remove(ticker);
+    }
+}
+
+/// Where an order rests, if it does.
+fn rests(order: &NewOrder) -> Option<(Side, Price)> {
+    let side = order.intent.side;
+    (order.time_in_force == TimeInForce::GoodTillCanceled).then_some(match order.intent.verb {
+        Verb::Buy => (side, order.price),
+        Verb::Sell => (side.other(), order.price.complement()),
+    })
+}
+
+fn amended(order: &mut OwnOrder, amend: Amend, size_at: impl Fn(Side, Price) -> Option<Qty>) {
+    match amend {
+        Amend::ReduceBy(qty) => order.qty -= qty,
+        Amend::ReduceTo(qty) => order.qty = qty.min(order.qty),
+        Amend::Replace { price, count, .. } => {
+            // Another price or a larger size goes to the end of the queue.
+            if price != order.price || count > order.qty {
+                order.ahead = size_at(order.side, price);
+            }
+            (order.price, order.qty) = (price, count);
+        }
+    }
+}
