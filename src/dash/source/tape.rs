@@ -282,7 +282,7 @@ impl Player<'_> {
                 until = TsNs(next.0 - (IDLE_NS * self.speed) as i64);
             }
             Some(_) => {}
-            None => Ok(self.pace(false, self.speed)),
+            None => return Ok(self.pace(false, self.speed)),
         }
         let wound = self.reel.run(until, BEAT_EVENTS)?;
         Ok(self.told(wound, News::Ran))

@@ -74,7 +74,7 @@ pub fn in_files(dir: &Path, layout: Layout) -> Vec<Bits> {
 }
 
 /// Builds the features and compares them bit by bit; gives the number of rows.
-pub fn assert_parity(
+pub(super) fn assert_parity(
     dir: &Path,
     sessions: &[&Session],
     markets: &[MarketInfo],

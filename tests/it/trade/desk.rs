@@ -20,7 +20,7 @@ use kalshiflow::trade::kill::{KILL_FILE, KillFile};
 use kalshiflow::trade::risk::{Cause, Refused, Trip};
 use kalshiflow::trade::runner::{self, Closed, DeskLine, DeskRun, End, RunnerError, RunnerSpec};
 use kalshiflow::trade::standing::StandingFile;
-use kalshiflow::units::{Money, Price, Qty, Side, TsNs, TsUs};
+use kalshiflow::units::{Money, Qty, Side, TsNs, TsUs};
 use kalshiflow::wire::convert;
 use kalshiflow::wire::market::market_info;
 use kalshiflow::wire::orders::TimeInForce;
