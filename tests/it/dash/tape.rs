@@ -45,11 +45,11 @@ fn record(data_dir: &Path) {
                 Body::Gap(Box::new(Gap::unnumbered(GapCause::Reconnect, recv)))
             }
             _ if i % 1_777 == 0 => Body::Gap(Box::new(Gap::unnumbered(GapCause::SeqGap, recv))),
-            _ if i % 701 == 0 => snapshot(&mut rng),
+            _ if i % 301 == 0 => snapshot(&mut rng),
             _ => {
                 let side = if rng.chance(0.5) { Side::Yes } else { Side::No };
                 // Now and then a level falls below nothing.
-                let qty = Qty(rng.below(900) as i64 - if rng.chance(0.001) { 90_000 } else { 50 });
+                let qty = Qty(if rng.chance(0.0005) { -90_000 } else { rng.below(900) as i64 });
                 Body::Delta(Delta { side, price: price(&mut rng), qty })
             }
         };
@@ -104,6 +104,7 @@ fn wound_to_a_row_every_book_is_what_playing_gives() {
     let mut places: Vec<u64> =
         (0..60).map(|_| first + rng.below(EVENTS)).chain([first, last]).collect();
     places.sort_unstable();
+    let mut whole = 0;
     for place in places {
         while desk.row_id < place {
             desk.hear(played.step("").unwrap().heard);
@@ -111,8 +112,9 @@ fn wound_to_a_row_every_book_is_what_playing_gives() {
         let jumped = jumping.wind(Place::Row(place)).unwrap();
         assert_eq!(jumped.row, place);
         assert_eq!(seen(&wound(jumped)), seen(&desk), "row {place}");
+        whole += seen(&desk).iter().filter(|(_, book, _)| book.is_valid()).count();
     }
-    assert!(seen(&desk).iter().any(|(_, book, _)| book.is_valid()), "the fixture has books");
+    assert!(whole > 20, "the recording has books: {whole}");
 }
 
 #[test]
@@ -121,14 +123,11 @@ fn a_step_back_undoes_a_step_of_this_market() {
     record(dir.path());
     let log = Log::open(dir.path()).unwrap();
     let mut reel = reel(&log);
-    for start in [5, 701, 12_345, EVENTS - 1] {
+    for start in [5, 701, 12_345, EVENTS - 500] {
         let here = reel.wind(Place::Row(start)).unwrap();
         let before = seen(&wound(here));
         let stepped = reel.step("KX-B").unwrap();
         let row = stepped.row;
-        if row == start {
-            continue; // nothing of it follows
-        }
         let back = reel.before("KX-B", row).unwrap();
         assert_eq!(back, row - 1, "the step ended on an event of this market");
         let after = wound(reel.wind(Place::Row(back)).unwrap());
