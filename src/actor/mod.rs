@@ -8,6 +8,7 @@
 //! back from the log.
 //! **Invariant:** observation, mask, fill and ledger are those of training: the same types, the same code.
 
+mod deed;
 mod elsewhere;
 mod playback;
 mod run;
@@ -15,10 +16,9 @@ mod seat;
 mod select;
 mod watch;
 
+pub use deed::{ActorReport, Deed, Ended, Filled, Outcome, Reason};
 pub use elsewhere::{Errand, order_number, order_of};
 pub use playback::play_back;
-pub use run::{
-    Acting, Actor, ActorReport, ActorSpec, Deed, Ended, Filled, Outcome, Reason, obs_hash,
-};
+pub use run::{Acting, Actor, ActorSpec, obs_hash};
 pub use seat::{LiveSeat, Moment};
 pub use select::{Candidate, Choice, Hot, Selector};

@@ -1,6 +1,7 @@
 //! A recorded session traded again.
 
-use super::run::{Acting, Actor, ActorReport, ActorSpec, Outcome};
+use super::deed::{ActorReport, Outcome};
+use super::run::{Acting, Actor, ActorSpec};
 use crate::event::SessionId;
 use crate::store::{Filter, Log, StoreError};
 

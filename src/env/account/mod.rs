@@ -12,25 +12,25 @@
 //! **Invariant:** cash never falls below zero: what may fill is paid for before it is sent.
 //! **Invariant:** after the first orders nothing here allocates.
 
+mod act;
 mod own;
 mod plan;
 mod tally;
+mod view;
 
 pub use plan::{Request, Wish};
 pub use tally::Tally;
 
-use super::{EnvConfig, Refusal};
+use super::EnvConfig;
 use crate::book::Book;
 use crate::broker::matching::{Bracket, Fill, Reports, Rules as Matching, Update};
 use crate::broker::{Intent, Matcher, Portfolio, Stamp};
 use crate::event::{Snapshot, Trade};
-use crate::features::account::{AccountView, Action, OwnOrder, write_account};
 use crate::features::episode::{Decision, TapeEvent, TapeKind};
 use crate::market::TickRange;
 use crate::rng::Rng;
 use crate::units::{Money, Price, Qty, Side, TsNs};
-use own::{Own, OwnOrders};
-use plan::Plan;
+use own::OwnOrders;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use tally::Claims;
@@ -206,167 +206,9 @@ impl<R: Rules> Account<R> {
         self.sent.clear();
     }
 
-    /// Writes the observation at `decision`: `row`, its market part, then the account part.
-    pub fn observe(&self, decision: &Decision, row: &[f32], config: &EnvConfig, obs: &mut [f32]) {
-        let (market, account) = obs.split_at_mut(row.len());
-        market.copy_from_slice(row);
-        let [yes_bid, no_bid] = touch(decision);
-        let position = self.portfolio.position();
-        let basis_e6 = self.portfolio.basis().e6();
-        let mut room = [NO_ORDER; 2];
-        let orders = self.shown(&mut room);
-        let view = AccountView {
-            t_ms: decision.ts_ms,
-            bid: yes_bid,
-            ask: no_bid.map(Price::complement),
-            mid2: decision.mid2.into(),
-            pos_e2: position.e2(),
-            limit_e2: config.limit.e2(),
-            // On the YES axis: a NO bought at q stands at 1 - q.
-            entry_cost_e6: match position.e2() {
-                n if n < 0 => Price::ONE.times(-position).e6() - basis_e6,
-                _ => basis_e6,
-            },
-            cash_e6: self.portfolio.cash().e6(),
-            reserved_e6: self.reserved().e6(),
-            peak_equity_e6: self.peak.e6(),
-            t_open_ms: self.opened_ms,
-            orders,
-        };
-        write_account(config.layout, &view, account);
-    }
-
-    /// Quotes that rest, oldest first.
-    fn shown<'a>(&self, room: &'a mut [OwnOrder; 2]) -> &'a [OwnOrder] {
-        let counts = self.matcher.rules().counts;
-        let mut n = 0;
-        for own in self.own.quotes.iter().flatten().filter(|own| own.rests) {
-            let (side, price) = (own.intent.rests(), own.intent.resting_price(own.price));
-            let ahead = self.matcher.ahead(own.id).map_or(Qty::ZERO, |ahead| ahead[counts]);
-            room[n] = own.seen(ahead, self.book.bids(side).size(price));
-            n += 1;
-        }
-        if n == 2 && room[1].placed_ms < room[0].placed_ms {
-            room.swap(0, 1);
-        }
-        &room[..n]
-    }
-
-    /// Performs an action at `decision`; true if contracts were asked for.
-    ///
-    /// # Errors
-    /// [`Refusal`] when the mask forbids the action; nothing changed.
-    pub fn act(
-        &mut self,
-        decision: &Decision,
-        config: &EnvConfig,
-        action: u32,
-    ) -> Result<bool, Refusal> {
-        self.propose(decision, config, action)?;
-        Ok(self.commit(decision))
-    }
-
-    /// Puts the requests of an action into [`Account::sent`], and sends none of them yet.
-    ///
-    /// # Errors
-    /// [`Refusal`] when the mask forbids the action; nothing changed.
-    pub fn propose(
-        &mut self,
-        decision: &Decision,
-        config: &EnvConfig,
-        action: u32,
-    ) -> Result<(), Refusal> {
-        self.sent.clear();
-        let plan = self.plan(decision, config, action)?;
-        self.prepare(plan);
-        Ok(())
-    }
-
-    /// Sends what was proposed; true if contracts were asked for.
-    pub fn commit(&mut self, decision: &Decision) -> bool {
-        let sent = std::mem::take(&mut self.sent);
-        let mut ordered = false;
-        for request in &sent {
-            ordered |= self.send(*request, decision);
-        }
-        self.sent = sent;
-        self.tally.orders += u64::from(ordered);
-        ordered
-    }
-
-    /// Nothing of what was proposed is sent.
-    pub fn withdraw(&mut self) {
-        self.sent.clear();
-    }
-
-    /// Takes back all quotes, unless a request is under way.
-    pub fn retreat(&mut self, decision: &Decision) {
-        self.sent.clear();
-        if !self.own.is_waiting() && self.own.quotes != [None, None] {
-            self.prepare(Plan::CancelAll);
-            self.commit(decision);
-        }
-    }
-
-    /// Gives the position up: what rests is taken back first, then everything held is sold at the displayed
-    /// bids. True if an order was sent.
-    pub fn exit(&mut self, decision: &Decision) -> bool {
-        self.retreat(decision);
-        if !self.sent.is_empty() || self.own.is_waiting() {
-            return false;
-        }
-        let Some(plan) = self.plan_exit(decision) else { return false };
-        self.prepare(plan);
-        self.commit(decision)
-    }
-
-    fn prepare(&mut self, plan: Plan) {
-        let mut sent = std::mem::take(&mut self.sent);
-        self.requests(plan, &mut sent);
-        self.sent = sent;
-    }
-
     /// True while an order may still fill.
     pub fn is_working(&self) -> bool {
         self.own.is_working()
-    }
-
-    /// Puts a request on its way; true if it asks for contracts.
-    fn send(&mut self, request: Request, decision: &Decision) -> bool {
-        let (id, due) = match request {
-            Request::Submit { id, order } => {
-                let own = Own {
-                    id,
-                    intent: order.intent,
-                    price: order.price,
-                    qty: order.qty,
-                    filled: Qty::ZERO,
-                    worst: (order.intent.resting_price(order.price), order.qty),
-                    placed_ms: decision.ts_ms,
-                    rests: false,
-                    asked: None,
-                };
-                let slot = match order.post_only {
-                    true => &mut self.own.quotes[order.intent.rests().index()],
-                    false => &mut self.own.take,
-                };
-                *slot = Some(own);
-                (id, (!self.remote).then(|| self.matcher.submit(id, order, decision.recv)))
-            }
-            Request::Amend { id, amend } => {
-                self.own.ask(id, amend);
-                (id, (!self.remote).then(|| self.matcher.amend(id, amend, decision.recv)))
-            }
-            Request::Cancel { id } => {
-                (id, (!self.remote).then(|| self.matcher.cancel(id, decision.recv)))
-            }
-        };
-        match due {
-            // It will never arrive, and nobody will ever hear of it.
-            Some(Ok(TsNs(i64::MAX)) | Err(_)) => self.own.lose(id),
-            _ => self.own.wait(id),
-        }
-        !matches!(request, Request::Cancel { .. })
     }
 
     /// The next event of this market happens: `snapshot` is its book where it is a snapshot.
@@ -481,17 +323,6 @@ impl<R: Rules> Account<R> {
         }
     }
 }
-
-/// Room for an order that is not there.
-const NO_ORDER: OwnOrder = OwnOrder {
-    contract: Side::Yes,
-    action: Action::Buy,
-    price: Price::ZERO,
-    remaining: Qty::ZERO,
-    ahead: Qty::ZERO,
-    level: Qty::ZERO,
-    placed_ms: 0,
-};
 
 /// Best YES bid and best NO bid.
 #[inline]
