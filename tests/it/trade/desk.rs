@@ -1,7 +1,7 @@
 //! A desk between somebody who wants orders and the built-in exchange, over real sockets: what is ordered, what
 //! comes back, and what is left when something goes wrong.
 
-use super::room::{access, ask, resting, trouble};
+use super::room::{access, crossing, resting, trouble};
 use crate::cli::{kflow, run as run_command};
 use kalshiflow::broker::{FeeSchedule, Intent, Role, Verb};
 use kalshiflow::config::Limits;
@@ -223,7 +223,7 @@ fn patient(market: &Value) -> Placed {
 /// Buys two hundredths of a contract now.
 fn eager(market: &Value) -> Placed {
     let time_in_force = TimeInForce::ImmediateOrCancel;
-    Placed { price: ask(market), qty: Qty(2), time_in_force, ..patient(market) }
+    Placed { price: crossing(), qty: Qty(2), time_in_force, ..patient(market) }
 }
 
 /// The journal of a run: every line, read.
@@ -260,7 +260,7 @@ async fn orders_rest_fill_and_are_cancelled_and_every_step_is_written_down() {
     assert_eq!(decider.ended(3).await.0, State::Filled);
     // Selling YES from the other side of the contract: NO is bought.
     let intent = Intent { side: Side::No, verb: Verb::Sell };
-    let price = ask(&market).complement();
+    let price = crossing().complement();
     decider.place(4, Placed { intent, price, ..eager(&market) });
     assert_eq!(decider.ended(4).await.0, State::Filled);
 

@@ -1,7 +1,7 @@
 //! Orders on the built-in exchange over real sockets: whatever it answers, or does not, has a name and places no
 //! order twice.
 
-use super::room::{Room, access, ask, resting, trouble};
+use super::room::{Room, access, crossing, resting, trouble};
 use kalshiflow::config::{Endpoint, ExchangeEnv};
 use kalshiflow::feed::access::Access;
 use kalshiflow::feed::rest::RestTiming;
@@ -87,7 +87,7 @@ async fn each_rule_of_the_exchange_refuses_by_its_own_name() {
         (Wanted { price: Price::ZERO, ..rest.clone() }, "off_tick"),
         (Wanted { count: Qty::contracts(10_000_000), ..rest.clone() }, "insufficient_balance"),
         (Wanted { count: Qty::ZERO, ..rest.clone() }, "invalid"),
-        (Wanted { post_only: true, price: ask(&market), ..rest.clone() }, "post_only_cross"),
+        (Wanted { post_only: true, price: crossing(), ..rest.clone() }, "post_only_cross"),
         (Wanted { time_in_force: kill, ..rest.clone() }, "killed"),
         (Wanted { reduce_only: true, ..rest.clone() }, "invalid"),
         (Wanted { ticker: "KX-NONE".into(), ..rest.clone() }, "not_found"),
@@ -108,7 +108,7 @@ async fn an_order_lives_from_submit_to_cancel_and_its_fills_are_told_once() {
     let mut room = Room::new(Script::default(), HOUR_MS).await;
     let market = room.market().await;
     let (time_in_force, two) = (TimeInForce::ImmediateOrCancel, Qty(2));
-    let take = Wanted { price: ask(&market), count: two, time_in_force, ..resting(&market) };
+    let take = Wanted { price: crossing(), count: two, time_in_force, ..resting(&market) };
     let ticker = take.ticker.clone();
     let taken = room.submit(take).await;
     assert_eq!(room.ended(&taken).await.0, State::Filled);
@@ -144,7 +144,7 @@ async fn a_market_that_closes_ends_its_orders_and_pays_what_is_held() {
     let mut room = Room::new(Script::default(), 12_000).await;
     let market = room.market().await;
     let (time_in_force, two) = (TimeInForce::ImmediateOrCancel, Qty(2));
-    let take = Wanted { price: ask(&market), count: two, time_in_force, ..resting(&market) };
+    let take = Wanted { price: crossing(), count: two, time_in_force, ..resting(&market) };
     let ticker = take.ticker.clone();
     let taken = room.submit(take).await;
     let rests = room.submit(resting(&market)).await;
@@ -181,7 +181,7 @@ async fn orders_of_an_earlier_run_are_cancelled_and_its_position_is_taken_over()
     let mut room = Room::new(Script::default(), HOUR_MS).await;
     let market = room.market().await;
     let time_in_force = TimeInForce::ImmediateOrCancel;
-    let take = Wanted { price: ask(&market), count: Qty(2), time_in_force, ..resting(&market) };
+    let take = Wanted { price: crossing(), count: Qty(2), time_in_force, ..resting(&market) };
     let (ticker, rest) = (take.ticker.clone(), resting(&market));
     let taken = room.submit(take).await;
     room.ended(&taken).await;

@@ -205,8 +205,7 @@ pub(super) fn resting(market: &Value) -> Wanted {
     }
 }
 
-/// The best YES ask of a market.
-pub(super) fn ask(market: &Value) -> Price {
-    kalshiflow::wire::convert::price(market["yes_ask_dollars"].as_str().unwrap().as_bytes())
-        .unwrap()
+/// A limit that takes from whoever asks, wherever the book has moved since it was read.
+pub(super) fn crossing() -> Price {
+    Price::new(9_900).unwrap()
 }
