@@ -19,7 +19,7 @@ dash *ARGS:
 # The picture of the README: half a minute of paper trading on the built-in exchange, seen again
 screenshot *ARGS:
     cargo run --release -- trade --env sim --discover --policy hardcoded --for 30s --data datasets/screenshot
-    cargo run --release -- dash --data datasets/screenshot --screen replay --at 90% \
+    cargo run --release -- dash --data datasets/screenshot --screen replay --at 35% --market SIM-S7E00003-T75 \
         --size 120x36 --screenshot datasets/screenshot/dash.txt {{ARGS}}
 
 # Import recorded frames into the log
