@@ -1,5 +1,6 @@
 //! All markets of one source, and what a policy does in them: live, or at a place of a tape.
 
+use super::lags::Lags;
 use super::market::{Market, Staleness};
 use super::news::{GapSeen, Heard};
 use super::trading::{Deed, Trading};
@@ -10,6 +11,8 @@ use std::collections::{HashMap, VecDeque};
 
 /// Gaps kept.
 const GAPS: usize = 500;
+/// Events after which it shows which market is busy.
+const ENOUGH: u64 = 500;
 
 /// Order of the market list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,36 +54,6 @@ impl Sort {
     }
 }
 
-/// Upper bounds of the lag classes, milliseconds; what is longer is in one more.
-pub const LAG_BOUNDS_MS: [i64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 5_000];
-/// Lags are counted in two spans of this, so that what is shown covers one to two of them.
-const LAG_SPAN_NS: i64 = 30_000_000_000;
-
-/// How late stamped frames came lately.
-#[derive(Clone, Debug, Default)]
-pub struct Lags {
-    spans: [[u64; LAG_BOUNDS_MS.len() + 1]; 2],
-    began: TsNs,
-}
-
-impl Lags {
-    fn enter(&mut self, event: &Event) {
-        let Some(ts) = event.ts else { return };
-        if event.recv.0 - self.began.0 >= LAG_SPAN_NS {
-            self.spans = [Default::default(), self.spans[0]];
-            self.began = event.recv;
-        }
-        let lag_ms = event.recv.ms() - ts.ms();
-        let class = LAG_BOUNDS_MS.iter().position(|bound| lag_ms <= *bound);
-        self.spans[0][class.unwrap_or(LAG_BOUNDS_MS.len())] += 1;
-    }
-
-    /// Frames per class.
-    pub fn classes(&self) -> [u64; LAG_BOUNDS_MS.len() + 1] {
-        std::array::from_fn(|i| self.spans[0][i] + self.spans[1][i])
-    }
-}
-
 /// Markets and trading as one source tells of them.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
@@ -90,6 +63,8 @@ pub struct Desk {
     pub trading: Trading,
     /// Index of the market that is looked at.
     pub selected: usize,
+    /// It was chosen, by the person or by [`Desk::choose_busy`]: it stays.
+    pub chosen: bool,
     /// Receive time of the last event.
     pub clock: TsNs,
     /// Row of the last event.
@@ -120,6 +95,7 @@ impl Desk {
             }
             self.push(event);
         }
+        self.choose_busy();
         deeds.for_each(|deed| self.decided(deed.clone()));
         fills.for_each(|fill| self.trading.orders.filled(fill));
     }
@@ -139,11 +115,24 @@ impl Desk {
         for event in &heard.events {
             self.push(event);
         }
+        self.choose_busy();
+    }
+
+    /// Looks at the busiest market that lives, once there is something to choose by.
+    fn choose_busy(&mut self) {
+        if self.chosen || self.events < ENOUGH {
+            return;
+        }
+        let living = |at: &usize| self.markets[*at].info.settlement.is_none();
+        let busiest =
+            (0..self.markets.len()).filter(living).max_by_key(|at| self.markets[*at].activity());
+        self.selected = busiest.unwrap_or(self.selected);
+        self.chosen = true;
     }
 
     /// Looks at this market from now on, whether it has been met or not.
     pub fn wanted(&mut self, ticker: &str) {
-        self.selected = self.enter(ticker);
+        (self.selected, self.chosen) = (self.enter(ticker), true);
     }
 
     fn enter(&mut self, ticker: &str) -> usize {

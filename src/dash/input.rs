@@ -188,8 +188,15 @@ impl State {
     }
 
     fn select(&mut self, market: usize) {
-        self.desk_mut().selected = market;
-        self.live.selected = if self.screen == Screen::Live { market } else { self.live.selected };
+        let screen = self.screen;
+        for desk in [Some(&mut self.live), self.frozen.as_deref_mut()].into_iter().flatten() {
+            if screen == Screen::Live {
+                (desk.selected, desk.chosen) = (market, true);
+            }
+        }
+        if screen == Screen::Replay {
+            (self.replay.selected, self.replay.chosen) = (market, true);
+        }
         self.ladder.centre();
     }
 

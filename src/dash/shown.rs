@@ -25,15 +25,6 @@ impl State {
         }
     }
 
-    /// The same, to choose a market in.
-    pub(super) fn desk_mut(&mut self) -> &mut Desk {
-        match (self.screen, &mut self.frozen) {
-            (Screen::Replay, _) => &mut self.replay,
-            (_, Some(frozen)) => frozen,
-            _ => &mut self.live,
-        }
-    }
-
     /// The moment that the screen shows: the tape's on the replay screen.
     pub fn moment(&self, now: TsNs) -> TsNs {
         if self.screen == Screen::Replay { self.position } else { now }

@@ -198,7 +198,8 @@ impl State {
     }
 
     fn load(&mut self, tape: Box<Tape>) {
-        let selected = self.replay.market().map(|m| m.ticker.clone());
+        let selected = self.replay.chosen.then(|| self.replay.market()).flatten();
+        let selected = selected.map(|market| market.ticker.clone());
         self.replay = Desk::default();
         (self.position, self.tape_problem) = (tape.from, String::new());
         self.tape = Some(tape);
@@ -208,7 +209,8 @@ impl State {
     }
 
     fn wound(&mut self, heard: Heard, at: TsNs) {
-        let selected = self.replay.market().map(|m| m.ticker.clone());
+        let selected = self.replay.chosen.then(|| self.replay.market()).flatten();
+        let selected = selected.map(|market| market.ticker.clone());
         self.replay = Desk::default();
         if let Some(name) = selected {
             self.replay.wanted(&name);

@@ -2,7 +2,7 @@
 
 use super::chart::{Plot, Series};
 use super::{Paint, clock, cut, first_row};
-use crate::dash::desk::LAG_BOUNDS_MS;
+use crate::dash::lags::LAG_BOUNDS_MS;
 use crate::dash::panes::Pane;
 use crate::units::TsUs;
 use crate::view::CollectStatus;
@@ -99,7 +99,7 @@ pub(super) fn sessions(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let inner = p.frame(Pane::Sessions, area, "Enter replays");
     if state.sessions.is_empty() {
-        return p.nothing(inner, &["nothing was recorded yet"]);
+        return p.nothing(inner, &["no session is sealed yet"]);
     }
     let shown = usize::from(inner.height.saturating_sub(1));
     let first = first_row(state.rows[2], shown, state.sessions.len());
@@ -128,7 +128,7 @@ pub(super) fn sessions(p: &mut Paint<'_>, area: Rect) {
 pub(super) fn gaps(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let gaps = &state.live.gaps;
-    let inner = p.frame(Pane::Gaps, area, "since the dashboard looks on");
+    let inner = p.frame(Pane::Gaps, area, "seen here");
     if gaps.is_empty() {
         return p.nothing(inner, &["none seen"]);
     }

@@ -37,14 +37,15 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let stale = p.state.desk().staleness(p.trouble.as_deref(), p.now).map(|why| why.text());
     head(p, inner, market, stale.as_deref());
     let table = Rect { y: inner.y + 1, height: inner.height.saturating_sub(2), ..inner };
+    let mut hidden = String::new();
     if !market.book.is_valid() && market.book.touch() == Default::default() {
         p.nothing(table, &["book not known", &stale.unwrap_or_default()]);
     } else if view.book == Book::Raw {
         raw(p, table, market, stale.is_some());
     } else {
-        derived(p, table, market, stale.is_some());
+        hidden = derived(p, table, market, stale.is_some());
     }
-    foot(p, inner, market);
+    foot(p, inner, market, &hidden);
 }
 
 fn head(p: &mut Paint<'_>, area: Rect, market: &Market, stale: Option<&str>) {
@@ -84,7 +85,8 @@ impl Columns {
     }
 }
 
-fn derived(p: &mut Paint<'_>, area: Rect, market: &Market, stale: bool) {
+/// Draws the rows around the middle; says how many more there are above and below.
+fn derived(p: &mut Paint<'_>, area: Rect, market: &Market, stale: bool) -> String {
     let view = p.state.ladder;
     let rows = rows(&market.book, view.side(), view.group);
     let anchor_e4 = view.anchor_e4.unwrap_or(5_000);
@@ -106,12 +108,11 @@ fn derived(p: &mut Paint<'_>, area: Rect, market: &Market, stale: bool) {
         one(p, area, y, row, &RowLook { columns: &columns, scale: &scale, market, stale });
         y += 1;
     }
-    if first > 0 {
-        p.put(area, 1, 0, &format!("▲ {first} more"), p.theme.dim());
-    }
-    if below > 0 {
-        p.put(area, 1, area.height.saturating_sub(1), &format!("▼ {below} more"), p.theme.dim());
-    }
+    let hidden = |sign: &str, rows: usize| match rows {
+        0 => String::new(),
+        n => format!("{sign}{n} "),
+    };
+    hidden("▲", first) + &hidden("▼", below)
 }
 
 fn captions(p: &mut Paint<'_>, area: Rect, columns: &Columns) {
@@ -275,7 +276,7 @@ fn spread(p: &mut Paint<'_>, area: Rect, y: u16, market: &Market) {
     p.put(area, 0, y, &(text + &"─".repeat(rest)), p.theme.dim());
 }
 
-fn foot(p: &mut Paint<'_>, area: Rect, market: &Market) {
+fn foot(p: &mut Paint<'_>, area: Rect, market: &Market, hidden: &str) {
     let touch = market.book.touch();
     let total = |side| market.book.bids(side).total().e2() as f64;
     let all = (total(Side::Yes) + total(Side::No)).max(1.0);
@@ -289,7 +290,9 @@ fn foot(p: &mut Paint<'_>, area: Rect, market: &Market) {
     let (net, _) = market.flow(p.now);
     let sign = if net > Qty::ZERO { "+" } else { "" };
     let text = format!("{imbalance}depth {depth:+.2}  flow 1m {sign}{}", of_qty(net));
-    p.put_right(area, area.width, area.height.saturating_sub(1), &text, p.theme.dim());
+    let y = area.height.saturating_sub(1);
+    p.put(area, 0, y, hidden, p.theme.dim());
+    p.put_right(area, area.width, y, &text, p.theme.dim());
 }
 
 /// Both sides' bids as the exchange sends them, best first.
