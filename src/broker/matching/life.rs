@@ -83,10 +83,13 @@ impl Matcher {
             self.queues.traded((row, until), &key, told);
         }
         self.retire(before, out);
-        let horizon = if ends { u64::MAX } else { self.pairs.horizon() };
-        if self.queues.settle(horizon) {
-            self.free();
+        if out.fills.len() > before || ends || self.queues.settles(&self.pairs) {
+            let horizon = if ends { u64::MAX } else { self.pairs.horizon() };
+            if self.queues.settle(horizon) {
+                self.free();
+            }
         }
+        self.queues.look_ahead();
     }
 
     /// Ends the orders that are filled in the queue that counts, if there are fills beyond `before`.
