@@ -49,7 +49,6 @@ impl Matcher {
     }
 
     fn met(&mut self, side: Side, price: Price, qty: Qty, out: &mut Reports) {
-        self.decide(None, false, out);
         let mut booking =
             Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
         let (taken, before) = (&mut self.taken, booking.out.fills.len());

@@ -365,6 +365,7 @@ impl Queues {
         self.trail.push(Entry { row, at, side, price, qty, level: qty, kind, until });
         self.trades += 1;
         self.replay(side, row, told);
+        self.look_ahead();
     }
 
     /// True when orders that left, or trades, have waited long enough to be settled.
