@@ -197,10 +197,10 @@ impl Market {
         self.curve.push_back(point);
     }
 
-    /// True if this level changed a moment before `now`.
-    pub fn is_fresh(&self, side: Side, price: Price, now: TsNs) -> bool {
+    /// True if a level of this side, `here`, changed a moment before `now`.
+    pub fn is_fresh(&self, side: Side, now: TsNs, here: impl Fn(Price) -> bool) -> bool {
         let recent = |at: &TsNs| (0..FLASH_NS).contains(&(now.0 - at.0));
-        self.flashes.iter().any(|(s, p, at)| *s == side && *p == price && recent(at))
+        self.flashes.iter().any(|(s, p, at)| *s == side && recent(at) && here(*p))
     }
 
     /// When the last flash before `now` is over; `None` when none is on.

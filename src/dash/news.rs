@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// Something typed, clicked or resized.
-pub use ratatui::crossterm::event::Event as Input;
+pub use crossterm::event::Event as Input;
 
 /// Messages (a batch of up to 1,024 records is one) that wait to be shown: what the state takes in far less than
 /// the 50 ms within which a key is answered.
@@ -49,6 +49,8 @@ pub enum News {
     Models(Vec<Model>),
     /// What the log holds.
     Sessions(Vec<Session>),
+    /// All orders are stopped: why; empty: they are not any more.
+    Stopped(String),
     /// A line for the log screen.
     Line(Line),
     /// A tape was opened, or cannot be.

@@ -25,6 +25,8 @@ pub enum Popup {
     Help(u16),
     /// What is to become of the work of this process.
     Leaving,
+    /// Whether all orders are to stop.
+    Killing,
 }
 
 /// What is being typed.
@@ -45,6 +47,8 @@ pub struct State {
     pub place: String,
     /// The work of this process, where it has any: `collector`, `training`.
     pub work: Option<&'static str>,
+    /// This process trades, and its orders can be stopped from here.
+    pub can_kill: bool,
     /// How the running work is reached.
     pub reach: Reach,
     /// The one structure of figures.
@@ -165,6 +169,7 @@ impl State {
             }
             News::Models(models) => self.models = models,
             News::Sessions(sessions) => self.sessions = sessions,
+            News::Stopped(why) => self.stopped(why, now),
             News::Line(line) => self.lines.push(line),
             News::Tape(Ok(tape)) => self.load(tape),
             News::Tape(Err(why)) => {
@@ -190,6 +195,15 @@ impl State {
         let level = if matches!(reach, Reach::Lost(_)) { Level::Warn } else { Level::Info };
         self.say(level, text, now);
         self.reach = reach;
+    }
+
+    fn stopped(&mut self, why: String, now: TsNs) {
+        let (level, text) = match why.is_empty() {
+            true => (Level::Info, "orders may be sent again".to_owned()),
+            false => (Level::Warn, format!("all orders are stopped: {why}")),
+        };
+        self.say(level, text, now);
+        self.status.stopped = why;
     }
 
     /// Adds a line of our own to the log.

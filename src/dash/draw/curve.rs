@@ -33,12 +33,9 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let spread = line(|point| Some(point.ask?.prob() - point.bid?.prob()));
     let below = if inner.height > 2 * SPREAD_ROWS { SPREAD_ROWS } else { 0 };
     let above = Rect { height: inner.height - below, ..inner };
-    let series = [
-        Series { points: &bid, style: p.theme.bid() },
-        Series { points: &ask, style: p.theme.ask() },
-    ];
+    let series = [Series::new(&bid, p.theme.bid()), Series::new(&ask, p.theme.ask())];
     Plot { area: above, label: |v: f64| format!("{v:.3}") }.draw(p, &series);
     let under = Rect { y: inner.y + above.height, height: below, ..inner };
-    let series = [Series { points: &spread, style: p.theme.dim() }];
+    let series = [Series::new(&spread, p.theme.dim())];
     Plot { area: under, label: |v: f64| format!("{:.1}¢", v * 100.0) }.draw(p, &series);
 }

@@ -53,12 +53,17 @@ pub(super) fn tabs(p: &mut Paint<'_>, area: Rect) {
     }
 }
 
-/// How much has passed behind a frozen display.
-fn frozen(p: &mut Paint<'_>, row: Rect) {
+/// How much has passed behind a frozen display, and that nothing is ordered.
+fn badges(p: &mut Paint<'_>, row: Rect) {
+    let mut end = row.width;
     if let Some(frozen) = p.state.frozen.as_ref().filter(|_| p.state.screen == Screen::Live) {
         let passed = p.state.live.events.saturating_sub(frozen.events);
         let text = format!(" PAUSED +{} ", of_count(passed as f64));
-        p.put_right(row, row.width, 0, &text, p.theme.badge());
+        p.put_right(row, end, 0, &text, p.theme.badge());
+        end -= text.len() as u16 + 1;
+    }
+    if !p.state.status.stopped.is_empty() {
+        p.put_right(row, end, 0, " ORDERS STOPPED ", p.theme.badge());
     }
 }
 
@@ -96,7 +101,7 @@ pub(super) fn status(p: &mut Paint<'_>, area: Rect) {
         Span::raw(text),
     ]);
     p.line(row, 0, &line);
-    frozen(p, row);
+    badges(p, row);
 }
 
 fn figures(status: &CollectStatus, width: u16) -> String {

@@ -4,9 +4,11 @@
 use super::journal::Journal;
 use super::now;
 use super::runs;
+use super::words;
 use crate::dash::log_lines::{Level, Line};
 use crate::dash::news::{Gone, Handle, News, Session};
 use crate::store::{Log, StoreError};
+use crate::trade::kill::KillFile;
 use crate::units::TsNs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -38,6 +40,9 @@ pub struct Files {
     log: Option<Vec<(PathBuf, u64)>>,
     /// What was wrong with the log when it was last looked at.
     problem: String,
+    kill: KillFile,
+    /// What stopped trading when it was last looked at.
+    stopped: String,
 }
 
 impl Files {
@@ -50,6 +55,8 @@ impl Files {
             runs: runs::Folder::default(),
             log: None,
             problem: String::new(),
+            kill: KillFile::at(data_dir),
+            stopped: String::new(),
         }
     }
 
@@ -59,6 +66,7 @@ impl Files {
     /// When nobody listens any more.
     pub fn look(&mut self, handle: &Handle) -> Result<(), Gone> {
         self.trading(handle)?;
+        self.kill_switch(handle)?;
         if let Some((runs, models)) = self.runs.look(&self.run_dir, now()) {
             handle.news(News::Runs(runs))?;
             handle.news(News::Models(models))?;
@@ -81,6 +89,15 @@ impl Files {
             handle.news(News::Deeds(std::mem::replace(&mut deeds, rest)))?;
         }
         if fills.is_empty() { Ok(()) } else { handle.news(News::Fills(fills)) }
+    }
+
+    fn kill_switch(&mut self, handle: &Handle) -> Result<(), Gone> {
+        let stopped = self.kill.read().map_or_else(String::new, |trip| words(&trip));
+        if stopped == self.stopped {
+            return Ok(());
+        }
+        self.stopped.clone_from(&stopped);
+        handle.news(News::Stopped(stopped))
     }
 
     /// What the log holds, when a file of it is new, gone or sealed.

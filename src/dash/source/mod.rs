@@ -9,10 +9,18 @@ mod reel;
 mod runs;
 pub mod tape;
 
+pub(super) use runs::EQUITY;
+
 pub use reel::{Reel, ReelError, Wound};
 
+use crate::trade::risk::Trip;
 use crate::units::TsNs;
 use std::time::SystemTime;
+
+/// What stopped trading, in words.
+pub(super) fn words(trip: &Trip) -> String {
+    format!("{} {}", trip.cause.word(), trip.detail).trim_end().to_owned()
+}
 
 /// Our wall clock.
 fn now() -> TsNs {

@@ -13,6 +13,9 @@ const RUNS: usize = 50;
 /// A run whose files were not written for this long has no end in sight, seconds.
 const STILL_S: f64 = 60.0;
 
+/// The curve that follows from the rewards.
+pub(in crate::dash) const EQUITY: &str = "rollout/ep_equity_mean";
+
 /// Run folders as they were last seen.
 #[derive(Default)]
 pub(super) struct Folder {
@@ -91,6 +94,7 @@ fn run(run_dir: &Path, dir: &Path, now: TsNs) -> Run {
             latest.insert(key.to_owned(), number);
         }
     }
+    equity(&mut curves, &mut latest, &json(&dir.join("rules.json")));
     let number = |key: &str| latest.get(key).copied().unwrap_or(0.0);
     let (steps, fps) = (number("time/total_timesteps") as u64, number("time/fps"));
     let steps_total = config["total_timesteps"].as_u64().unwrap_or(0);
@@ -109,6 +113,26 @@ fn run(run_dir: &Path, dir: &Path, now: TsNs) -> Run {
         latest,
     };
     Run { status, curves }
+}
+
+/// Equity at the end of an episode: without shaping its rewards sum to the change of equity, in dollars.
+fn equity(
+    curves: &mut BTreeMap<String, Vec<(f64, f64)>>,
+    latest: &mut BTreeMap<String, f64>,
+    rules: &Value,
+) {
+    let Some(start_e6) = rules["start_cash"].as_f64() else { return };
+    if rules["reward"]["order_penalty"].as_f64() != Some(0.0) {
+        return;
+    }
+    let of = |reward: f64| start_e6 / 1e6 + reward;
+    if let Some(points) = curves.get("rollout/ep_rew_mean") {
+        let points = points.iter().map(|(steps, reward)| (*steps, of(*reward))).collect();
+        curves.insert(EQUITY.to_owned(), points);
+    }
+    if let Some(reward) = latest.get("rollout/ep_rew_mean") {
+        latest.insert(EQUITY.to_owned(), of(*reward));
+    }
 }
 
 /// The model in a run folder, once there is one.

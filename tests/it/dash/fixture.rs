@@ -154,6 +154,7 @@ fn opening() -> Opening {
         id: "0199f7a2-6000-7000-8000-000000000002".into(),
         policy: "ppo".into(),
         model_hash: "8f21c03ac7712".into(),
+        elsewhere: false,
         start_cash_e6: 100_000_000,
     }
 }
@@ -170,12 +171,15 @@ fn run(seed: u64, rows: u64, total: u64) -> Run {
         };
         let noise = rng.unit() - 0.5;
         put("rollout/ep_rew_mean", -2.0 + 6.0 * part + noise);
+        put("rollout/ep_equity_mean", 98.0 + 6.0 * part + noise);
+        put("rollout/nonzero_reward_share", 0.4 + noise / 10.0);
         put("rollout/ep_len_mean", 80.0 + noise);
         put("train/explained_variance", 0.9 * part + noise / 5.0);
         put("train/entropy_loss", -1.6 + part + noise / 10.0);
         put("train/approx_kl", 0.012 + noise / 100.0);
         put("train/value_loss", 4.0 - 3.0 * part + noise);
         put("train/policy_gradient_loss", -0.01 + noise / 50.0);
+        put("train/loss", 2.0 - 1.4 * part + noise / 2.0);
         put("train/clip_fraction", 0.15 + noise / 10.0);
         put("time/fps", 21_200.0 + 400.0 * noise);
         put("action_share/hold", 0.52 - 0.2 * part);

@@ -1,10 +1,10 @@
 //! What is drawn: every screen at three sizes as it was looked at once, and at every other size without a panic.
 
 use super::fixture::{NOW, state};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use kalshiflow::dash::{Msg, News, Palette, Popup, Reach, Screen, State, TOO_SMALL, Theme, draw};
 use kalshiflow::units::TsNs;
 use proptest::prelude::*;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use std::path::Path;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -206,7 +206,7 @@ fn own_orders_stand_on_their_row_with_what_is_before_them() {
 
 #[test]
 fn a_click_chooses_a_market_and_a_tab() {
-    use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
     let mut state = state((120, 40));
     let drawn = text(&state, PLAIN);
     let click = |state: &mut State, wanted: &str| {
@@ -241,7 +241,7 @@ proptest! {
                 let (width, height) = sizes.next().expect("cycled");
                 state.update(Msg::Input(Event::Resize(width, height)), NOW);
                 if let Some((column, row)) = clicks.next() {
-                    use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+                    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
                     let kind = MouseEventKind::Down(MouseButton::Left);
                     let click = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
                     state.update(Msg::Input(Event::Mouse(click)), NOW);

@@ -1,7 +1,7 @@
 //! The program on a real terminal: a PTY of the kernel, with an emulator that says what stands on it.
 
 use crate::cli::kflow;
-use kalshiflow::dash::{self, DashError, Options, State};
+use kalshiflow::dash::{self, DashError, Hands, Options, State};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::num::NonZeroU16;
@@ -261,7 +261,7 @@ const ROLE: &str = "KFLOW_TEST_ON_TERMINAL";
 fn a_panic_in_any_thread_leaves_the_terminal_as_it_was() {
     if std::env::var_os(ROLE).is_some() {
         let (handle, inbox) = dash::inbox();
-        let (moves, _) = std::sync::mpsc::channel();
+        let hands = Hands { tape: std::sync::mpsc::channel().0, kill: None };
         let options = Options { rate_hz: 10, mouse: true, theme: Default::default(), stay: true };
         let told = handle.clone();
         std::thread::spawn(move || {
@@ -270,7 +270,7 @@ fn a_panic_in_any_thread_leaves_the_terminal_as_it_was() {
             let _ = told.tell(dash::Msg::News(dash::News::Heard(Default::default())));
             panic!("on purpose");
         });
-        let left = dash::run(State::new("nowhere", (80, 24)), &inbox, &handle, &moves, options);
+        let left = dash::run(State::new("nowhere", (80, 24)), &inbox, &handle, &hands, options);
         assert!(matches!(left, Err(DashError::Panicked)), "{left:?}");
         return;
     }
