@@ -77,6 +77,8 @@ pub struct State {
     pub models: Vec<Model>,
     /// Recorded sessions, newest first.
     pub sessions: Vec<Session>,
+    /// What is wrong with the log; empty where nothing is.
+    pub log_problem: String,
     /// What was said.
     pub lines: Lines,
     /// The screen shown.
@@ -168,7 +170,9 @@ impl State {
                 self.runs = runs;
             }
             News::Models(models) => self.models = models,
-            News::Sessions(sessions) => self.sessions = sessions,
+            News::Sessions(sessions, problem) => {
+                (self.sessions, self.log_problem) = (sessions, problem);
+            }
             News::Stopped(why) => self.stopped(why, now),
             News::Line(line) => self.lines.push(line),
             News::Tape(Ok(tape)) => self.load(tape),

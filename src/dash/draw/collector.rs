@@ -99,8 +99,12 @@ pub(super) fn lags(p: &mut Paint<'_>, area: Rect) {
 pub(super) fn sessions(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let inner = p.frame(Pane::Sessions, area, "Enter replays");
+    let (problem, rest) = (&state.log_problem, u16::from(!state.log_problem.is_empty()));
+    p.put(inner, 0, 0, problem, p.theme.warn());
+    let inner = Rect { y: inner.y + rest, height: inner.height.saturating_sub(rest), ..inner };
     if state.sessions.is_empty() {
-        return p.nothing(inner, &["no session is sealed yet"]);
+        let why = if problem.is_empty() { "no session is sealed yet" } else { "none can be read" };
+        return p.nothing(inner, &[why]);
     }
     let shown = usize::from(inner.height.saturating_sub(1));
     let first = first_row(state.rows[2], shown, state.sessions.len());

@@ -84,6 +84,7 @@ pub(super) fn status(p: &mut Paint<'_>, area: Rect) {
     };
     let style = if well { p.theme.bid() } else { p.theme.warn() };
     let text = match (&p.state.reach, status, &p.trouble) {
+        (Reach::Alone, _, _) if !p.state.log_problem.is_empty() => p.state.log_problem.clone(),
         (Reach::Alone, _, _) => format!("in {}; `kflow collect` starts one", p.state.place),
         (Reach::Lost(why), _, _) => why.clone(),
         (_, Some(status), trouble) => {

@@ -110,15 +110,16 @@ impl Files {
         self.log = Some(found);
         let (sessions, problem) = match Log::open(&self.data_dir) {
             Ok(log) => (log.sessions().iter().rev().map(row).collect(), log.problems().join("; ")),
-            Err(StoreError::NoLog { .. }) if !gone => (Vec::new(), String::new()),
+            Err(StoreError::NoLog { .. }) if gone => (Vec::new(), "the log is gone".to_owned()),
+            Err(StoreError::NoLog { .. }) => (Vec::new(), String::new()),
             Err(e) => (Vec::new(), e.to_string()),
         };
         if problem != self.problem && !problem.is_empty() {
-            let text = format!("the log: {problem}");
+            let text = format!("the log in {}: {problem}", self.data_dir.display());
             handle.news(News::Line(Line { at: now(), level: Level::Error, text }))?;
         }
-        self.problem = problem;
-        handle.news(News::Sessions(sessions))
+        self.problem.clone_from(&problem);
+        handle.news(News::Sessions(sessions, problem))
     }
 }
 

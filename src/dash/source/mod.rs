@@ -6,6 +6,7 @@ pub mod inside;
 mod journal;
 mod line;
 mod reel;
+mod registry;
 mod runs;
 pub mod tape;
 

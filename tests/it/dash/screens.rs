@@ -2,7 +2,9 @@
 
 use super::fixture::{NOW, state};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use kalshiflow::dash::{Msg, News, Palette, Popup, Reach, Screen, State, TOO_SMALL, Theme, draw};
+use kalshiflow::dash::{
+    Effect, Msg, News, Palette, Popup, Reach, Screen, State, TOO_SMALL, Theme, draw,
+};
 use kalshiflow::units::TsNs;
 use proptest::prelude::*;
 use std::path::Path;
@@ -164,6 +166,60 @@ fn leaving_asks_only_while_this_process_works() {
     assert_eq!(state.popup, None);
     state.update(Msg::News(News::Ended("finished".into())), NOW);
     assert!(quit(&mut state).is_some());
+}
+
+#[test]
+fn stopping_orders_is_asked_twice_and_offered_only_where_this_process_trades() {
+    let mut state = state((160, 45));
+    press(&mut state, "K");
+    assert_eq!(state.popup, None, "another process trades");
+    state.can_kill = true;
+    let answer = |state: &mut State, key: char| {
+        let key = Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
+        state.update(Msg::Input(key), NOW)
+    };
+    assert_eq!(answer(&mut state, 'K'), None);
+    assert!(text(&state, PLAIN).contains("Stop all orders?"));
+    assert_eq!(answer(&mut state, 'n'), None);
+    assert_eq!((state.popup, answer(&mut state, 'y')), (None, None), "y alone turns the ladder");
+    assert_eq!(answer(&mut state, 'K'), None);
+    assert_eq!(answer(&mut state, 'y'), Some(Effect::Kill));
+    state.update(Msg::News(News::Stopped("kill_key on the dashboard".into())), NOW);
+    let drawn = text(&state, PLAIN);
+    assert!(drawn.contains("ORDERS STOPPED") && drawn.contains("kill_key"), "{drawn}");
+    assert_eq!(
+        (answer(&mut state, 'K'), state.popup),
+        (None, None),
+        "there is nothing left to stop"
+    );
+}
+
+#[test]
+fn overlaid_runs_are_told_apart_without_colour() {
+    let mut state = state((120, 40));
+    press(&mut state, "2mjm");
+    let drawn = text(&state, Theme { palette: Palette::Mono, ..PLAIN });
+    let runs: Vec<&str> =
+        drawn.lines().skip(4).take(2).map(|line| &line['│'.len_utf8()..]).collect();
+    assert!(runs[0].starts_with("1 ppo-s7") && runs[1].starts_with("2 ppo-s8"), "{drawn}");
+    let curves: String = drawn.lines().skip(12).collect();
+    assert!(
+        curves.contains('1') && curves.contains('2') && curves.contains("equity after"),
+        "{drawn}"
+    );
+}
+
+#[test]
+fn a_model_shows_what_it_came_from_and_what_came_from_it() {
+    let mut state = state((120, 40));
+    press(&mut state, "3j");
+    let drawn = text(&state, PLAIN);
+    for kin in ["ppo-s7-0199f7a2", "└ gold:2 @candidate", "  └ ppo-s8-0199f7a2"] {
+        assert!(drawn.contains(kin), "{kin}:\n{drawn}");
+    }
+    press(&mut state, "mjm");
+    let drawn = text(&state, PLAIN);
+    assert!(drawn.contains("what differs") && drawn.contains("no evidence"), "{drawn}");
 }
 
 #[test]
