@@ -1,9 +1,10 @@
 //! What the dashboard knows, and how it changes.
 
 use super::command::{Effect, Place, TapeMove};
-use super::desk::{Desk, Sort};
+use super::desk::Desk;
 use super::keys::Action;
 use super::ladder::LadderView;
+use super::list::Sort;
 use super::log_lines::{Level, Line, Lines};
 use super::news::{Heard, Model, Msg, News, Reach, Run, Session};
 use super::panes::{Pane, Screen};
@@ -216,23 +217,13 @@ impl State {
     }
 
     fn load(&mut self, tape: Box<Tape>) {
-        let selected = self.replay.chosen.then(|| self.replay.market()).flatten();
-        let selected = selected.map(|market| market.ticker.clone());
-        self.replay = Desk::default();
+        self.replay = self.replay.anew(tape.from);
         (self.position, self.tape_problem) = (tape.from, String::new());
         self.tape = Some(tape);
-        if let Some(name) = selected {
-            self.replay.wanted(&name);
-        }
     }
 
     fn wound(&mut self, heard: Heard, at: TsNs) {
-        let selected = self.replay.chosen.then(|| self.replay.market()).flatten();
-        let selected = selected.map(|market| market.ticker.clone());
-        self.replay = Desk::default();
-        if let Some(name) = selected {
-            self.replay.wanted(&name);
-        }
+        self.replay = self.replay.anew(at);
         if let Some(tape) = self.tape.as_ref().filter(|tape| !tape.deeds.is_empty()) {
             self.replay.trading = Trading::begin(tape.opening.clone());
         }

@@ -5,7 +5,7 @@
 //! ```
 
 use super::grid::{Columns, PRICE, Scale};
-use super::{Paint, cut, touch};
+use super::{Paint, touch};
 use crate::dash::ladder::{Book, Depth, LadderView, Row, row_of, rows};
 use crate::dash::market::Market;
 use crate::dash::orders::OwnOrder;
@@ -78,9 +78,12 @@ fn captions(p: &mut Paint<'_>, area: Rect, columns: &Columns) {
     let dim = p.theme.dim();
     let name =
         if p.state.ladder.book == Book::No { ["no bid", "no ask"] } else { ["yes bid", "yes ask"] };
-    p.put_right(area, columns.price - 1, 0, &cut(name[0], usize::from(columns.bars)), dim);
     p.put(area, columns.price + 3, 0, "price", dim);
-    p.put(area, columns.right + 1, 0, &cut(name[1], usize::from(columns.bars)), dim);
+    // A name that does not fit says nothing: bids are on the left in any case.
+    if usize::from(columns.bars) > name[1].len() {
+        p.put_right(area, columns.price - 1, 0, name[0], dim);
+        p.put(area, columns.right + 1, 0, name[1], dim);
+    }
     if columns.cum {
         for (size, cum) in columns.ends() {
             p.put_right(area, size, 0, "size", dim);

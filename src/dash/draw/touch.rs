@@ -18,7 +18,7 @@ pub(super) fn head(p: &mut Paint<'_>, area: Rect, market: &Market, stale: Option
                 let left_s = (close.ms() - p.now.ms()) / 1_000;
                 spans.push(Span::styled(format!("  closes in {}", of_span(left_s)), p.theme.dim()));
             }
-            let text = format!("  seq {}  lag {} ms", market.seq, market.lag_ms);
+            let text = format!("  lag {} ms  seq {}", market.lag_ms, market.seq);
             spans.push(Span::styled(text, p.theme.dim()));
         }
     }

@@ -103,7 +103,7 @@ fn a_data_directory_that_vanishes_is_told_and_nothing_breaks() {
     let mut terminal = Terminal::kflow(&words, (120, 40));
     terminal.shows("STANDS x1");
     terminal.keys("4");
-    terminal.shows("finished");
+    terminal.shows("done");
     std::fs::remove_dir_all(&data).unwrap();
     terminal.shows("the log is gone");
     terminal.keys("5g60%\r");
