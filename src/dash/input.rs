@@ -107,6 +107,7 @@ impl State {
             }
             Action::Filter => self.typing = Some(Typing::Filter),
             Action::Goto => self.typing = Some(Typing::Goto(String::new())),
+            Action::Holds => self.holds = !self.holds,
             Action::Sort => self.sort = self.sort.next(),
             Action::Move(rows) => self.move_rows(self.focus(), rows, now),
             Action::Page(pages) => self.move_rows(self.focus(), pages * self.page(), now),
@@ -212,7 +213,7 @@ impl State {
             Pane::Sessions => (2, self.sessions.len()),
             // Counted from the newest.
             Pane::Lines => (3, lines().count()),
-            Pane::Actions => (4, self.desk().trading.deeds.len()),
+            Pane::Actions => (4, self.desk().trading.listed(self.holds).count()),
             Pane::Gaps => (5, self.desk().gaps.len()),
             _ => return None,
         })

@@ -88,6 +88,7 @@ pub const KEYMAP: &[Binding] = &[
     chord((KeyCode::Enter, NONE), When::Sessions, Action::Choose, "replay", "replay this session"),
     key('m', When::Models, Action::Mark, "compare", "mark: overlay runs, compare two models"),
     key('s', When::Markets, Action::Sort, "sort", "order: name, busiest, spread, volume, close"),
+    key('h', When::Markets, Action::Holds, "", "actions: with those that hold, without"),
     key('c', When::Markets, Action::Centre, "centre", "ladder back to the touch"),
     key('y', When::Markets, Action::Flip, "yes/no", "the other axis: NO instead of YES"),
     key('b', When::Markets, Action::Raw, "", "both sides' bids as the exchange sends them"),

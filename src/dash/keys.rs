@@ -30,6 +30,8 @@ pub enum Action {
     Filter,
     /// Another order of the list.
     Sort,
+    /// Decisions to hold in the list of actions, or not.
+    Holds,
     /// Up or down by rows; positive is down.
     Move(i64),
     /// Up or down by pages; positive is down.

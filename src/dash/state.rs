@@ -102,6 +102,8 @@ pub struct State {
     pub level: Option<Level>,
     /// Order of the market list.
     pub sort: Sort,
+    /// Decisions to hold are listed, too.
+    pub holds: bool,
     /// How the ladder is looked at.
     pub ladder: LadderView,
     /// Span of the price curve: 0 is five minutes, positive is less.

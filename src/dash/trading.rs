@@ -126,6 +126,12 @@ impl Trading {
         self.deeds.push_back(deed);
     }
 
+    /// Decisions for the list, newest first: without `holds` those that changed nothing and that nobody forbade are
+    /// left out.
+    pub fn listed(&self, holds: bool) -> impl Iterator<Item = &Deed> {
+        self.deeds.iter().rev().filter(move |deed| holds || deed.action != 0 || deed.ordered)
+    }
+
     fn point(&mut self, ts_ms: f64, profit: f64) {
         self.seen += 1;
         if self.profit.len() == POINTS {

@@ -25,9 +25,9 @@ pub(super) fn actions(p: &mut Paint<'_>, area: Rect) {
         format!("{} of {} held back {}", status.orders, status.decisions, status.held_back);
     let inner =
         p.frame(Pane::Actions, area, &cut(&remark, usize::from(area.width.saturating_sub(14))));
-    let count = trading.deeds.len();
+    let count = trading.listed(state.holds).count();
     let first = first_row(state.rows[4].min(count), usize::from(inner.height), count);
-    for (y, deed) in (0..inner.height).zip(trading.deeds.iter().rev().skip(first)) {
+    for (y, deed) in (0..inner.height).zip(trading.listed(state.holds).skip(first)) {
         p.line(inner, y, &action(p, deed, inner.width));
     }
 }
@@ -51,8 +51,10 @@ fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
     let sure = deed.confidence.map_or_else(String::new, |c| format!("{:.0}%", c * 100.0));
     let why = match deed.reason.as_str() {
         "" | "policy" => String::new(),
+        // A policy that holds is not held back.
+        "refused" if deed.action == 0 => String::new(),
         reason if deed.limit.is_empty() => format!("{reason} "),
-        reason => format!("{reason}: {} ", deed.limit),
+        _ => format!("{} ", deed.limit),
     };
     let room = usize::from(width).saturating_sub(29 + why.chars().count());
     Line::from(vec![

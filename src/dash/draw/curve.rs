@@ -22,9 +22,12 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         market.curve.iter().filter(|point| point.at.0 >= from_ns).copied().collect();
     let seconds = |point: &Point| (point.at.0 - p.now.0) as f64 / 1e9;
     let line = |pick: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
-        let mut all: Vec<_> =
-            shown.iter().map(|point| (seconds(point), pick(point).unwrap_or(f64::NAN))).collect();
-        // It stays as it was last until now.
+        let mut all: Vec<(f64, f64)> = Vec::with_capacity(2 * shown.len() + 1);
+        for point in &shown {
+            // It stays as it was until it changes.
+            all.extend(all.last().map(|(_, y)| (seconds(point), *y)));
+            all.push((seconds(point), pick(point).unwrap_or(f64::NAN)));
+        }
         all.extend(all.last().map(|(_, y)| (0.0, *y)));
         all
     };

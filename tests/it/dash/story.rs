@@ -91,7 +91,10 @@ fn a_key_stops_all_orders_and_the_recording_goes_on() {
     front.shows("ORDERS STOPPED");
     let file = std::fs::read_to_string(data.join("KILL")).unwrap();
     assert!(file.contains("cause = kill_key"), "{file}");
-    front.shows("refused: kill_key");
+    front.until("an order that is refused", |screen| {
+        let refused = |line: &str| [" x buy", " x sell"].iter().any(|mark| line.contains(mark));
+        screen.lines().any(|line| refused(line) && line.contains("kill_key"))
+    });
     front.until("a live book", bids_are_shown);
     front.keys("6");
     // What the actor's thread says tears no picture: it stands in the log.
