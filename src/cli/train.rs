@@ -1,7 +1,7 @@
 //! `kflow train`: learn a policy from the recorded markets.
 
 use super::exit::{self, Code, Failure, OrFail};
-use super::front::{Front, Show};
+use super::front::{Front, Show, Work};
 use super::progress::Progress;
 use super::rules::Rules;
 use super::{dash, printer};
@@ -139,8 +139,7 @@ fn front(args: &Args) -> Result<Front, Failure> {
     let front = Front::open(
         &Show {
             data_dir: &args.data,
-            run_dir: &args.run_dir,
-            work: "training",
+            work: Work { name: "training", run_dir: &args.run_dir, kill: None },
             screen: crate::dash::Screen::Training,
             style: args.style,
             stay: true,
