@@ -60,6 +60,8 @@ pub mod progress;
 #[cfg(feature = "learn")]
 pub mod rollout;
 #[cfg(feature = "learn")]
+pub mod sb3;
+#[cfg(feature = "learn")]
 pub mod schedule;
 #[cfg(feature = "learn")]
 pub mod simd;

@@ -33,7 +33,7 @@ const NARROW: [(&str, &[&str]); 7] = [
 ];
 
 /// Crate and the paths under `src` that may name it.
-const DOORS: [(&str, &[&str]); 17] = [
+const DOORS: [(&str, &[&str]); 18] = [
     ("redb", &["store"]),
     ("bincode", &["store/codec.rs"]),
     ("arrow", &["dataset"]),
@@ -51,6 +51,7 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("toml", &["config", "agent", "cli"]),
     ("indicatif", &["cli"]),
     ("ratatui", &["dash"]),
+    ("zip", &["agent/sb3"]),
 ];
 
 /// Rooms without IO, clock and threads, and the files in them that are edges.
