@@ -67,6 +67,11 @@ bench *ARGS:
 peer-hft TAPE *ARGS:
     cargo run --release --locked --manifest-path benches/peers/hft/Cargo.toml -- {{TAPE}} {{ARGS}}
 
+# Stable-Baselines3 beside ours with the same parameters, one thread; PYTHON has torch and stable-baselines3
+peer-sb3 PYTHON *ARGS:
+    cargo build --release --locked
+    {{PYTHON}} benches/peers/beside_sb3.py {{ARGS}}
+
 # Format the code
 fmt:
     cargo fmt
