@@ -8,6 +8,8 @@ pub mod collect;
 pub mod conformance;
 pub mod dash;
 pub mod data;
+#[cfg(feature = "learn")]
+mod device;
 #[cfg(all(feature = "frames", feature = "learn"))]
 pub mod demo;
 pub mod env;
