@@ -85,6 +85,8 @@ pub mod features;
 pub mod replay;
 pub mod env;
 pub mod agent;
+#[cfg(feature = "learn")]
+pub mod registry;
 
 // traded live
 pub mod trade;

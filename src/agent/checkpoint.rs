@@ -251,7 +251,7 @@ impl RunDir {
 }
 
 /// The folder that holds the model of `path`: a run's newest state, or `path` itself.
-pub(super) fn state_dir(path: &Path) -> Result<PathBuf, CheckpointError> {
+pub(crate) fn state_dir(path: &Path) -> Result<PathBuf, CheckpointError> {
     let places = [path.join("last"), path.join("last.old"), path.to_owned()];
     let found = places.into_iter().find(|dir| dir.join("model.safetensors").exists());
     found.ok_or_else(|| CheckpointError::Nothing(path.to_owned()))
@@ -275,6 +275,11 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Checkpoin
     let bytes = read(path)?;
     serde_json::from_slice(&bytes)
         .map_err(|source| CheckpointError::Json { path: path.to_owned(), source })
+}
+
+/// Writes a JSON file as a whole.
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CheckpointError> {
+    write(path, &pretty(path, value)?)
 }
 
 fn pretty(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, CheckpointError> {

@@ -58,6 +58,8 @@ pub mod ppo;
 #[cfg(feature = "learn")]
 pub mod progress;
 #[cfg(feature = "learn")]
+pub mod provenance;
+#[cfg(feature = "learn")]
 pub mod rollout;
 #[cfg(feature = "learn")]
 pub mod sb3;
