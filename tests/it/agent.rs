@@ -9,7 +9,6 @@ mod engines;
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use kalshiflow::agent::config::{Algo, StopRules, TrainConfig};
 use kalshiflow::agent::device::DeviceName;
-use kalshiflow::agent::engine::EngineName;
 use kalshiflow::agent::model::{Choice, Model, ModelPolicy};
 use kalshiflow::agent::net::NetShape;
 use kalshiflow::agent::optimizer::{Optimizer, OptimizerKind};
