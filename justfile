@@ -59,6 +59,10 @@ test-long *ARGS:
 t *ARGS:
     cargo test --release --no-default-features {{ARGS}}
 
+# Training on a GPU, or on Mesa's software Vulkan (Debian: mesa-vulkan-drivers), beside the CPU
+test-wgpu *ARGS:
+    cargo test --release --features wgpu --test it wgpu {{ARGS}}
+
 # All benchmarks
 bench *ARGS:
     cargo bench {{ARGS}}

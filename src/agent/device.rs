@@ -20,7 +20,7 @@ pub enum DeviceName {
     Flex,
     /// burn-ndarray on the CPU.
     Ndarray,
-    /// burn-wgpu: a GPU through Vulkan, Metal or DirectX, or a driver that pretends to be one.
+    /// burn-wgpu: a GPU through Vulkan (Metal on a Mac), or a driver that pretends to be one.
     #[cfg(feature = "wgpu")]
     Wgpu(Gpu),
 }

@@ -5,6 +5,7 @@
 
 mod command;
 mod engines;
+mod wgpu;
 
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use kalshiflow::agent::config::{Algo, StopRules, TrainConfig};

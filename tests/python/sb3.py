@@ -2,7 +2,8 @@
 
 usage: sb3.py write DIR                 writes a folder of models that must be read, and one of those that must not
        sb3.py write-fixture DIR         the two small models that lie in tests/fixtures/sb3
-       sb3.py check WEIGHTS EXPECTED    loads a safetensors file of ours into SB3's policy and compares its answers
+       sb3.py check FILE...             loads each safetensors file of ours into SB3's policy and compares its answers
+                                        with those in the JSON file beside it
 exit:  0 all is well, 77 torch or stable-baselines3 is missing, 1 otherwise
 """
 
@@ -138,8 +139,13 @@ def write_fixture(folder):
             file.write("\n")
 
 
-def check(weights, expectation):
-    with open(expectation, encoding="utf-8") as file:
+def check(*files):
+    for weights in files:
+        check_one(weights)
+
+
+def check_one(weights):
+    with open(f"{weights}.json", encoding="utf-8") as file:
         want = json.load(file)
     obs, hidden = np.asarray(want["obs"], np.float32), want["hidden"]
     policy = ActorCriticPolicy(
@@ -153,7 +159,7 @@ def check(weights, expectation):
     probabilities, values = answers(policy, obs)
     assert np.allclose(probabilities, want["probabilities"], atol=1e-5, rtol=0), "probabilities"
     assert np.allclose(values, want["values"], atol=1e-4, rtol=1e-5), "values"
-    print(f"PyTorch read {sum(p.numel() for p in policy.parameters())} parameters")
+    print(f"PyTorch read {os.path.basename(weights)}: {sum(p.numel() for p in policy.parameters())} parameters")
 
 
 {"write": write, "write-fixture": write_fixture, "check": check}[sys.argv[1]](*sys.argv[2:])

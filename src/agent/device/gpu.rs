@@ -2,7 +2,12 @@
 
 use super::DeviceError;
 use burn::tensor::Device;
+use burn::tensor::wgpu::WgpuBackend;
 use std::sync::OnceLock;
+
+/// Pinned: burn would otherwise fall back to OpenGL, on which its kernels are not at home.
+const API: WgpuBackend =
+    if cfg!(target_os = "macos") { WgpuBackend::Metal } else { WgpuBackend::Vulkan };
 
 /// The result of looking: burn's device and what it is, or why there is none. burn sets a GPU up once in a
 /// process, and would panic at the first tensor if there were none.
@@ -19,7 +24,7 @@ impl Gpu {
     /// [`DeviceError::Absent`] with what the driver says.
     pub fn find() -> Result<Gpu, DeviceError> {
         let found = FOUND.get_or_init(|| {
-            let setup = Device::wgpu_options().init_with_setup();
+            let setup = Device::wgpu_options().graphics_api(API).init_with_setup();
             let (device, setup) = setup.map_err(|e| e.to_string())?;
             let info = setup.adapter.get_info();
             Ok((device, format!("{} ({:?}, {:?})", info.name, info.backend, info.device_type)))

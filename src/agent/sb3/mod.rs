@@ -120,9 +120,9 @@ impl Imported {
 pub fn read(bytes: &[u8]) -> Result<Imported, Sb3Error> {
     let mut archive = Archive::open("the file", bytes)?;
     let data: Data = serde_json::from_slice(&archive.entry("data")?).map_err(Sb3Error::Data)?;
-    let (algo, activation) = (data.algo()?, data.activation()?);
     data.check_policy()?;
     data.check_spaces()?;
+    let (algo, activation) = (data.algo()?, data.activation()?);
     let version = archive.entry("_stable_baselines3_version")?;
     let weights = archive.entry("policy.pth")?;
     let (shape, params) = network(StateDict::open("policy.pth", &weights)?, activation)?;
