@@ -62,6 +62,10 @@ test-long *ARGS:
 t *ARGS:
     cargo test --release --no-default-features {{ARGS}}
 
+# Training on a GPU, or on Mesa's software Vulkan (Debian: mesa-vulkan-drivers), beside the CPU
+test-wgpu *ARGS:
+    cargo test --release --features wgpu --test it wgpu {{ARGS}}
+
 # All benchmarks
 bench *ARGS:
     cargo bench {{ARGS}}
@@ -69,6 +73,11 @@ bench *ARGS:
 # hftbacktest beside ours on the same recorded events, in a crate outside the default build
 peer-hft TAPE *ARGS:
     cargo run --release --locked --manifest-path benches/peers/hft/Cargo.toml -- {{TAPE}} {{ARGS}}
+
+# Stable-Baselines3 beside ours with the same parameters, one thread; PYTHON has torch and stable-baselines3
+peer-sb3 PYTHON *ARGS:
+    cargo build --release --locked
+    {{PYTHON}} benches/peers/beside_sb3.py {{ARGS}}
 
 # Format the code
 fmt:

@@ -1,9 +1,8 @@
 //! `kflow eval`: what a trained policy earns on markets that it never saw.
 
-use super::exit::{self, Code, Failure, OrFail};
-use super::printer;
+use super::exit::{self, Code, Failure};
 use super::progress::Progress;
-use crate::agent::device::DeviceName;
+use super::{device, printer};
 use crate::agent::judge::{self, Evaluation, JudgeError};
 use crate::agent::score::{Part, Row};
 use crate::report::{self, Origin};
@@ -44,7 +43,7 @@ pub struct Args {
 /// 3 for settings that do not work, 5 when model or data are missing, damaged or do not fit, 1 when a
 /// file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let device: DeviceName = args.device.parse().or_hint(Code::Config, "use --device cpu")?;
+    let device = device::device(&args.device)?;
     let named = PathBuf::from(&args.run);
     let path = if named.exists() { named } else { args.run_dir.join(&args.run) };
     let mut progress = None;

@@ -33,7 +33,7 @@ const NARROW: [(&str, &[&str]); 7] = [
 ];
 
 /// Crate and the paths under `src` that may name it.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 20] = [
     ("redb", &["store"]),
     ("bincode", &["store/codec.rs"]),
     ("arrow", &["dataset"]),
@@ -52,6 +52,8 @@ const DOORS: [(&str, &[&str]); 18] = [
     ("indicatif", &["cli"]),
     ("ratatui", &["dash"]),
     ("crossterm", &["dash"]),
+    ("zip", &["agent/sb3"]),
+    ("pulp", &["agent/simd.rs"]),
 ];
 
 /// Rooms without IO, clock and threads, and the files in them that are edges.
