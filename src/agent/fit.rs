@@ -8,6 +8,8 @@
 use super::checkpoint::{Notes, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
+use super::memory::Memory;
+use super::parallel;
 use super::progress::Record;
 use super::split::Plan;
 use super::train::{Control, Job, Outcome, TrainError, train};
@@ -15,11 +17,9 @@ use super::weights::Interface;
 use crate::env::{EnvConfig, TradingEnv};
 use crate::features::episode::Episode;
 use crate::replay::Recording;
-use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What goes into and out of a network that trades by these rules.
 pub fn interface(rules: &EnvConfig) -> Interface {
@@ -91,7 +91,7 @@ pub fn jobs(recording: &Recording, plan: &Plan, job: &MarketJob) -> Vec<MarketJo
             dir: folder(i),
             notes: Notes {
                 rules: json!(job.rules),
-                dataset: dataset(recording, plan, i),
+                dataset: json!(Memory::of(recording, plan, i)),
                 ..job.notes.clone()
             },
             resume: job.resume,
@@ -113,43 +113,7 @@ pub fn run_all(
     threads: usize,
     watch: &(dyn Fn(usize, u64, &Record) -> Control + Sync),
 ) -> Vec<Result<Outcome, TrainError>> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(i) else { return done };
-            done.push((i, job.run(&mut |steps, record| watch(i, steps, record))));
-        }
-    };
-    let mut results: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads.min(jobs.len())).map(|_| scope.spawn(work)).collect();
-        let mut results = work();
-        for worker in workers {
-            // A panic in a worker is a bug; it goes on in the caller's thread.
-            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        results
-    });
-    results.sort_by_key(|(i, _)| *i);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
-/// What a model was trained on: a fingerprint of the data, their sessions, and its split.
-fn dataset(recording: &Recording, plan: &Plan, index: usize) -> Value {
-    let (episodes, split) = (&recording.episodes, &plan.splits[index]);
-    let names =
-        |part: &[usize]| part.iter().map(|e| &*episodes[*e].ticker).collect::<BTreeSet<_>>();
-    let sessions: BTreeSet<String> = episodes.iter().map(|e| e.session.to_string()).collect();
-    json!({
-        "fingerprint_sha256": recording.fingerprint,
-        "sources": recording.sources,
-        "sessions": sessions,
-        "episodes": episodes.len(),
-        "protocol": plan.protocol,
-        "split": index,
-        "train": names(&split.train),
-        "validation": names(&split.validation),
-        "test": names(&split.test),
+    parallel::map(jobs.iter().collect(), threads, |i, job: &MarketJob| {
+        job.run(&mut |steps, record| watch(i, steps, record))
     })
 }

@@ -27,6 +27,8 @@ pub mod progress;
 pub mod prune;
 pub mod risk;
 mod rules;
+#[cfg(feature = "learn")]
+pub mod search;
 pub mod signals;
 pub mod sim;
 pub mod trade;
@@ -70,6 +72,9 @@ enum Command {
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
+    /// Try many settings, and judge the best one as the best of so many tries
+    #[cfg(feature = "learn")]
+    Search(Box<search::Args>),
     /// Record live markets and let a policy trade them on paper
     Trade(Box<trade::Args>),
     /// Show what runs, or what was recorded, on a terminal
@@ -111,6 +116,8 @@ pub fn run() -> Result<(), Failure> {
         Command::Train(args) => train::run(args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
+        #[cfg(feature = "learn")]
+        Command::Search(args) => search::run(*args),
         Command::Trade(args) => trade::run(*args),
         Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),

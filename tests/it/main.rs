@@ -34,6 +34,8 @@ mod orders;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
 mod rows;
+#[cfg(feature = "learn")]
+mod search;
 mod shared;
 mod simulator;
 mod simulator_rest;
