@@ -11,7 +11,7 @@ use super::device::DeviceName;
 use super::memory::Memory;
 use super::parallel;
 use super::progress::Record;
-use super::split::Plan;
+use super::split::{Plan, Split};
 use super::train::{Control, Job, Outcome, TrainError, train};
 use super::weights::Interface;
 use crate::env::{EnvConfig, TradingEnv};
@@ -74,29 +74,43 @@ impl MarketJob {
     }
 }
 
-/// The jobs of one run: `job` for each split of `plan`, its markets, folder and data note filled in.
-pub fn jobs(recording: &Recording, plan: &Plan, job: &MarketJob) -> Vec<MarketJob> {
-    let folder = |i: usize| match plan.splits.len() {
-        1 => job.dir.clone(),
-        _ => job.dir.join(format!("fold_{i}")),
-    };
-    let side =
-        |i: usize| plan.splits[i].train.iter().map(|e| recording.episodes[*e].clone()).collect();
-    (0..plan.splits.len())
-        .map(|i| MarketJob {
-            markets: side(i),
+/// A plan with the markets of every model taken out of the recording once: what runs of one plan share.
+pub struct Course<'a> {
+    recording: &'a Recording,
+    plan: &'a Plan,
+    sides: Vec<Arc<[Episode]>>,
+}
+
+impl<'a> Course<'a> {
+    /// The training sides of `plan`.
+    pub fn new(recording: &'a Recording, plan: &'a Plan) -> Course<'a> {
+        let side = |split: &Split| -> Arc<[Episode]> {
+            split.train.iter().map(|e| recording.episodes[*e].clone()).collect()
+        };
+        Course { recording, plan, sides: plan.splits.iter().map(side).collect() }
+    }
+
+    /// The jobs of one run: `job` for each split, its markets, folder and data note filled in.
+    pub fn jobs(&self, job: &MarketJob) -> Vec<MarketJob> {
+        let folder = |i: usize| match self.sides.len() {
+            1 => job.dir.clone(),
+            _ => job.dir.join(format!("fold_{i}")),
+        };
+        let of_split = |(i, side): (usize, &Arc<[Episode]>)| MarketJob {
+            markets: side.clone(),
             rules: job.rules.clone(),
             config: job.config.clone(),
             device: job.device,
             dir: folder(i),
             notes: Notes {
                 rules: json!(job.rules),
-                dataset: json!(Memory::of(recording, plan, i)),
+                dataset: json!(Memory::of(self.recording, self.plan, i)),
                 ..job.notes.clone()
             },
             resume: job.resume,
-        })
-        .collect()
+        };
+        self.sides.iter().enumerate().map(of_split).collect()
+    }
 }
 
 /// The folders of a run's models, in the order of the plan's splits.

@@ -240,7 +240,7 @@ fn left_out(candidate: &Candidate, judged: &[Candidate]) -> Option<String> {
     let siblings = candidate.siblings();
     let others: Vec<String> = siblings
         .iter()
-        .filter(|path| path.file_name().is_some_and(|n| !names.contains(&&*n.to_string_lossy())))
+        .filter(|path| !names.contains(&candidate::name(path).as_str()))
         .map(|path| path.display().to_string())
         .collect();
     (!others.is_empty()).then(|| {

@@ -28,6 +28,8 @@ pub struct Tries {
     pub tries: usize,
     /// Variance of their Sharpe ratios per market; unknown until all were scored.
     pub sharpe_variance: Option<f64>,
+    /// Probability of backtest overfitting of their choice ([`overfitting`]), where it is known.
+    pub overfitting: Option<f64>,
 }
 
 /// A Sharpe ratio after the number of tries has been taken into account.
@@ -43,6 +45,8 @@ pub struct Deflated {
     pub expected_best: f64,
     /// Probability that the true Sharpe ratio is above that, 0..=1.
     pub deflated: f64,
+    /// Probability of backtest overfitting of the choice.
+    pub overfitting: Option<f64>,
 }
 
 impl Tries {
@@ -53,8 +57,15 @@ impl Tries {
         let variance = self.sharpe_variance.unwrap_or(1.0 / results.len() as f64);
         let expected_best = expected_best(self.tries, variance);
         let deflated = probabilistic_sharpe(results, expected_best)?;
-        let Tries { tries, .. } = *self;
-        Some(Deflated { tries, results: results.len(), sharpe, expected_best, deflated })
+        let Tries { tries, overfitting, .. } = *self;
+        Some(Deflated {
+            tries,
+            results: results.len(),
+            sharpe,
+            expected_best,
+            deflated,
+            overfitting,
+        })
     }
 }
 

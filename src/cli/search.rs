@@ -170,7 +170,7 @@ fn show(args: &Args, found: &Found, evaluation: &Evaluation) -> Result<(), Failu
             "dir": found.dir,
             "tries": found.tries.tries,
             "sharpe_variance": found.tries.sharpe_variance,
-            "overfitting": found.overfitting,
+            "overfitting": found.tries.overfitting,
             "winner": found.winner,
             "runs": found.runs,
             "trials": found.trials,
@@ -181,7 +181,7 @@ fn show(args: &Args, found: &Found, evaluation: &Evaluation) -> Result<(), Failu
     let rows: Vec<Vec<String>> = best_first(found).into_iter().take(SHOWN).map(row).collect();
     printer::line(&format!("the best of {} settings, by validation markets", found.tries.tries))?;
     printer::line(&printer::table(&["trial", "steps", "return", "Sharpe", "settings"], &rows))?;
-    if let Some(share) = found.overfitting {
+    if let Some(share) = found.tries.overfitting {
         printer::line(&format!(
             "probability of backtest overfitting: {:.0} % (the best on half of the validation events is below \
              the median on the other half)",

@@ -9,7 +9,7 @@ use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
 use crate::agent::engine::EngineName;
-use crate::agent::fit::{self, MarketJob};
+use crate::agent::fit::{self, Course, MarketJob};
 use crate::agent::split::{Plan, Rule};
 use crate::agent::train::{Control, Outcome, TrainError};
 use crate::agent::trainer::Ended;
@@ -126,10 +126,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => Plan::by(args.split, &recording.episodes)
             .or_hint(Code::Config, "record more markets, or divide them otherwise: --split auto")?,
     };
-    let mut jobs = Vec::new();
-    for p in &plans {
-        jobs.extend(fit::jobs(&recording, &plan, &p.job(device)));
-    }
+    let course = Course::new(&recording, &plan);
+    let jobs: Vec<MarketJob> = plans.iter().flat_map(|p| course.jobs(&p.job(device))).collect();
     let begun = Instant::now();
     let front = if args.ui { Some(front(&args)?) } else { None };
     let outcomes = train_all(&jobs, front.as_ref());
@@ -168,7 +166,7 @@ struct RunPlan {
 }
 
 impl RunPlan {
-    /// The job that [`fit::jobs`] multiplies by the splits.
+    /// The job that [`Course::jobs`] multiplies by the splits.
     fn job(&self, device: DeviceName) -> MarketJob {
         MarketJob {
             markets: [].into(),

@@ -4,6 +4,7 @@ use super::charts::{dollars, percent};
 use crate::agent::eval::{EvalResult, Verdict};
 use crate::agent::insight::Insight;
 use crate::agent::score::{Part, Row};
+use crate::agent::tries::Deflated;
 
 /// What was found, how sure it is, and what speaks against it. No sentence praises.
 pub fn paragraph(result: &EvalResult, insight: &Insight) -> String {
@@ -13,13 +14,7 @@ pub fn paragraph(result: &EvalResult, insight: &Insight) -> String {
     let sentences = [
         Some(outcome(result, row)),
         Some(certainty(result)),
-        result.tries.map(|t| {
-            format!(
-                "It is the best of {} tries; the best of so many worthless ones is expected to show a Sharpe ratio of \
-                 {:.2} per event, this one shows {:.2}.",
-                t.tries, t.expected_best, t.sharpe
-            )
-        }),
+        result.tries.as_ref().map(tries),
         baseline(result, row),
         bracket(row),
         concentration(row),
@@ -59,6 +54,23 @@ fn certainty(result: &EvalResult) -> String {
         Verdict::NoEvidence => "Chance explains that: there is no evidence of an edge.".to_owned(),
         Verdict::NoVerdict => format!("No verdict can be given: {}.", result.reason),
     }
+}
+
+/// How often was tried, and what that explains.
+fn tries(found: &Deflated) -> String {
+    let mut text = format!(
+        "It is the best of {} tries; the best of so many worthless ones is expected to show a Sharpe ratio of {:.2} per \
+         event, this one shows {:.2}.",
+        found.tries, found.expected_best, found.sharpe
+    );
+    if let Some(share) = found.overfitting {
+        text.push_str(&format!(
+            " Of all ways to halve the results that it was chosen by, in {} the best try of one half was below the median \
+             on the other.",
+            percent(share)
+        ));
+    }
+    text
 }
 
 /// The best of the policies that did not learn.

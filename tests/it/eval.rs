@@ -108,6 +108,9 @@ fn figures_belong_together() {
         let sum: f64 = row.results.iter().map(|r| r.ret).sum();
         assert!((row.equity - 100.0 - 100.0 * sum).abs() < 1e-6, "{}", row.name);
         assert!((row.mean_return - sum / row.markets as f64).abs() < 1e-12);
+        // The pessimistic queue counts unless told otherwise, so that its figures are the row's.
+        assert!((row.mean_return - row.bracket[0]).abs() < 1e-12, "{}", row.name);
+        assert_eq!(row.ci95, row.pessimistic_ci95, "{}", row.name);
         assert!((row.actions.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         assert!(row.results.is_sorted_by_key(|r| r.settled_ms));
         match row.name.as_str() {
@@ -158,7 +161,8 @@ fn a_gain_is_deflated_by_the_tries_that_found_it() {
         let reader = Entrant::one("reader", Box::<Reader>::default());
         judge_all(&episodes, &plan, vec![reader], tries, 1)
     };
-    let tries = |tries, variance| Some(Tries { tries, sharpe_variance: Some(variance) });
+    let tries =
+        |tries, variance| Some(Tries { tries, sharpe_variance: Some(variance), overfitting: None });
     assert_eq!(judged(tries(3, 0.01)).verdict, Verdict::BeatsHolding);
     let many = judged(tries(100_000, 1.0));
     assert_eq!(many.verdict, Verdict::NoEvidence, "{}", many.reason);

@@ -173,6 +173,7 @@ mod tests {
             sharpe: 0.1,
             expected_best: 0.3,
             deflated: 0.2,
+            overfitting: None,
         });
         for (pessimistic, want) in [(0.1, Verdict::NoEvidence), (-0.1, Verdict::Loses)] {
             let mut found = Finding::of(Some(&held_out(0.2, pessimistic)), Bound::Pessimistic, 1);

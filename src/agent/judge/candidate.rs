@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 /// What the pictures of training show.
 const CURVES: [&str; 2] = ["rollout/ep_rew_mean", "train/entropy_loss"];
 
+/// Rows of a progress file that a curve shows at most: more than a screen has columns.
+const POINTS: usize = 1_000;
+
 /// A run: one model, or one per split.
 pub(super) struct Candidate {
     pub(super) name: String,
@@ -51,7 +54,7 @@ impl Candidate {
             model.fits(&fit::interface(&rules))?;
         }
         Ok(Candidate {
-            name: path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
+            name: name(path),
             memories: dirs.iter().map(|d| Memory::read(d)).collect::<Result<_, _>>()?,
             tries: tries(path)?,
             path: path.to_owned(),
@@ -138,7 +141,9 @@ impl Candidate {
         };
         let files: Vec<(String, String)> = self.dirs.iter().enumerate().map(named).collect();
         let curve = |key: &'static str, (model, text): &(String, String)| {
-            let points: Vec<[f64; 2]> = text.lines().filter_map(|line| point(line, key)).collect();
+            let every = text.lines().count().div_ceil(POINTS).max(1);
+            let rows = text.lines().step_by(every);
+            let points: Vec<[f64; 2]> = rows.filter_map(|line| point(line, key)).collect();
             (!points.is_empty()).then(|| Curve { model: model.clone(), key, points })
         };
         CURVES.iter().flat_map(|key| files.iter().filter_map(|file| curve(key, file))).collect()
@@ -150,8 +155,8 @@ impl Candidate {
             return Vec::new();
         };
         let other = |entry: fs::DirEntry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            (name != self.name && seedless(&name).as_ref() == Some(&recipe)).then(|| entry.path())
+            let found = name(&entry.path());
+            (found != self.name && seedless(&found).as_ref() == Some(&recipe)).then(|| entry.path())
         };
         let entries = fs::read_dir(if parent == Path::new("") { Path::new(".") } else { parent });
         let mut found: Vec<PathBuf> =
@@ -169,11 +174,21 @@ fn tries(path: &Path) -> Result<Option<Tries>, CheckpointError> {
     checkpoint::note_within(&path, "tries.json", DEPTH)
 }
 
-/// `ppo-s3-0193..` without its seed.
+/// The run's folder; a trial of a search is named with its number.
+pub(super) fn name(path: &Path) -> String {
+    let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = last(path).unwrap_or_default();
+    match path.parent().and_then(last).filter(|_| name.starts_with("seed_")) {
+        Some(trial) => format!("{trial}/{name}"),
+        None => name,
+    }
+}
+
+/// `ppo-s3-0193..` or `trial_0007/seed_3` without its seed.
 fn seedless(name: &str) -> Option<(String, String)> {
-    let (algo, rest) = name.split_once("-s")?;
-    let (seed, stamp) = rest.split_once('-')?;
-    seed.parse::<u64>().is_ok().then(|| (algo.to_owned(), stamp.to_owned()))
+    let (recipe, rest) = name.split_once("/seed_").or_else(|| name.split_once("-s"))?;
+    let (seed, stamp) = rest.split_once('-').unwrap_or((rest, ""));
+    seed.parse::<u64>().is_ok().then(|| (recipe.to_owned(), stamp.to_owned()))
 }
 
 /// Steps and the value of `key` in a row of `progress.jsonl`.

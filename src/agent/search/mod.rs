@@ -29,6 +29,7 @@ pub use space::{Range, Space, SpaceError};
 use super::checkpoint::CheckpointError;
 use super::config::TrainConfig;
 use super::device::DeviceName;
+use super::fit::Course;
 use super::split::{Plan, Rule, SplitError};
 use super::train::TrainError;
 use super::tries::{self, Tries};
@@ -115,9 +116,6 @@ pub struct Found {
     pub dir: PathBuf,
     /// How often was tried.
     pub tries: Tries,
-    /// Probability of backtest overfitting: how often the best trial on one half of the validation events is
-    /// below the median on the other half; `null` with fewer than two trials or eight events.
-    pub overfitting: Option<f64>,
     /// The best trial.
     pub winner: Record,
     /// Its models, one run for each seed.
@@ -139,13 +137,17 @@ pub fn run(
     threads: usize,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Found, SearchError> {
+    if recording.fingerprint != brief.fingerprint_sha256 {
+        return Err(SearchError::OtherData(dir.to_owned()));
+    }
     let plan = brief.plan(recording)?;
     let device = brief.check()?;
     let mut journal = Journal::open(dir, brief)?;
     let rungs = brief.method.rungs(brief.trials, brief.base.total_timesteps);
     let total: usize = rungs.iter().map(|rung| rung.keep).sum();
     let mut standing: Vec<usize> = (0..brief.trials).collect();
-    let work = trial::Bench { brief, recording, plan: &plan, device, dir };
+    let course = Course::new(recording, &plan);
+    let work = trial::Bench { brief, recording, plan: &plan, course: &course, device, dir };
     for (number, Rung { keep, steps }) in rungs.into_iter().enumerate() {
         if number > 0 {
             standing = journal.best_of(number - 1, keep);
@@ -170,26 +172,22 @@ pub fn run(
 fn conclude(brief: &Brief, dir: &Path, journal: Journal) -> Result<Found, SearchError> {
     let last: Vec<&Record> = (0..brief.trials).filter_map(|t| journal.last_of(t)).collect();
     let sharpes: Vec<f64> = last.iter().map(|r| r.score.sharpe.unwrap_or(0.0)).collect();
-    let variance = stats::sd(&sharpes).map(|sd| sd * sd);
-    let tries = Tries { tries: brief.trials, sharpe_variance: variance };
-    journal.note(&tries)?;
     let events = last.iter().map(|r| r.score.results.len()).max().unwrap_or(0);
     // A trial that broke down earned what holding earns.
     let table: Vec<Vec<f64>> = last
         .iter()
         .map(|r| if r.failed.is_none() { r.score.results.clone() } else { vec![0.0; events] })
         .collect();
+    let tries = Tries {
+        tries: brief.trials,
+        sharpe_variance: stats::sd(&sharpes).map(|sd| sd * sd),
+        overfitting: tries::overfitting(&table),
+    };
+    journal.note(&tries)?;
     let winner =
         journal.winner().ok_or_else(|| SearchError::Config("no trial".to_owned()))?.clone();
     let runs = (0..brief.seeds).map(|s| trial::run_dir(dir, winner.trial, s)).collect();
-    Ok(Found {
-        dir: dir.to_owned(),
-        tries,
-        overfitting: tries::overfitting(&table),
-        winner,
-        runs,
-        trials: journal.into_records(),
-    })
+    Ok(Found { dir: dir.to_owned(), tries, winner, runs, trials: journal.into_records() })
 }
 
 impl Brief {

@@ -63,18 +63,14 @@ impl Journal {
         fs::create_dir_all(dir).map_err(at(dir))?;
         let path = dir.join(JOURNAL);
         if dir.join(BRIEF).exists() {
-            let begun = Brief::read(dir)?;
-            if begun.fingerprint_sha256 != brief.fingerprint_sha256 {
-                return Err(SearchError::OtherData(dir.to_owned()));
-            }
-            if begun != *brief {
+            if Brief::read(dir)? != *brief {
                 return Err(SearchError::Exists(dir.to_owned()));
             }
         } else {
             checkpoint::write_json(&dir.join(BRIEF), brief)?;
         }
         // From the first trial on: whoever judges one meanwhile must know that it is one of many.
-        let tries = Tries { tries: brief.trials, sharpe_variance: None };
+        let tries = Tries { tries: brief.trials, sharpe_variance: None, overfitting: None };
         checkpoint::write_json(&dir.join(TRIES), &tries)?;
         let records = read(&path)?;
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(at(&path))?;
@@ -83,11 +79,12 @@ impl Journal {
 
     pub(super) fn append(&mut self, record: Record) -> Result<(), SearchError> {
         let path = self.dir.join(JOURNAL);
-        let text = serde_json::to_string(&record).map_err(|source| SearchError::Record {
-            path: path.clone(),
-            line: 0,
-            source,
-        })?;
+        let line = self.records.len() + 1;
+        let fail = |source| SearchError::Record { path: path.clone(), line, source };
+        let text = serde_json::to_string(&record).map_err(fail)?;
+        // As it will be read: a number may lose its last bit on the way, and a search that goes on must see
+        // the same as one that was never interrupted.
+        let record = serde_json::from_str(&text).map_err(fail)?;
         let written = self.file.write_all(format!("{text}\n").as_bytes());
         written.and_then(|()| self.file.sync_data()).map_err(at(&path))?;
         self.records.push(record);

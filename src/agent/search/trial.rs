@@ -6,7 +6,7 @@ use crate::agent::checkpoint::{self, CheckpointError, Notes};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
 use crate::agent::eval::{self, Entrant, Player, Setup, Team};
-use crate::agent::fit::{self, MarketJob};
+use crate::agent::fit::{self, Course, MarketJob};
 use crate::agent::model::{Choice, Model, ModelPolicy};
 use crate::agent::split::{Plan, Split};
 use crate::agent::train::{Control, TrainError};
@@ -21,6 +21,7 @@ pub(super) struct Bench<'a> {
     pub(super) brief: &'a Brief,
     pub(super) recording: &'a Recording,
     pub(super) plan: &'a Plan,
+    pub(super) course: &'a Course<'a>,
     pub(super) device: DeviceName,
     pub(super) dir: &'a Path,
 }
@@ -41,8 +42,9 @@ impl Bench<'_> {
             let config = self.brief.config(trial, seed).map_err(SearchError::Config)?;
             match self.train(&dir, TrainConfig { total_timesteps: steps, ..config }) {
                 Ok(()) => runs.push(dir),
-                Err(SearchError::Train(TrainError::NotFinite(why))) => {
-                    failed = Some(why.to_string())
+                Err(SearchError::Train(error)) if is_result(&error) => {
+                    let cause = std::error::Error::source(&error).map(|why| format!(": {why}"));
+                    failed = Some(format!("{error}{}", cause.unwrap_or_default()));
                 }
                 Err(error) => return Err(error),
             }
@@ -65,7 +67,7 @@ impl Bench<'_> {
             notes: Notes::default(),
             resume: false,
         };
-        for job in fit::jobs(self.recording, self.plan, &job) {
+        for job in self.course.jobs(&job) {
             let resume = checkpoint::state_dir(&job.dir).is_ok();
             if !resume {
                 clear(&job.dir)?;
@@ -118,6 +120,18 @@ impl Bench<'_> {
         let policies = fit::model_dirs(run).iter().map(policy).collect::<Result<_, _>>()?;
         Ok(Team { name: run.display().to_string(), policies })
     }
+}
+
+/// True when the setting itself cannot be trained with, false when the disk or the data stand in the way.
+fn is_result(error: &TrainError) -> bool {
+    !matches!(
+        error,
+        TrainError::Config(_)
+            | TrainError::Checkpoint(_)
+            | TrainError::Progress(_)
+            | TrainError::Rules(_)
+            | TrainError::Environment(_)
+    )
 }
 
 /// Removes what an interrupted beginning left.

@@ -19,7 +19,7 @@ fn the_deflated_ratio_is_that_of_the_paper() {
 
 #[test]
 fn one_try_is_not_deflated_and_no_deviation_says_nothing() {
-    let once = Tries { tries: 1, sharpe_variance: Some(0.3) };
+    let once = Tries { tries: 1, sharpe_variance: Some(0.3), overfitting: None };
     let found = once.deflate(&[1.0, 2.0, 3.0, 2.0]).expect("varies");
     assert_eq!(found.expected_best, 0.0);
     assert_eq!(found.deflated, probabilistic_sharpe(&[1.0, 2.0, 3.0, 2.0], 0.0).expect("varies"));
@@ -67,7 +67,7 @@ fn the_best_of_fifty_worthless_tries_is_not_believed() {
         let ratios: Vec<f64> = all.iter().filter_map(|t| sharpe(t)).collect();
         let best = (0..50).max_by(|a, b| ratios[*a].total_cmp(&ratios[*b])).expect("fifty");
         let variance = crate::agent::stats::sd(&ratios).map(|sd| sd * sd);
-        let tries = Tries { tries: 50, sharpe_variance: variance };
+        let tries = Tries { tries: 50, sharpe_variance: variance, overfitting: None };
         naive +=
             i32::from(probabilistic_sharpe(&all[best], 0.0).is_some_and(|p| p >= DEFLATED_MIN));
         let after = tries.deflate(&all[best]).expect("varies").deflated;
@@ -84,7 +84,7 @@ proptest! {
         tries in 1usize..200,
         variance in 0.0f64..1.0,
     ) {
-        let deflate = |tries| Tries { tries, sharpe_variance: Some(variance) }.deflate(&results);
+        let deflate = |tries| Tries { tries, sharpe_variance: Some(variance), overfitting: None }.deflate(&results);
         if let (Some(few), Some(many)) = (deflate(tries), deflate(tries + 7)) {
             prop_assert!(many.deflated <= few.deflated + 1e-12);
             prop_assert!((0.0..=1.0).contains(&few.deflated));
