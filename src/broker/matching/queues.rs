@@ -4,7 +4,8 @@
 //! which everything is decided (`BASE`), and from there through the rows that still may change (`SEEN`).
 //! A new row is added to `SEEN`. When a cause becomes known the undecided stretch, at most a window long, is
 //! played again in the order of its rows; what a queue then has filled beyond what was told is a new fill. In
-//! the end the fills are those of somebody who knew every cause at once.
+//! the end the fills are those of somebody who knew every cause at once. Most rows touch no level of ours, and
+//! nothing of this is looked at until one does or until what waits has waited long enough ([`Queues::due`]).
 //!
 //! Of a trade of c contracts at a level, the contracts before us come off first: others', then our own
 //! older orders and those at better prices, then we. A trade at a worse level, or an order that arrives at
@@ -17,7 +18,7 @@
 mod fold;
 
 use crate::broker::QueueModel;
-use crate::broker::attribution::{Cause, Verdict};
+use crate::broker::attribution::{Deadline, Key, Pairs};
 use crate::units::{Price, Qty, Side, TsNs};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -26,6 +27,10 @@ const BASE: usize = 0;
 const SEEN: usize = 1;
 const TOLD: usize = 2;
 const DUE: usize = 3;
+
+/// So many decreases of our levels may wait until their causes are played: no cause fills anything while
+/// there is no trade among them. Twice what a busy second has, and few enough to play at once.
+const BATCH: usize = 16;
 
 /// More contracts than any level holds: the place in a queue that nobody has shown.
 pub(super) const UNKNOWN_FRONT: Qty = Qty(1 << 50);
@@ -39,8 +44,12 @@ pub(super) struct Queues {
     fitted: QueueModel,
     /// By side, best price first, oldest first.
     rests: Vec<Rest>,
-    /// Some of them left.
-    leaving: bool,
+    /// The best price at which an order of ours works, by side.
+    best: [Option<Price>; 2],
+    /// Where [`bit`] of a level is not set, no order of ours works on it; by side.
+    levels: [u64; 2],
+    /// The earliest moment at which something that waits here is decided.
+    due: Deadline,
     /// What happened to our levels and is not folded into `BASE` yet, by row.
     trail: VecDeque<Entry>,
     /// Contracts filled, by slot: `BASE`, `SEEN`, what was told of it, and what is
@@ -60,6 +69,8 @@ pub(super) struct Rest {
     /// First row that can fill it, and the last one.
     from: u64,
     until: u64,
+    /// When everything up to the last row is decided, once there is one.
+    settles: Deadline,
     /// Contracts of the order from row `cap.1` on, and before.
     cap: (Qty, u64),
     cap_before: Qty,
@@ -78,13 +89,14 @@ struct Entry {
     /// Size of the level before.
     level: Qty,
     kind: Kind,
+    /// When everything up to it is decided.
+    until: Deadline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Kind {
     /// The level shrank, and why is not known yet.
     Undecided,
-    Cancel,
     Trade,
     /// An order of the other side arrived at this price of ours or better.
     Cross,
@@ -108,7 +120,8 @@ impl Queues {
     /// No order yet.
     pub(super) fn new(fitted: QueueModel) -> Queues {
         let (rests, trail, filled) = (Vec::new(), VecDeque::new(), Vec::new());
-        Queues { fitted, rests, leaving: false, trail, filled, floor: 0 }
+        let (best, levels, due) = ([None; 2], [0; 2], Deadline::NEVER);
+        Queues { fitted, rests, best, levels, due, trail, filled, floor: 0 }
     }
 
     /// No order again, reusing the memory.
@@ -117,6 +130,7 @@ impl Queues {
         self.rests.clear();
         self.trail.clear();
         self.filled.clear();
+        (self.best, self.levels, self.due) = ([None; 2], [0; 2], Deadline::NEVER);
         self.floor = 0;
     }
 
@@ -159,6 +173,7 @@ impl Queues {
             price,
             from: row + 1,
             until: u64::MAX,
+            settles: Deadline::NEVER,
             cap: (cap, 0),
             cap_before: cap,
             front: [known; 2],
@@ -168,13 +183,24 @@ impl Queues {
             |r: &Rest| (r.side, std::cmp::Reverse(r.price)) <= (side, std::cmp::Reverse(price));
         let at = self.rests.partition_point(later);
         self.rests.insert(at, rest);
+        self.see_levels();
     }
 
     /// The order in `slot` leaves after `row`; what happened up to it may still turn out to be a fill.
-    pub(super) fn leave(&mut self, slot: usize, row: u64) {
-        for rest in self.rests.iter_mut().filter(|r| r.slot == slot) {
-            rest.until = rest.until.min(row);
-            self.leaving = true;
+    pub(super) fn leave(&mut self, slot: usize, row: u64, pairs: &Pairs) {
+        let settles = pairs.waiting().next_back().map_or(Deadline::PAST, |newest| newest.until);
+        for rest in self.rests.iter_mut().filter(|r| r.slot == slot && r.until > row) {
+            (rest.until, rest.settles) = (row, settles);
+            self.due = self.due.min(settles);
+        }
+        self.see_levels();
+    }
+
+    fn see_levels(&mut self) {
+        (self.best, self.levels) = ([None; 2], [0; 2]);
+        for rest in self.rests.iter().filter(|r| r.until == u64::MAX) {
+            self.best[rest.side.index()].get_or_insert(rest.price);
+            self.levels[rest.side.index()] |= bit(rest.price);
         }
     }
 
@@ -192,8 +218,9 @@ impl Queues {
     }
 
     /// Contracts of others before the order in `slot`, by queue, as far as is known.
-    pub(super) fn ahead(&self, slot: usize) -> Option<Three> {
-        self.resting(slot).map(|rest| rest.front[SEEN])
+    pub(super) fn ahead(&self, slot: usize, pairs: &Pairs) -> Option<Three> {
+        let rest = self.resting(slot)?;
+        Some(if self.is_traded() { rest.front[SEEN] } else { self.seen(rest, pairs) })
     }
 
     /// Our best resting order on `side` at `floor` or better, with what stands before it.
@@ -212,45 +239,87 @@ impl Queues {
         self.rests.iter().any(|r| r.slot == slot && r.until != u64::MAX)
     }
 
-    /// A level that held `level` contracts shrank; why is not known yet.
+    /// False when this change of a level is nothing to an order of ours: none works on a level that shrank,
+    /// none is met by one that grew.
     #[inline]
-    pub(super) fn shrink(&mut self, row: u64, side: Side, price: Price, qty: Qty, level: Qty) {
-        if self.rests.iter().any(|r| r.side == side && r.price == price) {
-            // The verdict brings the time of what it makes a fill.
-            let at = TsNs(0);
-            let entry = Entry { row, at, side, price, qty, level, kind: Kind::Undecided };
-            self.trail.push_back(entry);
-            self.fold::<SEEN>(&entry, u64::MAX, &mut |_| {});
+    pub(super) fn concerned(&self, side: Side, price: Price, shrank: bool) -> bool {
+        let here = self.levels[side.index()] & bit(price) != 0;
+        let met = self.meets(side.other(), price.complement());
+        // Which of both nobody can foresee: no branch.
+        here & shrank | met & !shrank
+    }
+
+    /// True when an order of ours works on this level.
+    pub(super) fn stands_at(&self, side: Side, price: Price) -> bool {
+        let here = |r: &Rest| r.price == price && r.side == side && r.until == u64::MAX;
+        self.levels[side.index()] & bit(price) != 0 && self.rests.iter().any(here)
+    }
+
+    /// A level of ours that held `level` contracts shrank; why is not known until `until`.
+    pub(super) fn shrink(
+        &mut self,
+        (row, until): (u64, Deadline),
+        side: Side,
+        price: Price,
+        qty: Qty,
+        level: Qty,
+    ) {
+        // The verdict brings the time of what it makes a fill.
+        let at = TsNs(0);
+        let entry = Entry { row, at, side, price, qty, level, kind: Kind::Undecided, until };
+        self.trail.push_back(entry);
+        self.fold::<SEEN>(&entry, u64::MAX, &mut |_| {});
+        if self.trail.len() >= BATCH {
+            self.due = self.due.min(self.oldest());
         }
     }
 
-    /// The cause of a decrease is known; `told` receives what it filled.
+    /// When the window of something that is undecided here closes.
     #[inline]
-    pub(super) fn verdict(&mut self, verdict: &Verdict, told: impl FnMut(Filled)) {
-        match verdict.cause {
-            Cause::Cancel => self.cancelled(verdict.row, told),
-            Cause::Trade(_) => self.traded(verdict, told),
+    pub(super) fn due(&self) -> Deadline {
+        self.due
+    }
+
+    /// Decreases that no trade claimed in time, or none at all if the recording ends, were cancels; `told`
+    /// receives what became filled by that.
+    pub(super) fn give_up(&mut self, pairs: &Pairs, ends: bool, mut told: impl FnMut(Filled)) {
+        let (traded, mut moved) = (self.is_traded(), [false; 2]);
+        let undecided = |e: &&Entry| e.kind == Kind::Undecided;
+        while let Some(oldest) = self.trail.iter().find(undecided).copied() {
+            if !ends && !pairs.is_over(oldest.until) {
+                break;
+            }
+            // Everything before it is decided.
+            self.fold_before(oldest.row);
+            self.trail.pop_front();
+            let changed = self.cancelled(&oldest);
+            if changed && traded {
+                self.replay(oldest.side, oldest.row, &mut told);
+            }
+            moved[oldest.side.index()] |= changed;
+        }
+        // Without a trade nothing is filled, and playing once is enough.
+        for side in [Side::Yes, Side::No].into_iter().filter(|s| !traded && moved[s.index()]) {
+            self.play(side, u64::MAX, |_| {});
         }
     }
 
-    /// The decrease of this row was a cancel: everything up to it is decided.
-    fn cancelled(&mut self, row: u64, told: impl FnMut(Filled)) {
-        self.fold_before(row);
-        let Some(entry) = self.trail.pop_front_if(|entry| entry.row == row) else { return };
-        self.fold::<BASE>(&Entry { kind: Kind::Cancel, ..entry }, u64::MAX, &mut |_| {});
-        self.replay(entry.side, row, told);
-    }
-
-    fn traded(&mut self, verdict: &Verdict, told: impl FnMut(Filled)) {
-        let Verdict { row, key, .. } = *verdict;
+    /// The decrease of this row was a trade; `told` receives what it filled.
+    pub(super) fn traded(
+        &mut self,
+        (row, until): (u64, Deadline),
+        key: &Key,
+        told: impl FnMut(Filled),
+    ) {
         let (kind, at) = (Kind::Trade, TsNs::from_ms(key.ts_ms));
         let through = row > self.floor && self.reaches(key.side, key.price);
         let place = self.trail.partition_point(|e| e.row < row);
         match self.trail.get_mut(place).filter(|e| e.row == row) {
             Some(entry) => (entry.kind, entry.at) = (kind, at),
             None if through => {
-                let (side, price, qty) = (key.side, key.price, key.qty);
-                self.trail.insert(place, Entry { row, at, side, price, qty, level: qty, kind });
+                let Key { side, price, qty, .. } = *key;
+                let entry = Entry { row, at, side, price, qty, level: qty, kind, until };
+                self.trail.insert(place, entry);
             }
             None => return,
         }
@@ -260,29 +329,41 @@ impl Queues {
     /// True when an order of the other side that pays `price` or more for `side` meets one of ours.
     #[inline]
     pub(super) fn meets(&self, side: Side, price: Price) -> bool {
-        self.rests.iter().any(|r| r.side == side && r.price >= price && r.until == u64::MAX)
+        self.best[side.index()].is_some_and(|best| best >= price)
     }
 
     /// An order of `qty` contracts of the other side arrived: it meets our orders at `price` or better.
     pub(super) fn cross(
         &mut self,
-        (row, at): (u64, TsNs),
+        (row, at, until): (u64, TsNs, Deadline),
         side: Side,
         price: Price,
         qty: Qty,
         told: impl FnMut(Filled),
     ) {
         let kind = Kind::Cross;
-        self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind });
+        self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind, until });
         self.replay(side, row, told);
     }
 
     /// Everything before row `horizon` is decided: it is folded, and orders that are over are forgotten.
     /// True when there were such orders.
-    #[inline]
     pub(super) fn settle(&mut self, horizon: u64) -> bool {
         self.fold_before(horizon);
-        self.leaving && self.forget(horizon)
+        let forgot = self.forget(horizon);
+        let leaving = self.rests.iter().map(|r| r.settles).fold(Deadline::NEVER, Deadline::min);
+        let hurried = self.trail.len() >= BATCH || self.is_traded();
+        self.due = if hurried { leaving.min(self.oldest()) } else { leaving };
+        forgot
+    }
+
+    fn oldest(&self) -> Deadline {
+        self.trail.front().map_or(Deadline::NEVER, |e| e.until)
+    }
+
+    /// True while a trade, or an order that met us, is not folded.
+    fn is_traded(&self) -> bool {
+        self.trail.iter().any(|e| e.kind != Kind::Undecided)
     }
 
     #[inline]
@@ -297,7 +378,9 @@ impl Queues {
         let first = self.trail.front().map_or(u64::MAX, |e| e.row).min(horizon);
         let before = self.rests.len();
         self.rests.retain(|r| r.until >= first || r.until == u64::MAX);
-        self.leaving = self.rests.iter().any(|r| r.until < u64::MAX);
+        if self.rests.is_empty() {
+            self.trail.clear();
+        }
         self.rests.len() < before
     }
 
@@ -318,4 +401,10 @@ impl Queues {
             rest.front = [[pessimistic.min(shown), fitted.min(shown), Qty::ZERO]; 2];
         }
     }
+}
+
+/// Another one for any two of 64 whole cents in a row.
+#[inline]
+fn bit(price: Price) -> u64 {
+    1 << (price.index() / 4 % 64)
 }

@@ -2,12 +2,24 @@
 
 use super::{BASE, DUE, Entry, Filled, Kind, Queues, Rest, SEEN, TOLD, Three};
 use crate::broker::QueueModel;
+use crate::broker::attribution::Pairs;
 use crate::units::{Price, Qty, Side};
 
 impl Queues {
     /// True when a trade at this price means that one of our orders is reached.
     pub(super) fn reaches(&self, side: Side, price: Price) -> bool {
         self.rests.iter().any(|r| r.side == side && r.price > price)
+    }
+
+    /// Contracts before one of our orders, with the causes that are known but not yet played; while no
+    /// trade is among them.
+    pub(super) fn seen(&self, rest: &Rest, pairs: &Pairs) -> Three {
+        let mut front = rest.front[BASE];
+        for entry in self.trail.iter().filter(|entry| rest.stands_in(entry)) {
+            let known = pairs.is_over(entry.until);
+            shrink(&mut front, entry, if known { self.fitted } else { QueueModel::Risk });
+        }
+        front
     }
 
     /// Plays the undecided stretch of one side again after something changed at `row`, and tells what is
@@ -26,7 +38,7 @@ impl Queues {
     }
 
     /// Plays the undecided stretch of one side; rows from `tell_from` on may tell what is due.
-    fn play(&mut self, side: Side, tell_from: u64, mut told: impl FnMut(Filled)) {
+    pub(super) fn play(&mut self, side: Side, tell_from: u64, mut told: impl FnMut(Filled)) {
         for rest in self.rests.iter_mut().filter(|r| r.side == side) {
             rest.front[SEEN] = rest.front[BASE];
             let filled = &mut self.filled[rest.slot];
@@ -49,24 +61,26 @@ impl Queues {
         told: &mut impl FnMut(Filled),
     ) {
         match entry.kind {
-            Kind::Undecided => self.shrunk::<PART>(entry, QueueModel::Risk),
-            Kind::Cancel => self.shrunk::<PART>(entry, self.fitted),
+            Kind::Undecided => {
+                for rest in self.rests.iter_mut().filter(|r| r.stands_in(entry)) {
+                    shrink(&mut rest.front[PART], entry, QueueModel::Risk);
+                }
+            }
             Kind::Trade | Kind::Cross => self.reached::<PART>(entry, tell_from, told),
         }
     }
 
-    /// Contracts left the level, by this model of the fitted queue.
-    #[inline]
-    fn shrunk<const PART: usize>(&mut self, entry: &Entry, fitted: QueueModel) {
-        for rest in &mut self.rests {
-            if rest.side == entry.side && rest.price == entry.price && rest.is_there(entry.row) {
-                let models = [QueueModel::Risk, fitted, QueueModel::Front];
-                for (front, model) in rest.front[PART].iter_mut().zip(models) {
-                    *front = model.cancel(*front, entry.level, entry.qty);
-                }
-                keep_order(&mut rest.front[PART]);
-            }
+    /// An undecided decrease, before which everything is folded, was a cancel. True when the queues are not
+    /// those any more that they were while that was open.
+    pub(super) fn cancelled(&mut self, entry: &Entry) -> bool {
+        let mut moved = false;
+        for rest in self.rests.iter_mut().filter(|r| r.stands_in(entry)) {
+            let mut open = rest.front[BASE];
+            shrink(&mut open, entry, QueueModel::Risk);
+            shrink(&mut rest.front[BASE], entry, self.fitted);
+            moved |= open != rest.front[BASE];
         }
+        moved
     }
 
     /// A trade or an order of the other side came as far as this price.
@@ -94,7 +108,24 @@ impl Queues {
     }
 }
 
+/// Contracts left the level, by this model of the fitted queue.
+#[inline]
+fn shrink(front: &mut Three, entry: &Entry, fitted: QueueModel) {
+    let &Entry { level, qty, .. } = entry;
+    *front = [
+        QueueModel::Risk.cancel(front[0], level, qty),
+        fitted.cancel(front[1], level, qty),
+        QueueModel::Front.cancel(front[2], level, qty),
+    ];
+    keep_order(front);
+}
+
 impl Rest {
+    #[inline]
+    fn stands_in(&self, entry: &Entry) -> bool {
+        self.price == entry.price && self.side == entry.side && self.is_there(entry.row)
+    }
+
     fn is_there(&self, row: u64) -> bool {
         (self.from..=self.until).contains(&row)
     }
