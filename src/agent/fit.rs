@@ -113,6 +113,11 @@ impl<'a> Course<'a> {
     }
 }
 
+/// The jobs of the only run of a plan: [`Course::jobs`].
+pub fn jobs(recording: &Recording, plan: &Plan, job: &MarketJob) -> Vec<MarketJob> {
+    Course::new(recording, plan).jobs(job)
+}
+
 /// The folders of a run's models, in the order of the plan's splits.
 pub fn model_dirs(run: &Path) -> Vec<PathBuf> {
     let folds: Vec<PathBuf> =

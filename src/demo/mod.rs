@@ -19,7 +19,7 @@
 use crate::agent::checkpoint::Notes;
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
-use crate::agent::fit::{self, Course, MarketJob};
+use crate::agent::fit::{self, MarketJob};
 use crate::agent::judge::{self, Evaluation, JudgeError, Question};
 use crate::agent::split::Plan;
 use crate::agent::train::{Control, TrainError};
@@ -193,8 +193,7 @@ fn train(studies: &[&Prepared], seed: u64, watch: Watch<'_>) -> Result<(), DemoE
             notes: Notes { command: format!("kflow demo --seed {seed}"), ..Notes::default() },
             resume: false,
         };
-        let plan = Plan::new(&recording.episodes);
-        jobs.extend(Course::new(&recording, &plan).jobs(&job));
+        jobs.extend(fit::jobs(&recording, &Plan::new(&recording.episodes), &job));
     }
     let total = STEPS * jobs.len() as u64;
     let done = Mutex::new(vec![0; jobs.len()]);
