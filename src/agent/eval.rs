@@ -100,7 +100,7 @@ pub struct EvalResult {
     pub tries: Option<Deflated>,
     /// How the held-out markets were chosen.
     pub protocol: Protocol,
-    /// Markets used for nothing: too close to a border (with five blocks: in any split).
+    /// Markets used for nothing: too close to a border (with several splits: in any).
     pub embargoed: usize,
     /// Names of the actions, in the order of [`Row::actions`].
     pub action_names: Vec<String>,
@@ -152,6 +152,8 @@ pub fn evaluate(
             rows.extend(pooled.map(|row| Row { name: name.clone(), ..row }));
         }
     }
+    // Stable: the entrants stay in their order.
+    rows.sort_by_key(|row| row.split);
     // The last entrant's.
     let mut seeds: Vec<Row> =
         seeds.into_iter().flatten().filter(|r| r.split == Part::Test).collect();
