@@ -46,6 +46,10 @@ train *ARGS:
 eval *ARGS:
     cargo run --release -- eval {{ARGS}}
 
+# Try many settings, and judge the best one as the best of so many
+search *ARGS:
+    cargo run --release -- search {{ARGS}}
+
 # Formatting, lints and tests, as CI runs them
 check:
     .ci/run
