@@ -16,9 +16,12 @@ collect *ARGS:
 dash *ARGS:
     cargo run --release -- dash {{ARGS}}
 
-# The picture of the README: half a minute of paper trading on the built-in exchange, seen again
+# The pictures of the README: paper trading on the built-in exchange, live and seen again
 screenshot *ARGS:
-    cargo run --release -- trade --env sim --discover --policy hardcoded --for 30s --data datasets/screenshot
+    cargo build --release
+    cargo run --release -- trade --env sim --discover --policy hardcoded --sizes 1 --quotes join --for 60s --data datasets/screenshot & \
+        sleep 42; cargo run --release -- dash --data datasets/screenshot --screen live --size 160x45 \
+        --screenshot tests/golden/dash/readme.svg {{ARGS}}; wait
     cargo run --release -- dash --data datasets/screenshot --screen replay --at 35% --market SIM-S7E00003-T75 \
         --size 120x36 --screenshot datasets/screenshot/dash.txt {{ARGS}}
 
@@ -42,6 +45,10 @@ train *ARGS:
 # Judge a trained policy on markets that it has not seen
 eval *ARGS:
     cargo run --release -- eval {{ARGS}}
+
+# Try many settings, and judge the best one as the best of so many
+search *ARGS:
+    cargo run --release -- search {{ARGS}}
 
 # Formatting, lints and tests, as CI runs them
 check:

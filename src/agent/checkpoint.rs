@@ -278,6 +278,25 @@ pub(crate) fn state_dir(path: &Path) -> Result<PathBuf, CheckpointError> {
     found.ok_or_else(|| CheckpointError::Nothing(path.to_owned()))
 }
 
+/// The run's file `name` for the model in `dir`, which may lie up to two folders below it: `RUN/last`.
+/// `None` when there is no such file.
+pub(super) fn note<T: DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+) -> Result<Option<T>, CheckpointError> {
+    note_within(dir, name, 2)
+}
+
+/// [`note`] up to `above` folders above `dir`.
+pub(super) fn note_within<T: DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+    above: usize,
+) -> Result<Option<T>, CheckpointError> {
+    let mut places = dir.ancestors().take(above + 1).map(|place| place.join(name));
+    places.find(|file| file.is_file()).map(|file| read_json(&file)).transpose()
+}
+
 pub(super) fn io_at(path: &Path) -> impl Fn(io::Error) -> CheckpointError {
     let path = path.to_owned();
     move |source| CheckpointError::Io { path: path.clone(), source }

@@ -31,6 +31,8 @@ pub mod progress;
 pub mod prune;
 pub mod risk;
 mod rules;
+#[cfg(feature = "learn")]
+pub mod search;
 pub mod signals;
 pub mod sim;
 pub mod trade;
@@ -77,6 +79,9 @@ enum Command {
     /// Name trained models, see where they come from, and say which one trades
     #[cfg(feature = "learn")]
     Models(models::Args),
+    /// Try many settings, and judge the best one as the best of so many tries
+    #[cfg(feature = "learn")]
+    Search(Box<search::Args>),
     /// Record live markets and let a policy trade them on paper
     Trade(Box<trade::Args>),
     /// Show what runs, or what was recorded, on a terminal
@@ -120,6 +125,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args),
         #[cfg(feature = "learn")]
         Command::Models(args) => models::run(args),
+        Command::Search(args) => search::run(*args),
         Command::Trade(args) => trade::run(*args),
         Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),

@@ -1,7 +1,7 @@
 //! `kflow train`: learn a policy from the recorded markets.
 
-use super::exit::{self, Code, Failure};
-use super::front::{Front, Show};
+use super::exit::{self, Code, Failure, OrFail};
+use super::front::{Front, Show, Work};
 use super::progress::Progress;
 use super::rules::Rules;
 use super::{dash, device, printer};
@@ -9,8 +9,8 @@ use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
 use crate::agent::engine::EngineName;
-use crate::agent::fit::{self, MarketJob};
-use crate::agent::split::Plan;
+use crate::agent::fit::{self, Course, MarketJob};
+use crate::agent::split::{Plan, Rule};
 use crate::agent::train::{Control, Outcome, TrainError};
 use crate::agent::trainer::Ended;
 use crate::env::EnvConfig;
@@ -52,6 +52,9 @@ pub struct Args {
     /// Where the parameters start from, before --envs and --param
     #[arg(long, value_enum, default_value_t = Preset::Default)]
     preset: Preset,
+    /// Which markets are held out: `auto` or `time` (the last by settlement), `walk-forward:N`, `sessions`, `markets`
+    #[arg(long, value_name = "RULE", default_value_t)]
+    split: Rule,
     #[command(flatten)]
     rules: Rules,
     /// The data directory
@@ -61,7 +64,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]
     run_dir: PathBuf,
     /// Continue this run (its id or its folder) to its last step, or to --steps
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "preset", "Rules"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "preset", "split", "Rules"])]
     resume: Option<String>,
     /// Show the dashboard while training; q there ends it after the present update, with everything saved
     #[arg(long)]
@@ -130,11 +133,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let layout = plans[0].rules.layout;
     let recording = load(&args.data, layout)?;
-    let plan = Plan::new(&recording.episodes);
-    let mut jobs = Vec::new();
-    for p in &plans {
-        jobs.extend(fit::jobs(&recording, &plan, &p.job(device)));
-    }
+    let plan = match &args.resume {
+        Some(_) => Plan::of_run(&plans[0].dir, &recording.episodes).map_err(checkpoint_failure)?,
+        None => Plan::by(args.split, &recording.episodes)
+            .or_hint(Code::Config, "record more markets, or divide them otherwise: --split auto")?,
+    };
+    let course = Course::new(&recording, &plan);
+    let jobs: Vec<MarketJob> = plans.iter().flat_map(|p| course.jobs(&p.job(device))).collect();
     let begun = Instant::now();
     let front = if args.ui { Some(front(&args)?) } else { None };
     let outcomes = train_all(&jobs, front.as_ref());
@@ -151,8 +156,7 @@ fn front(args: &Args) -> Result<Front, Failure> {
     let front = Front::open(
         &Show {
             data_dir: &args.data,
-            run_dir: &args.run_dir,
-            work: "training",
+            work: Work { name: "training", run_dir: &args.run_dir, kill: None },
             screen: crate::dash::Screen::Training,
             style: args.style,
             stay: true,
@@ -173,7 +177,7 @@ struct RunPlan {
 }
 
 impl RunPlan {
-    /// The job that [`fit::jobs`] multiplies by the splits.
+    /// The job that [`Course::jobs`] multiplies by the splits.
     fn job(&self, device: DeviceName) -> MarketJob {
         MarketJob {
             markets: [].into(),
@@ -330,9 +334,9 @@ fn show(
             ended(&outcome.ended)
         ))?;
     }
-    for plan in plans {
-        printer::say(&format!("next: kflow eval {}", plan.dir.display()));
-    }
+    // All seeds at once: the best of them would be a choice.
+    let dirs: Vec<String> = plans.iter().map(|plan| plan.dir.display().to_string()).collect();
+    printer::say(&format!("next: kflow eval {}", dirs.join(" ")));
     Ok(())
 }
 

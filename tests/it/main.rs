@@ -36,6 +36,8 @@ mod readme;
 mod rows;
 #[cfg(feature = "learn")]
 mod sb3;
+#[cfg(feature = "learn")]
+mod search;
 mod shared;
 mod simulator;
 mod simulator_rest;
