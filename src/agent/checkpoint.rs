@@ -250,8 +250,29 @@ impl RunDir {
     }
 }
 
+/// Writes a model that no run of ours made into the new folder `dir`: its weights, the rules that it plays by,
+/// and in `env.json` where it comes from.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_model(
+    dir: &Path,
+    model: &Model,
+    rules: &impl Serialize,
+    env: &impl Serialize,
+) -> Result<(), CheckpointError> {
+    fs::create_dir_all(dir).map_err(io_at(dir))?;
+    let bytes = weights::model_bytes(&model.card, &model.params).map_err(weights_at(dir))?;
+    write(&dir.join("model.safetensors"), &bytes)?;
+    if let Some(normalizer) = &model.normalizer {
+        write_json(&dir.join("normalizer.json"), normalizer)?;
+    }
+    write_json(&dir.join("rules.json"), rules)?;
+    write_json(&dir.join("env.json"), env)
+}
+
 /// The folder that holds the model of `path`: a run's newest state, or `path` itself.
-pub(super) fn state_dir(path: &Path) -> Result<PathBuf, CheckpointError> {
+pub(crate) fn state_dir(path: &Path) -> Result<PathBuf, CheckpointError> {
     let places = [path.join("last"), path.join("last.old"), path.to_owned()];
     let found = places.into_iter().find(|dir| dir.join("model.safetensors").exists());
     found.ok_or_else(|| CheckpointError::Nothing(path.to_owned()))
@@ -296,7 +317,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Checkpoin
         .map_err(|source| CheckpointError::Json { path: path.to_owned(), source })
 }
 
-/// Writes `value` as a file, as a whole.
+/// Writes a JSON file as a whole.
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CheckpointError> {
     write(path, &pretty(path, value)?)
 }

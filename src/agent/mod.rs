@@ -7,10 +7,12 @@
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
 //!  split ─► fit (one model per split) ─► judge { eval ─► verdict; inspect; compare }
 //!  search (many recipes, all counted) ─► judge, deflated by tries
+//!  sb3 (a foreign model) ─► model
 //! ```
 //!
-//! **Invariant:** burn is named in `device` and `burn_engine` only, pulp in `simd` only; everything else works
-//! on slices of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
+//! **Invariant:** burn is named in `device` and `burn_engine` only, pulp in `simd` only, zip in `sb3` only;
+//! everything else works on slices of numbers, so that another engine needs nothing but the
+//! [`engine::Engine`] trait.
 
 pub mod calibration;
 pub mod compare;
@@ -68,7 +70,11 @@ pub mod ppo;
 #[cfg(feature = "learn")]
 pub mod progress;
 #[cfg(feature = "learn")]
+pub mod provenance;
+#[cfg(feature = "learn")]
 pub mod rollout;
+#[cfg(feature = "learn")]
+pub mod sb3;
 #[cfg(feature = "learn")]
 pub mod schedule;
 #[cfg(feature = "learn")]

@@ -189,7 +189,7 @@ impl Attribution {
     }
 
     /// Everything before this row is decided; the end of all rows when nothing waits.
-    pub fn horizon(&self) -> u64 {
+    pub fn horizon(&mut self) -> u64 {
         self.pairs.horizon()
     }
 

@@ -4,10 +4,9 @@ mod text;
 
 pub(super) use text::text;
 
-use super::exit::{self, Code, Failure, OrFail};
-use super::printer;
+use super::exit::{self, Code, Failure};
 use super::progress::Progress;
-use crate::agent::device::DeviceName;
+use super::{device, printer};
 use crate::agent::judge::{self, Evaluation, JudgeError, Question};
 use crate::agent::score::Part;
 use crate::report::{self, Origin};
@@ -55,7 +54,7 @@ pub struct Args {
 /// 3 for settings that do not work, 5 when model or data are missing, damaged or do not fit, 1 when a
 /// file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let device: DeviceName = args.device.parse().or_hint(Code::Config, "use --device cpu")?;
+    let device = device::device(&args.device)?;
     let place = |name: &String| {
         let named = PathBuf::from(name);
         if named.exists() { named } else { args.run_dir.join(name) }

@@ -8,6 +8,8 @@ pub mod collect;
 pub mod conformance;
 pub mod dash;
 pub mod data;
+#[cfg(feature = "learn")]
+mod device;
 #[cfg(all(feature = "frames", feature = "learn"))]
 pub mod demo;
 pub mod env;
@@ -22,6 +24,8 @@ pub mod follow;
 mod front;
 pub mod import;
 pub mod logging;
+#[cfg(feature = "learn")]
+pub mod models;
 pub mod printer;
 pub mod progress;
 pub mod prune;
@@ -75,6 +79,9 @@ enum Command {
     /// Try many settings, and judge the best one as the best of so many tries
     #[cfg(feature = "learn")]
     Search(Box<search::Args>),
+    /// Name trained models, see where they come from, and say which one trades
+    #[cfg(feature = "learn")]
+    Models(models::Args),
     /// Record live markets and let a policy trade them on paper
     Trade(Box<trade::Args>),
     /// Show what runs, or what was recorded, on a terminal
@@ -118,6 +125,8 @@ pub fn run() -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args),
         #[cfg(feature = "learn")]
         Command::Search(args) => search::run(*args),
+        #[cfg(feature = "learn")]
+        Command::Models(args) => models::run(args),
         Command::Trade(args) => trade::run(*args),
         Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),

@@ -1,10 +1,10 @@
 //! `kflow train`: learn a policy from the recorded markets.
 
 use super::exit::{self, Code, Failure, OrFail};
-use super::front::{Front, Show};
+use super::front::{Front, Show, Work};
 use super::progress::Progress;
 use super::rules::Rules;
-use super::{dash, printer};
+use super::{dash, device, printer};
 use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
@@ -88,12 +88,27 @@ pub(super) enum EngineChoice {
 }
 
 impl EngineChoice {
-    /// The engine that was named, if one was.
-    pub(super) fn named(self) -> Option<EngineName> {
-        match self {
-            EngineChoice::Auto => None,
-            EngineChoice::Fused => Some(EngineName::Fused),
-            EngineChoice::Burn => Some(EngineName::Burn),
+    /// The engine that was named, else `own`, else the fastest one on `device`.
+    ///
+    /// # Errors
+    /// 3 when the engine that was named does not run there.
+    pub(super) fn engine(
+        self,
+        own: Option<EngineName>,
+        device: DeviceName,
+    ) -> Result<EngineName, Failure> {
+        let engine = match self {
+            EngineChoice::Auto => own.unwrap_or_else(|| EngineName::best(device)),
+            EngineChoice::Fused => EngineName::Fused,
+            EngineChoice::Burn => EngineName::Burn,
+        };
+        match engine {
+            EngineName::Fused if device.is_apart() => Err(Failure::msg(
+                Code::Config,
+                format!("the engine `fused` does not run on {device}"),
+            )
+            .hint("add --engine burn, or use --device cpu")),
+            engine => Ok(engine),
         }
     }
 }
@@ -111,12 +126,9 @@ enum Preset {
 /// # Errors
 /// Exit 3 for settings that do not work, 5 for unusable data or checkpoints, 1 when training broke down.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let device: DeviceName = args
-        .device
-        .parse()
-        .or_hint(Code::Config, "use --device cpu: this program has no GPU backend")?;
+    let device = device::device(&args.device)?;
     let plans = match &args.resume {
-        Some(name) => vec![resumed(&args, name)?],
+        Some(name) => vec![resumed(&args, name, device)?],
         None => fresh(&args, device)?,
     };
     let layout = plans[0].rules.layout;
@@ -144,8 +156,7 @@ fn front(args: &Args) -> Result<Front, Failure> {
     let front = Front::open(
         &Show {
             data_dir: &args.data,
-            run_dir: &args.run_dir,
-            work: "training",
+            work: Work { name: "training", run_dir: &args.run_dir, kill: None },
             screen: crate::dash::Screen::Training,
             style: args.style,
             stay: true,
@@ -188,7 +199,7 @@ impl RunPlan {
 fn fresh(args: &Args, device: DeviceName) -> Result<Vec<RunPlan>, Failure> {
     let config_error = |e: String| Failure::msg(Code::Config, e).hint("see kflow train --help");
     let mut config = TrainConfig::of(&args.algo).map_err(config_error)?;
-    config.engine = args.engine.named().unwrap_or_else(|| EngineName::best(device));
+    config.engine = args.engine.engine(None, device)?;
     if let Preset::Throughput = args.preset {
         if args.algo != "ppo" {
             return Err(config_error("the preset `throughput` is one of PPO".to_owned()));
@@ -225,13 +236,13 @@ fn fresh(args: &Args, device: DeviceName) -> Result<Vec<RunPlan>, Failure> {
 }
 
 /// The run called `name`, to be continued.
-fn resumed(args: &Args, name: &str) -> Result<RunPlan, Failure> {
+fn resumed(args: &Args, name: &str, device: DeviceName) -> Result<RunPlan, Failure> {
     let dir = if Path::new(name).is_dir() { PathBuf::from(name) } else { args.run_dir.join(name) };
     // The folds of a run share everything but their markets.
     let first = &fit::model_dirs(&dir)[0];
     let (run, mut config) = RunDir::open(first).map_err(checkpoint_failure)?;
     config.total_timesteps = args.steps.unwrap_or(config.total_timesteps);
-    config.engine = args.engine.named().unwrap_or(config.engine);
+    config.engine = args.engine.engine(Some(config.engine), device)?;
     let rules = run.rules().map_err(checkpoint_failure)?;
     let id = dir.file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned());
     Ok(RunPlan { id, dir, config, rules, resume: true })

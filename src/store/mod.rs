@@ -27,6 +27,7 @@
 //! [`Writer::commit`] has returned its id, and a committed row survives a kill at any moment.
 //! **Invariant:** reading gives back exactly what was appended, or an error that names the segment.
 
+mod cabinet;
 mod chunk;
 mod codec;
 mod column;
@@ -53,6 +54,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use cabinet::{Cabinet, Entries};
 pub use disk::{Disk, Files};
 pub use error::StoreError;
 pub use heals::Heals;

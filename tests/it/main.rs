@@ -35,6 +35,8 @@ mod orders;
 mod readme;
 mod rows;
 #[cfg(feature = "learn")]
+mod sb3;
+#[cfg(feature = "learn")]
 mod search;
 mod shared;
 mod simulator;

@@ -49,6 +49,8 @@ pub struct Pairs {
     tags: Vec<u64>,
     /// By row: that decrease.
     decreases: Vec<Waiting>,
+    /// No decrease before this row of the market waits.
+    open_from: u64,
     trades: VecDeque<Waiting>,
     /// Trades that waited in vain.
     orphans: u64,
@@ -62,6 +64,7 @@ impl Default for Pairs {
             recv: TsNs(i64::MIN),
             tags: vec![0; RING],
             decreases: vec![nothing; RING],
+            open_from: 1,
             trades: VecDeque::new(),
             orphans: 0,
         }
@@ -71,7 +74,7 @@ impl Default for Pairs {
 impl Pairs {
     /// No row seen again, reusing the memory.
     pub fn restart(&mut self) {
-        (self.rows, self.recv) = (0, TsNs(i64::MIN));
+        (self.rows, self.recv, self.open_from) = (0, TsNs(i64::MIN), 1);
         self.tags.fill(0);
         self.trades.clear();
         self.orphans = 0;
@@ -160,8 +163,16 @@ impl Pairs {
     }
 
     /// Everything before this row is decided; the end of all rows when nothing waits.
-    pub fn horizon(&self) -> u64 {
-        self.waiting().next().map_or(u64::MAX, |oldest| oldest.row)
+    pub fn horizon(&mut self) -> u64 {
+        self.open_from = self.open_from.max(self.oldest());
+        while self.open_from <= self.rows {
+            let at = place(self.open_from);
+            if self.tags[at] != 0 && !self.is_over(self.decreases[at].until) {
+                return self.decreases[at].row;
+            }
+            self.open_from += 1;
+        }
+        u64::MAX
     }
 
     /// Forgets trades that waited too long.

@@ -2,7 +2,7 @@
 
 use super::life::Booking;
 use super::queues::{Filled, Three};
-use super::{Amend, Ask, Bracket, End, Matcher, NewOrder, Order, OrderId, Phase, Refusal};
+use super::{Amend, Ask, Bound, Bracket, End, Matcher, NewOrder, Order, OrderId, Phase, Refusal};
 use super::{Reports, State, Update};
 use crate::book::Book;
 use crate::broker::{OrderFees, Role};
@@ -27,7 +27,8 @@ impl Matcher {
     /// Does everything that is due by `until`, in the order of time; at the same time expiries come first,
     /// then arrivals, then the close.
     pub(super) fn act_until(&mut self, until: TsNs, book: &Book, out: &mut Reports) {
-        if self.next_due <= until && !self.queues.is_empty() {
+        // What our own orders have before them; the other queues are never behind.
+        if self.rules.counts == Bound::Fitted && !self.queues.is_empty() {
             self.decide(None, false, out);
         }
         while self.next_due <= until && self.next_due < NEVER {

@@ -49,7 +49,6 @@ impl Matcher {
     }
 
     fn met(&mut self, side: Side, price: Price, qty: Qty, out: &mut Reports) {
-        self.decide(None, false, out);
         let mut booking =
             Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
         let (taken, before) = (&mut self.taken, booking.out.fills.len());
@@ -83,10 +82,13 @@ impl Matcher {
             self.queues.traded((row, until), &key, told);
         }
         self.retire(before, out);
-        let horizon = if ends { u64::MAX } else { self.pairs.horizon() };
-        if self.queues.settle(horizon) {
-            self.free();
+        if out.fills.len() > before || ends || self.queues.settles(&self.pairs) {
+            let horizon = if ends { u64::MAX } else { self.pairs.horizon() };
+            if self.queues.settle(horizon) {
+                self.free();
+            }
         }
+        self.queues.look_ahead();
     }
 
     /// Ends the orders that are filled in the queue that counts, if there are fills beyond `before`.

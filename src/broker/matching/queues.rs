@@ -21,7 +21,6 @@ use crate::broker::QueueModel;
 use crate::broker::attribution::{Deadline, Key, Pairs};
 use crate::units::{Price, Qty, Side, TsNs};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 const BASE: usize = 0;
 const SEEN: usize = 1;
@@ -44,14 +43,20 @@ pub(super) struct Queues {
     fitted: QueueModel,
     /// By side, best price first, oldest first.
     rests: Vec<Rest>,
+    /// So many of them are YES.
+    yes: usize,
     /// The best price at which an order of ours works, by side.
     best: [Option<Price>; 2],
     /// Where [`bit`] of a level is not set, no order of ours works on it; by side.
     levels: [u64; 2],
     /// The earliest moment at which something that waits here is decided.
     due: Deadline,
+    /// The earliest one at which an order that left can be forgotten.
+    leaves: Deadline,
     /// What happened to our levels and is not folded into `BASE` yet, by row.
-    trail: VecDeque<Entry>,
+    trail: Vec<Entry>,
+    /// So many of them are trades, or orders that met us.
+    trades: usize,
     /// Contracts filled, by slot: `BASE`, `SEEN`, what was told of it, and what is
     /// to be told now.
     filled: Vec<[Three; 4]>,
@@ -119,18 +124,22 @@ pub(super) struct Filled {
 impl Queues {
     /// No order yet.
     pub(super) fn new(fitted: QueueModel) -> Queues {
-        let (rests, trail, filled) = (Vec::new(), VecDeque::new(), Vec::new());
-        let (best, levels, due) = ([None; 2], [0; 2], Deadline::NEVER);
-        Queues { fitted, rests, best, levels, due, trail, filled, floor: 0 }
+        let (rests, trail, trades, filled) = (Vec::new(), Vec::new(), 0, Vec::new());
+        let (best, levels, never) = ([None; 2], [0; 2], Deadline::NEVER);
+        let (due, leaves) = (never, never);
+        Queues { fitted, rests, yes: 0, best, levels, due, leaves, trail, trades, filled, floor: 0 }
     }
 
     /// No order again, reusing the memory.
     pub(super) fn restart(&mut self, fitted: QueueModel) {
         self.fitted = fitted;
         self.rests.clear();
+        self.yes = 0;
         self.trail.clear();
+        self.trades = 0;
         self.filled.clear();
-        (self.best, self.levels, self.due) = ([None; 2], [0; 2], Deadline::NEVER);
+        (self.best, self.levels) = ([None; 2], [0; 2]);
+        (self.due, self.leaves) = (Deadline::NEVER, Deadline::NEVER);
         self.floor = 0;
     }
 
@@ -191,12 +200,22 @@ impl Queues {
         let settles = pairs.waiting().next_back().map_or(Deadline::PAST, |newest| newest.until);
         for rest in self.rests.iter_mut().filter(|r| r.slot == slot && r.until > row) {
             (rest.until, rest.settles) = (row, settles);
-            self.due = self.due.min(settles);
+            (self.due, self.leaves) = (self.due.min(settles), self.leaves.min(settles));
         }
         self.see_levels();
     }
 
+    /// Our orders on one side, best price first.
+    #[inline]
+    fn side(&self, side: Side) -> std::ops::Range<usize> {
+        match side {
+            Side::Yes => 0..self.yes,
+            Side::No => self.yes..self.rests.len(),
+        }
+    }
+
     fn see_levels(&mut self) {
+        self.yes = self.rests.partition_point(|r| r.side == Side::Yes);
         (self.best, self.levels) = ([None; 2], [0; 2]);
         for rest in self.rests.iter().filter(|r| r.until == u64::MAX) {
             self.best[rest.side.index()].get_or_insert(rest.price);
@@ -267,7 +286,7 @@ impl Queues {
         // The verdict brings the time of what it makes a fill.
         let at = TsNs(0);
         let entry = Entry { row, at, side, price, qty, level, kind: Kind::Undecided, until };
-        self.trail.push_back(entry);
+        self.trail.push(entry);
         self.fold::<SEEN>(&entry, u64::MAX, &mut |_| {});
         if self.trail.len() >= BATCH {
             self.due = self.due.min(self.oldest());
@@ -291,7 +310,7 @@ impl Queues {
             }
             // Everything before it is decided.
             self.fold_before(oldest.row);
-            self.trail.pop_front();
+            self.trail.remove(0);
             let changed = self.cancelled(&oldest);
             if changed && traded {
                 self.replay(oldest.side, oldest.row, &mut told);
@@ -323,6 +342,7 @@ impl Queues {
             }
             None => return,
         }
+        self.trades += 1;
         self.replay(key.side, row, told);
     }
 
@@ -342,45 +362,62 @@ impl Queues {
         told: impl FnMut(Filled),
     ) {
         let kind = Kind::Cross;
-        self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind, until });
+        self.trail.push(Entry { row, at, side, price, qty, level: qty, kind, until });
+        self.trades += 1;
         self.replay(side, row, told);
+        self.look_ahead();
+    }
+
+    /// True when orders that left, or trades, have waited long enough to be settled.
+    pub(super) fn settles(&self, pairs: &Pairs) -> bool {
+        let decided = |e: &&Entry| e.kind != Kind::Undecided;
+        let trade = self.trail.first().filter(decided).map_or(Deadline::NEVER, |e| e.until);
+        pairs.is_over(self.leaves.min(trade))
     }
 
     /// Everything before row `horizon` is decided: it is folded, and orders that are over are forgotten.
     /// True when there were such orders.
     pub(super) fn settle(&mut self, horizon: u64) -> bool {
         self.fold_before(horizon);
-        let forgot = self.forget(horizon);
-        let leaving = self.rests.iter().map(|r| r.settles).fold(Deadline::NEVER, Deadline::min);
+        self.leaves != Deadline::NEVER && self.forget(horizon)
+    }
+
+    /// Looks when something is decided next. Without a trade that can wait for company.
+    pub(super) fn look_ahead(&mut self) {
         let hurried = self.trail.len() >= BATCH || self.is_traded();
-        self.due = if hurried { leaving.min(self.oldest()) } else { leaving };
-        forgot
+        self.due = if hurried { self.leaves.min(self.oldest()) } else { self.leaves };
     }
 
     fn oldest(&self) -> Deadline {
-        self.trail.front().map_or(Deadline::NEVER, |e| e.until)
+        self.trail.first().map_or(Deadline::NEVER, |e| e.until)
     }
 
     /// True while a trade, or an order that met us, is not folded.
     fn is_traded(&self) -> bool {
-        self.trail.iter().any(|e| e.kind != Kind::Undecided)
+        self.trades > 0
     }
 
-    #[inline]
     fn fold_before(&mut self, row: u64) {
-        while let Some(entry) = self.trail.pop_front_if(|entry| entry.row < row) {
+        let folded = self.trail.iter().take_while(|entry| entry.row < row).count();
+        for i in 0..folded {
+            let entry = self.trail[i];
+            self.trades -= usize::from(entry.kind != Kind::Undecided);
             self.fold::<BASE>(&entry, u64::MAX, &mut |_| {});
         }
+        self.trail.drain(..folded);
     }
 
     /// Forgets orders that left before everything that may still change.
     fn forget(&mut self, horizon: u64) -> bool {
-        let first = self.trail.front().map_or(u64::MAX, |e| e.row).min(horizon);
+        let first = self.trail.first().map_or(u64::MAX, |e| e.row).min(horizon);
         let before = self.rests.len();
         self.rests.retain(|r| r.until >= first || r.until == u64::MAX);
         if self.rests.is_empty() {
             self.trail.clear();
+            self.trades = 0;
         }
+        self.leaves = self.rests.iter().map(|r| r.settles).fold(Deadline::NEVER, Deadline::min);
+        self.see_levels();
         self.rests.len() < before
     }
 

@@ -1,0 +1,1 @@
+//! The rules of names, numbers, aliases and the gate.

@@ -1,0 +1,59 @@
+//! `MODEL.md`: what a person should know of a version before using it.
+
+use super::{Book, Version};
+use crate::units::TsUs;
+use crate::wire::convert::time_text;
+
+/// The card as Markdown.
+pub(super) fn text(book: &Book, version: &Version) -> String {
+    let v = version;
+    let aliases = book.aliases_of(v).join(", ");
+    let digests = if v.digests.is_empty() { "not known".to_owned() } else { v.digests.join(", ") };
+    let judged = match book.judged(&v.content_sha256) {
+        None => "It was not judged on held-out markets yet: nothing is known of what it earns."
+            .to_owned(),
+        Some(judged) => {
+            let interval = judged.ci95.map_or_else(String::new, |[low, high]| {
+                format!(", 95 % interval {:+.2} % to {:+.2} %", 100.0 * low, 100.0 * high)
+            });
+            format!(
+                "{} on {} held-out markets: mean return per market {:+.2} %{interval} (data {}).",
+                capital(&judged.verdict),
+                judged.markets,
+                100.0 * judged.mean_return,
+                &judged.data_sha256.get(..8).unwrap_or(&judged.data_sha256),
+            )
+        }
+    };
+    format!(
+        "# {name} version {number}\n\n{judged}\n\n\
+         | | |\n|---|---|\n\
+         | status | {status} |\n| aliases | {aliases} |\n\
+         | algorithm | {algo}, {steps} steps, {models} model(s) |\n\
+         | from | {source} |\n| parent | {parent} |\n\
+         | sees | {layout} ({hash}) |\n| does | {actions} |\n| reward | {reward} |\n\
+         | run digest | {digests} |\n| content | {content} |\n\
+         | registered | {registered} by {program} |\n\n\
+         For paper trading and for exchanges with play money only.\n",
+        name = v.name,
+        number = v.version,
+        status = book.status(v),
+        algo = v.algo,
+        steps = v.steps,
+        models = v.models,
+        source = v.source,
+        parent = v.parent.as_deref().unwrap_or("-"),
+        layout = v.layout,
+        hash = v.layout_hash.get(..8).unwrap_or(&v.layout_hash),
+        actions = v.actions,
+        reward = v.reward,
+        content = v.content_sha256,
+        registered = time_text(TsUs::from_ms(v.registered_unix_s as i64 * 1_000)),
+        program = v.program,
+    )
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
