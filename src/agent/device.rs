@@ -99,9 +99,8 @@ impl FromStr for DeviceName {
             "ndarray" => Ok(DeviceName::Ndarray),
             #[cfg(feature = "wgpu")]
             "wgpu" => Gpu::find().map(DeviceName::Wgpu),
-            "wgpu" | "vulkan" | "metal" | "cuda" => {
-                Err(DeviceError::NotCompiledIn(name.to_owned()))
-            }
+            #[cfg(not(feature = "wgpu"))]
+            "wgpu" => Err(DeviceError::NotCompiledIn(name.to_owned())),
             _ => Err(DeviceError::Unknown(name.to_owned())),
         }
     }

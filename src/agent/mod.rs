@@ -6,8 +6,7 @@
 //!   └───────── actions ──────────┘
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
 //!  split ─► fit (one model per split) ─► judge { eval ─► verdict; inspect; compare }
-//!  search (many recipes, all counted) ─► judge, deflated by tries
-//!  sb3 (a foreign model) ─► model
+//!  search (many recipes, all counted) ─► judge, deflated by tries          sb3 (a foreign model) ─► model
 //! ```
 //!
 //! **Invariant:** burn is named in `device` and `burn_engine` only, pulp in `simd` only, zip in `sb3` only;

@@ -76,12 +76,12 @@ enum Command {
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
-    /// Try many settings, and judge the best one as the best of so many tries
-    #[cfg(feature = "learn")]
-    Search(Box<search::Args>),
     /// Name trained models, see where they come from, and say which one trades
     #[cfg(feature = "learn")]
     Models(models::Args),
+    /// Try many settings, and judge the best one as the best of so many tries
+    #[cfg(feature = "learn")]
+    Search(Box<search::Args>),
     /// Record live markets and let a policy trade them on paper
     Trade(Box<trade::Args>),
     /// Show what runs, or what was recorded, on a terminal
@@ -124,9 +124,8 @@ pub fn run() -> Result<(), Failure> {
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
         #[cfg(feature = "learn")]
-        Command::Search(args) => search::run(*args),
-        #[cfg(feature = "learn")]
         Command::Models(args) => models::run(args),
+        Command::Search(args) => search::run(*args),
         Command::Trade(args) => trade::run(*args),
         Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),

@@ -248,18 +248,18 @@ mod tests {
     #[test]
     fn an_outcome_that_is_known_beforehand_closes_no_market() {
         let mut desk = desk();
-        desk.markets[0].info.close = Some(crate::units::TsUs(5));
+        desk.markets[0].info.close = Some(crate::units::TsUs(5_000_000));
         desk.markets[0].info.settlement = Some(Price::ONE);
-        assert_eq!(desk.markets[0].staleness(TsNs(4_999)), None);
+        assert_eq!(desk.markets[0].staleness(TsNs::from_ms(4_999)), None);
         assert_eq!(
-            desk.markets[0].staleness(TsNs(5_000_000)),
+            desk.markets[0].staleness(TsNs::from_ms(5_000)),
             Some(Staleness::Settled(Price::ONE))
         );
         // What the program chose is chosen anew where it is over; what the person chose stays.
         desk.busy = true;
         assert_eq!(desk.anew(TsNs(0)).markets.len(), 1);
-        assert_eq!(desk.anew(TsNs(5_000_000)).markets.len(), 0);
+        assert_eq!(desk.anew(TsNs::from_ms(5_000)).markets.len(), 0);
         desk.wanted("KX-A");
-        assert_eq!(desk.anew(TsNs(5_000_000)).markets.len(), 1);
+        assert_eq!(desk.anew(TsNs::from_ms(5_000)).markets.len(), 1);
     }
 }

@@ -302,7 +302,9 @@ impl Book {
                 }
                 ["judged", _] => book.judged.push(parse(name, bytes)?),
                 ["event", _] => book.events.push(parse(name, bytes)?),
-                _ => drop(parse::<Unreadable>(name, bytes)?),
+                _ => {
+                    parse::<Unreadable>(name, bytes)?;
+                }
             }
         }
         Ok(book)
