@@ -1,12 +1,12 @@
 //! `kflow search`: try many settings, count the tries, and judge the best one after counting them.
 
 use super::eval::{self, text};
-use super::exit::{self, Code, Failure, OrFail};
-use super::printer;
+use super::exit::{self, Code, Failure};
 use super::progress::Progress;
 use super::rules::Rules;
+use super::{device, printer};
 use crate::agent::config::TrainConfig;
-use crate::agent::device::DeviceName;
+use crate::agent::engine::EngineName;
 use crate::agent::judge::{self, Evaluation, Question};
 use crate::agent::parallel;
 use crate::agent::score::Part;
@@ -118,10 +118,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// A new search: its folder, its question and its data.
 fn fresh(args: &Args) -> Result<(PathBuf, Brief, Recording), Failure> {
     let config_error = |e: String| Failure::msg(Code::Config, e).hint("see kflow search --help");
+    let device = device::device(&args.device)?;
     let mut base = TrainConfig::of(&args.algo).map_err(config_error)?;
     let mut space = Space::usual(&args.algo);
     // Entries of an observation live on different scales.
     base.normalize_obs = true;
+    base.engine = EngineName::best(device);
     (base.seed, base.total_timesteps) = (args.seed, args.steps);
     for param in &args.params {
         let (name, value) = param
@@ -133,7 +135,6 @@ fn fresh(args: &Args) -> Result<(PathBuf, Brief, Recording), Failure> {
     for range in &args.space {
         space.set(range).map_err(|e| config_error(e.to_string()))?;
     }
-    let device: DeviceName = args.device.parse().or_hint(Code::Config, "use --device cpu")?;
     let rules = args.rules.config()?;
     let recording = load(&args.data, rules.layout)?;
     let brief = Brief {

@@ -85,7 +85,7 @@ pub fn actions(result: &EvalResult) -> String {
 /// A share or return as a percentage.
 pub fn percent(v: f64) -> String {
     let p = v * 100.0;
-    if p == p.round() { format!("{p:.0} %") } else { format!("{p:.1} %") }
+    if (p - p.round()).abs() < 1e-9 { format!("{p:.0} %") } else { format!("{p:.1} %") }
 }
 
 /// An amount with its sign before the dollar.
