@@ -48,7 +48,7 @@ fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
         "" => deed.action.to_string(),
         name => name.to_owned(),
     };
-    let sure = deed.confidence.map_or_else(String::new, |c| format!("{:.0}%", c * 100.0));
+    let sure = deed.confidence.map_or_else(String::new, |c| format!("{:>4.0}%", c * 100.0));
     let why = match deed.reason.as_str() {
         "" | "policy" => String::new(),
         // A policy that holds is not held back.
@@ -56,11 +56,12 @@ fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
         reason if deed.limit.is_empty() => format!("{reason} "),
         _ => format!("{} ", deed.limit),
     };
-    let room = usize::from(width).saturating_sub(29 + why.chars().count());
+    let told = 24 + sure.len() + why.chars().count();
+    let room = usize::from(width).saturating_sub(told);
     Line::from(vec![
         Span::styled(clock(TsNs::from_ms(deed.ts_ms)), p.theme.dim()),
         Span::styled(format!(" {mark} "), style),
-        Span::raw(format!("{name:<11} {sure:>4}  ")),
+        Span::raw(format!("{name:<11}{sure}  ")),
         Span::styled(why, p.theme.warn()),
         Span::styled(tail(&deed.ticker, room), p.theme.dim()),
     ])

@@ -2,6 +2,7 @@
 
 use crate::dash::ladder::Row;
 use crate::units::Qty;
+use crate::view::text::of_qty;
 
 /// Columns of a size or a sum, and where there is little room.
 const SIZES: [u16; 2] = [9, 7];
@@ -40,6 +41,15 @@ impl Columns {
         let bid = if self.cum { 2 * self.size } else { self.size };
         let ask = self.right + self.bars + self.size;
         [(bid, self.size), (ask, ask + self.size)]
+    }
+
+    /// A size or a sum, without hundredths where they have no room.
+    pub(super) fn amount(&self, qty: Qty) -> String {
+        let text = of_qty(qty);
+        match text.len() < usize::from(self.size) {
+            true => text,
+            false => of_qty(Qty::contracts(qty.e2() / 100)),
+        }
     }
 }
 

@@ -139,9 +139,9 @@ fn bid(p: &mut Paint<'_>, area: Rect, y: u16, (price, depth): (Price, Depth), lo
     let changed = look.market.is_fresh(view.side(), p.now, here);
     let style = size_style(p, changed, depth.size, look);
     let [(size, cum), _] = columns.ends();
-    p.put_right(area, size, y, &of_qty(depth.size), style);
+    p.put_right(area, size, y, &columns.amount(depth.size), style);
     if columns.cum {
-        p.put_right(area, cum, y, &of_qty(depth.cum), p.theme.dim());
+        p.put_right(area, cum, y, &columns.amount(depth.cum), p.theme.dim());
     }
     let halves = look.scale.halves(depth.size, columns.bars);
     let bar = format!(
@@ -168,9 +168,9 @@ fn ask(p: &mut Paint<'_>, area: Rect, y: u16, (price, depth): (Price, Depth), lo
     let bar_style = if look.stale { p.theme.dim() } else { p.theme.ask() };
     p.put(area, columns.right, y, &bar, bar_style);
     let [_, (size, cum)] = columns.ends();
-    p.put_right(area, size, y, &of_qty(depth.size), style);
+    p.put_right(area, size, y, &columns.amount(depth.size), style);
     if columns.cum {
-        p.put_right(area, cum, y, &of_qty(depth.cum), p.theme.dim());
+        p.put_right(area, cum, y, &columns.amount(depth.cum), p.theme.dim());
     }
 }
 
