@@ -4,7 +4,7 @@
 //! at least the ask, whoever sells it at the bid at most the bid, and whoever holds contradicts nobody. The
 //! **implied probability** is the least departure from the mid that the policy's action probabilities
 //! justify: `mid + P(buy YES or sell NO) (ask - mid) - P(sell YES or buy NO) (mid - bid)`, fees apart.
-//! Quotes and cancels count as holding.
+//! Quotes and cancels count as holding. Only moments count at which it may trade both ways.
 //!
 //! Forecasts are scored by their squared error (Brier 1950) and shown in reliability bins, beside the mid's.
 //! Every market weighs the same, however often the policy looked at it; a market is a cluster of its event.

@@ -60,7 +60,8 @@ pub fn watch(scene: &Scene<'_>, seeds: &[Vec<Model>]) -> Seen {
     let n_actions = scene.env.actions.len();
     let look = |models: &Vec<Model>, (split, episode): (usize, usize)| {
         let model = scene.policy(models, split);
-        let mut watched = Watched { model, probabilities: Vec::new(), chosen: Vec::new() };
+        let mut watched =
+            Watched { model, probabilities: Vec::new(), allowed: Vec::new(), chosen: Vec::new() };
         let seed = episode_seed(scene.seed, episode);
         let played = &scene.episodes[episode];
         run_episode(played, scene.env, &mut watched, seed);
@@ -90,6 +91,8 @@ struct Watched {
     model: ModelPolicy,
     /// `[decisions, n_actions]`.
     probabilities: Vec<f32>,
+    /// Likewise.
+    allowed: Vec<bool>,
     chosen: Vec<u32>,
 }
 
@@ -105,6 +108,7 @@ impl Policy for Watched {
     fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32 {
         let action = self.model.act(obs, mask);
         self.probabilities.extend_from_slice(self.model.probabilities(mask));
+        self.allowed.extend_from_slice(mask);
         self.chosen.push(action);
         action
     }
@@ -115,6 +119,12 @@ fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched) -> Optio
     let outcome = episode.settlement?.prob();
     let leans: Vec<Option<bool>> = (0..actions.len() as u32).map(|a| lean(actions, a)).collect();
     let rows = watched.probabilities.chunks_exact(actions.len());
+    // Whoever cannot buy any more says nothing by not buying: what is left to him leans the other way.
+    let free = |allowed: &[bool]| {
+        let open = |yes| leans.iter().zip(allowed).any(|(lean, ok)| *ok && *lean == Some(yes));
+        open(true) && open(false)
+    };
+    let free = watched.allowed.chunks_exact(actions.len()).map(free);
     let claim = |(row, decision): (&[f32], &Decision)| {
         let toward = |yes: bool| {
             let towards = row.iter().zip(&leans).filter(|(_, lean)| **lean == Some(yes));
@@ -126,7 +136,11 @@ fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched) -> Optio
     Some(Forecasts {
         event_ticker: episode.event_ticker.to_string(),
         outcome,
-        claims: rows.zip(&episode.decisions).map(claim).collect(),
+        claims: rows
+            .zip(&episode.decisions)
+            .zip(free)
+            .filter_map(|(moment, free)| free.then(|| claim(moment)))
+            .collect(),
     })
 }
 

@@ -181,7 +181,7 @@ fn show(args: &Args, found: &Found, evaluation: &Evaluation) -> Result<(), Failu
     }
     let rows: Vec<Vec<String>> = best_first(found).into_iter().take(SHOWN).map(row).collect();
     printer::line(&format!("the best of {} settings, by validation markets", found.tries.tries))?;
-    printer::line(&printer::table(&["trial", "steps", "return", "Sharpe", "settings"], &rows))?;
+    printer::line(&printer::table(&["settings", "trial", "steps", "return", "Sharpe"], &rows))?;
     if let Some(share) = found.tries.overfitting {
         printer::line(&format!(
             "probability of backtest overfitting: {:.0} % (the best on half of the validation events is below \
@@ -219,11 +219,11 @@ fn row(record: &Record) -> Vec<String> {
         record.params.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let failed = record.failed.as_ref().map(|why| format!("failed: {why}; "));
     vec![
+        format!("{}{}", failed.unwrap_or_default(), settings.join(" ")),
         record.trial.to_string(),
         record.steps.to_string(),
         format!("{:+.2} %", 100.0 * record.score.mean_return),
         record.score.sharpe.map_or("-".to_owned(), |s| format!("{s:.2}")),
-        format!("{}{}", failed.unwrap_or_default(), settings.join(" ")),
     ]
 }
 
