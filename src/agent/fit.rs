@@ -5,13 +5,16 @@
 //!
 //! **Invariant:** a model's environment is given the training side of its split and nothing else.
 
-use super::checkpoint::{Notes, RunDir};
+use super::checkpoint::{CheckpointError, Notes, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
+use super::markets;
 use super::progress::Record;
+use super::provenance::Provenance;
 use super::split::Plan;
 use super::train::{Control, Job, Outcome, TrainError, train};
 use super::weights::Interface;
+use crate::digest::sha256_hex;
 use crate::env::{EnvConfig, TradingEnv};
 use crate::features::episode::Episode;
 use crate::replay::Recording;
@@ -33,6 +36,7 @@ pub fn interface(rules: &EnvConfig) -> Interface {
 }
 
 /// One model to be trained.
+#[derive(Clone)]
 pub struct MarketJob {
     /// The markets it learns from.
     pub markets: Arc<[Episode]>,
@@ -59,18 +63,58 @@ impl MarketJob {
         &self,
         watch: &mut dyn FnMut(u64, &Record) -> Control,
     ) -> Result<Outcome, TrainError> {
+        if let Some(broken) = markets::first_broken(&self.markets) {
+            return Err(TrainError::Observations(broken));
+        }
+        let tiers = markets::tiers(&self.config, &self.markets);
         let mut env =
-            TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?;
-        let run = if self.resume {
+            TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?
+                .with_tiers(tiers);
+        let run = self.open()?;
+        let interface = interface(&self.rules);
+        let (config, device, resume) = (&self.config, self.device, self.resume);
+        train(&mut env, &Job { config, interface: &interface, device, run: &run, resume }, watch)
+    }
+}
+
+impl MarketJob {
+    /// Makes the folder now, so that the run can be taken up again whatever happens before its turn comes.
+    ///
+    /// # Errors
+    /// When it cannot be written, or is a run already that is not to be taken up.
+    pub fn prepare(&mut self) -> Result<(), CheckpointError> {
+        self.open()?;
+        self.resume = true;
+        Ok(())
+    }
+
+    /// The folder with its configuration and provenance: a new one, or the one that is to be taken up.
+    fn open(&self) -> Result<RunDir, CheckpointError> {
+        let run = if self.resume && self.dir.join("config.json").exists() {
             let (run, _) = RunDir::open(&self.dir)?;
-            run.write_config(&self.config)?;
+            run.write_config(&self.config, run.saved_steps()?)?;
             run
         } else {
             RunDir::create(&self.dir, &self.config, &self.notes)?
         };
-        let interface = interface(&self.rules);
-        let (config, device, resume) = (&self.config, self.device, self.resume);
-        train(&mut env, &Job { config, interface: &interface, device, run: &run, resume }, watch)
+        self.provenance(&run)?.write(run.path())?;
+        Ok(run)
+    }
+
+    /// What decides the bytes of this job's files.
+    fn provenance(&self, run: &RunDir) -> Result<Provenance, CheckpointError> {
+        let legs = run.legs()?.into_iter().map(|leg| {
+            let config = TrainConfig { seed: 0, ..leg.config };
+            json!([leg.from_step, config])
+        });
+        Ok(Provenance {
+            data: self.notes.dataset["fingerprint_sha256"].as_str().unwrap_or_default().to_owned(),
+            markets: markets::fingerprint(&self.markets),
+            rules: sha256_hex(json!(self.rules).to_string()),
+            configuration: sha256_hex(legs.collect::<Value>().to_string()),
+            seed: self.config.seed,
+            ..Provenance::of(&interface(&self.rules))
+        })
     }
 }
 

@@ -113,7 +113,8 @@ pub fn judge(
     progress: impl FnMut(usize, usize),
 ) -> Result<Evaluation, JudgeError> {
     let candidate = Candidate::load(path)?;
-    let recording = replay::recording(data_dir, candidate.rules.layout)?;
+    let mut recording = replay::recording(data_dir, candidate.rules.layout)?;
+    (recording.episodes, _) = checkpoint::filter_of(path)?.keep(recording.episodes);
     if recording.episodes.is_empty() {
         return Err(JudgeError::NoEpisode);
     }

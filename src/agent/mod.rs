@@ -4,7 +4,9 @@
 //!  env ─ obs, mask, reward ─► rollout ─► gae ─► ppo | a2c ─ minibatches ─► engine: fused | burn
 //!   ▲                            │                              loss, optimizer, net, dist
 //!   └───────── actions ──────────┘
+//!  markets (filter, curriculum) ─► env        tally ─► diagnosis: what is wrong, and why
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
+//!                              provenance: what decides its bytes; repeat: the same again
 //!  split ─► fit (one model per split) ─► eval
 //! ```
 //!
@@ -28,6 +30,8 @@ pub mod config;
 #[cfg(feature = "learn")]
 pub mod device;
 #[cfg(feature = "learn")]
+pub mod diagnosis;
+#[cfg(feature = "learn")]
 pub mod dist;
 #[cfg(feature = "learn")]
 mod elementary;
@@ -46,6 +50,8 @@ pub mod judge;
 #[cfg(feature = "learn")]
 pub mod loss;
 #[cfg(feature = "learn")]
+pub mod markets;
+#[cfg(feature = "learn")]
 pub mod model;
 #[cfg(feature = "learn")]
 pub mod net;
@@ -60,11 +66,15 @@ pub mod progress;
 #[cfg(feature = "learn")]
 pub mod provenance;
 #[cfg(feature = "learn")]
+pub mod repeat;
+#[cfg(feature = "learn")]
 pub mod rollout;
 #[cfg(feature = "learn")]
 pub mod schedule;
 #[cfg(feature = "learn")]
 pub mod simd;
+#[cfg(feature = "learn")]
+pub mod stop;
 #[cfg(feature = "learn")]
 pub mod tally;
 #[cfg(feature = "learn")]

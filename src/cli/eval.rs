@@ -1,11 +1,12 @@
 //! `kflow eval`: what a trained policy earns on markets that it never saw.
 
 use super::exit::{self, Code, Failure, OrFail};
-use super::printer;
 use super::progress::Progress;
+use super::{judged, models, printer};
 use crate::agent::device::DeviceName;
 use crate::agent::judge::{self, Evaluation, JudgeError};
 use crate::agent::score::{Part, Row};
+use crate::registry::Registry;
 use crate::report::{self, Origin};
 use std::fs;
 use std::io;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: kflow eval checkpoints/RUN --report report.html")]
 pub struct Args {
-    /// A run (its id or its folder), or a model file
+    /// A run (its id or its folder), a model of the registry (NAME, NAME:3, NAME@ALIAS), or a model file
     #[arg(value_name = "RUN|MODEL")]
     run: String,
     /// The data directory
@@ -45,8 +46,7 @@ pub struct Args {
 /// file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
     let device: DeviceName = args.device.parse().or_hint(Code::Config, "use --device cpu")?;
-    let named = PathBuf::from(&args.run);
-    let path = if named.exists() { named } else { args.run_dir.join(&args.run) };
+    let path = Registry::at(&args.run_dir).path_of(&args.run).map_err(models::failure)?;
     let mut progress = None;
     let mut watch = |done: usize, total: usize| {
         progress.get_or_insert_with(|| Progress::start("evaluate", total as u64)).set(done as u64);
@@ -60,6 +60,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(&evaluation)?;
         save(&path.join("evaluation.json"), &text)?;
     }
+    judged::record(&path, &evaluation)?;
     if let Some(file) = &args.report {
         save(file, &page(&evaluation))?;
     }

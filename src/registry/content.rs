@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// What decides how a model acts: the digest is over these.
 const ACTING: [&str; 3] = ["model.safetensors", "normalizer.json", "rules.json"];
 /// What tells where it comes from: copied along.
-const TELLING: [&str; 4] = ["config.json", "dataset.json", "provenance.json", "env.json"];
+const TELLING: [&str; 6] =
+    ["config.json", "dataset.json", "filter.json", "legs.json", "provenance.json", "env.json"];
 
 /// The files of one model, or of all models of a run.
 #[derive(Clone, Debug)]
