@@ -16,9 +16,12 @@ collect *ARGS:
 dash *ARGS:
     cargo run --release -- dash {{ARGS}}
 
-# The picture of the README: half a minute of paper trading on the built-in exchange, seen again
+# The pictures of the README: paper trading on the built-in exchange, live and seen again
 screenshot *ARGS:
-    cargo run --release -- trade --env sim --discover --policy hardcoded --for 30s --data datasets/screenshot
+    cargo build --release
+    cargo run --release -- trade --env sim --discover --policy hardcoded --sizes 1 --quotes join --for 60s --data datasets/screenshot & \
+        sleep 42; cargo run --release -- dash --data datasets/screenshot --screen live --size 160x45 \
+        --screenshot tests/golden/dash/readme.svg {{ARGS}}; wait
     cargo run --release -- dash --data datasets/screenshot --screen replay --at 35% --market SIM-S7E00003-T75 \
         --size 120x36 --screenshot datasets/screenshot/dash.txt {{ARGS}}
 
@@ -43,6 +46,10 @@ train *ARGS:
 eval *ARGS:
     cargo run --release -- eval {{ARGS}}
 
+# Try many settings, and judge the best one as the best of so many
+search *ARGS:
+    cargo run --release -- search {{ARGS}}
+
 # Formatting, lints and tests, as CI runs them
 check:
     .ci/run
@@ -59,6 +66,10 @@ test-long *ARGS:
 t *ARGS:
     cargo test --release --no-default-features {{ARGS}}
 
+# Training on a GPU, or on Mesa's software Vulkan (Debian: mesa-vulkan-drivers), beside the CPU
+test-wgpu *ARGS:
+    cargo test --release --features wgpu --test it wgpu {{ARGS}}
+
 # All benchmarks
 bench *ARGS:
     cargo bench {{ARGS}}
@@ -66,6 +77,11 @@ bench *ARGS:
 # hftbacktest beside ours on the same recorded events, in a crate outside the default build
 peer-hft TAPE *ARGS:
     cargo run --release --locked --manifest-path benches/peers/hft/Cargo.toml -- {{TAPE}} {{ARGS}}
+
+# Stable-Baselines3 beside ours with the same parameters, one thread; PYTHON has torch and stable-baselines3
+peer-sb3 PYTHON *ARGS:
+    cargo build --release --locked
+    {{PYTHON}} benches/peers/beside_sb3.py {{ARGS}}
 
 # Format the code
 fmt:

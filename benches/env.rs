@@ -6,7 +6,8 @@
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use kalshiflow::agent::policy::{Policy, Random};
 use kalshiflow::check::env::fair_episodes;
-use kalshiflow::env::{EnvConfig, StepBuf, TradingEnv, VecEnv};
+use kalshiflow::env::action::Placement;
+use kalshiflow::env::{EnvConfig, Execution, StepBuf, TradingEnv, VecEnv};
 use std::time::Duration;
 
 const ENVS: usize = 8;
@@ -19,8 +20,18 @@ fn cpu_time() -> Duration {
     Duration::from_nanos(ns.unwrap_or(0))
 }
 
+/// Marketable orders only, at once; and quotes that rest in three queues, behind real latencies.
 fn env_step(c: &mut Criterion) {
-    let config = EnvConfig::default();
+    let mut takes = EnvConfig { execution: Execution::instant(), ..EnvConfig::default() };
+    step(c, "step_random_policy", takes.clone());
+    takes.execution = Execution::default();
+    step(c, "step_random_policy_latency", takes.clone());
+    takes.actions.quotes = vec![Placement::Join, Placement::Improve];
+    step(c, "step_random_policy_quotes", takes);
+}
+
+fn step(c: &mut Criterion, name: &str, config: EnvConfig) {
+    let actions_per_env = config.actions.len();
     let episodes = fair_episodes(config.layout, 60, 7);
     let mut env = TradingEnv::new(episodes.into(), config, ENVS).expect("playable");
     let mut out = StepBuf::for_env(&env);
@@ -31,13 +42,14 @@ fn env_step(c: &mut Criterion) {
     // The kernel's clock ticks in milliseconds: equal, long samples.
     group.sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements(ENVS as u64));
-    group.bench_function("step_random_policy", |b| {
+    group.bench_function(name, |b| {
         let mut actions = [0; ENVS];
         b.iter_custom(|rounds| {
             let start = cpu_time();
             for _ in 0..rounds {
                 for (i, action) in actions.iter_mut().enumerate() {
-                    *action = policy.act(&out.obs, &out.mask[i * 5..(i + 1) * 5]);
+                    *action = policy
+                        .act(&out.obs, &out.mask[i * actions_per_env..(i + 1) * actions_per_env]);
                 }
                 env.step(&actions, &mut out);
             }

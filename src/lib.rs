@@ -22,8 +22,8 @@
 //! 4. No result flatters: fees, depth and held-out data are in the number, with baselines beside it.
 //! 5. A room imports only rooms above it in the list below; each heavy crate has one room (`redb`,
 //!    `bincode` in [`store`]; `arrow`, `parquet` in [`dataset`]; `polars` in its bridge and in the
-//!    pipeline and report of [`features`]; `burn` in [`agent`]; `tokio_tungstenite` and `reqwest` in
-//!    [`feed`], `axum` in [`sim`]; `ratatui` in [`dash`]; `rsa` and `ring` in [`wire::auth`]; the
+//!    pipeline and report of [`features`]; `burn` and `zip` in [`agent`]; `tokio_tungstenite` and `reqwest` in
+//!    [`feed`], `axum` in [`sim`]; `ratatui` and `crossterm` in [`dash`]; `rsa` and `ring` in [`wire::auth`]; the
 //!    environment of the process in [`config`]). `tests/it/house.rs` enforces it.
 //! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report), `env` and `trade` (but for
 //!    gateway, kill switch, journal, standing and runner) do no IO, spawn nothing and read no clock: time

@@ -3,17 +3,20 @@
 use super::device::DeviceName;
 use super::engine::{Engine, Update};
 use super::loss::{self, Minibatch, Rule};
-use super::net::{Layer, NetShape};
+use super::net::{Activation, Layer, NetShape};
 use super::optimizer::Optimizer;
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::prelude::*;
+use burn::tensor::activation::relu;
 
-/// Two towers of dense layers; tanh between them.
+/// Two towers of dense layers.
 #[derive(Module, Debug)]
 struct ActorCritic {
     policy: Vec<Linear>,
     value: Vec<Linear>,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl ActorCritic {
@@ -21,11 +24,13 @@ impl ActorCritic {
         let tower =
             |layers: Vec<Layer>| layers.iter().map(|layer| linear(layer, params, device)).collect();
         let (policy, value) = shape.towers();
-        ActorCritic { policy: tower(policy), value: tower(value) }
+        let activation = shape.activation;
+        ActorCritic { policy: tower(policy), value: tower(value), activation }
     }
 
     /// `[rows, obs_len]` → logits `[rows, n_actions]`, values `[rows, 1]`.
     fn forward(&self, obs: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let climb = |tower: &[Linear], obs| climb(tower, self.activation, obs);
         (climb(&self.policy, obs.clone()), climb(&self.value, obs))
     }
 }
@@ -37,10 +42,14 @@ fn linear(layer: &Layer, params: &[f32], device: &Device) -> Linear {
     Linear { weight: Param::from_data(weight, device), bias: Some(Param::from_data(bias, device)) }
 }
 
-fn climb(tower: &[Linear], obs: Tensor<2>) -> Tensor<2> {
+fn climb(tower: &[Linear], activation: Activation, obs: Tensor<2>) -> Tensor<2> {
+    let between = match activation {
+        Activation::Tanh => tanh,
+        Activation::Relu => relu,
+    };
     let mut layers = tower.iter();
     let first = layers.next().map_or_else(|| obs.clone(), |layer| layer.forward(obs.clone()));
-    layers.fold(first, |below, layer| layer.forward(tanh(below)))
+    layers.fold(first, |below, layer| layer.forward(between(below)))
 }
 
 /// `1 - 2 / (exp(2x) + 1)`, which saturates cleanly where `exp` overflows. burn's own tanh calls a scalar

@@ -20,9 +20,11 @@
 //! a complete state remains: `last`, or `last.old` in the instant between two renamings. A run that died
 //! before its first save begins anew, to the same end.
 
+mod claim;
 mod error;
 mod files;
 
+pub use claim::Claim;
 pub use error::CheckpointError;
 pub(super) use files::{io_at, read, read_json, sync_dir, weights_at, write_json};
 
@@ -35,7 +37,7 @@ use super::weights::{self, Interface, ModelCard, WeightsError};
 use files::{pretty, remove_dir, write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The version of `trainer.json` that this program reads and writes.
@@ -71,12 +73,6 @@ pub struct Leg {
     pub config: TrainConfig,
     /// SHA-256 of the program.
     pub program: String,
-}
-
-/// The right to train a run, as long as it is held.
-#[derive(Debug)]
-pub struct Claim {
-    _file: File,
 }
 
 /// Files of a model whose bytes follow from what `provenance.json` lists.
@@ -172,28 +168,6 @@ impl RunDir {
         }
     }
 
-    /// Takes the right to train in the folder `path`, which is made if need be. The system takes it back when the
-    /// process ends, however it ends.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Busy`] when another process has it.
-    pub fn claim(path: &Path) -> Result<Claim, CheckpointError> {
-        fs::create_dir_all(path).map_err(io_at(path))?;
-        let lock = path.join(LOCK);
-        let file = File::create(&lock).map_err(io_at(&lock))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Claim { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(CheckpointError::Busy(path.to_owned())),
-            Err(TryLockError::Error(e)) => Err(io_at(&lock)(e)),
-        }
-    }
-
-    /// True while a process trains in the folder `path`.
-    pub fn is_claimed(path: &Path) -> bool {
-        let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        File::open(path.join(LOCK)).is_ok_and(held)
-    }
-
     /// The rules of the environment.
     ///
     /// # Errors
@@ -207,7 +181,7 @@ impl RunDir {
     /// # Errors
     /// When it cannot be read.
     pub fn filter(&self) -> Result<MarketFilter, CheckpointError> {
-        filter_of(&self.path)
+        Ok(note(&self.path, FILTER)?.unwrap_or_default())
     }
 
     /// Replaces `last` by this state.
@@ -252,7 +226,6 @@ impl RunDir {
     }
 }
 
-const LOCK: &str = "LOCK";
 const LEGS: &str = "legs.json";
 const FILTER: &str = "filter.json";
 
@@ -296,10 +269,25 @@ fn read_progress(path: &Path) -> Result<Progress, CheckpointError> {
     read_json(path)
 }
 
-/// The filter of the run that `dir` is part of; none where it says none.
-pub(super) fn filter_of(dir: &Path) -> Result<MarketFilter, CheckpointError> {
-    let mut places = dir.ancestors().take(3).map(|place| place.join(FILTER));
-    places.find(|file| file.is_file()).map_or(Ok(MarketFilter::default()), |file| read_json(&file))
+/// Writes a model that no run of ours made into the new folder `dir`: its weights, the rules that it plays by,
+/// and in `env.json` where it comes from.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_model(
+    dir: &Path,
+    model: &Model,
+    rules: &impl Serialize,
+    env: &impl Serialize,
+) -> Result<(), CheckpointError> {
+    fs::create_dir_all(dir).map_err(io_at(dir))?;
+    let bytes = weights::model_bytes(&model.card, &model.params).map_err(weights_at(dir))?;
+    write(&dir.join("model.safetensors"), &bytes)?;
+    if let Some(normalizer) = &model.normalizer {
+        write_json(&dir.join("normalizer.json"), normalizer)?;
+    }
+    write_json(&dir.join("rules.json"), rules)?;
+    write_json(&dir.join("env.json"), env)
 }
 
 /// The folder that holds the model of `path`: a run's newest state, or `path` itself.
@@ -307,4 +295,23 @@ pub(crate) fn state_dir(path: &Path) -> Result<PathBuf, CheckpointError> {
     let places = [path.join("last"), path.join("last.old"), path.to_owned()];
     let found = places.into_iter().find(|dir| dir.join("model.safetensors").exists());
     found.ok_or_else(|| CheckpointError::Nothing(path.to_owned()))
+}
+
+/// The run's file `name` for the model in `dir`, which may lie up to two folders below it: `RUN/last`.
+/// `None` when there is no such file.
+pub(super) fn note<T: DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+) -> Result<Option<T>, CheckpointError> {
+    note_within(dir, name, 2)
+}
+
+/// [`note`] up to `above` folders above `dir`.
+pub(super) fn note_within<T: DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+    above: usize,
+) -> Result<Option<T>, CheckpointError> {
+    let mut places = dir.ancestors().take(above + 1).map(|place| place.join(name));
+    places.find(|file| file.is_file()).map(|file| read_json(&file)).transpose()
 }

@@ -1,10 +1,15 @@
 //! Where tensors live: the one place that names burn's backends.
 
+#[cfg(feature = "wgpu")]
+mod gpu;
+
 use burn::tensor::Device;
+#[cfg(feature = "wgpu")]
+pub use gpu::Gpu;
 use std::fmt;
 use std::str::FromStr;
 
-/// A device compiled into this binary.
+/// A device that this binary was compiled for and this machine has.
 ///
 /// `Device::default()` is never asked: it prefers a GPU and reads the environment, and a run would
 /// not be repeatable.
@@ -15,17 +20,43 @@ pub enum DeviceName {
     Flex,
     /// burn-ndarray on the CPU.
     Ndarray,
+    /// burn-wgpu: a GPU through Vulkan (Metal on a Mac), or a driver that pretends to be one.
+    #[cfg(feature = "wgpu")]
+    Wgpu(Gpu),
 }
 
-/// The name is unknown, or its backend is not part of this binary.
+/// A name that leads to no device.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeviceError {
     /// A backend that exists but was not compiled in.
     #[error("device `{0}` is not compiled into this binary")]
     NotCompiledIn(String),
+    /// The backend is there, the device is not.
+    #[error("this machine has no device for `{name}`: {why}")]
+    Absent {
+        /// What was asked for.
+        name: String,
+        /// What the driver says.
+        why: String,
+    },
     /// No such device.
-    #[error("no device is called `{0}`; this binary knows `cpu`, `flex` and `ndarray`")]
+    #[error("no device is called `{0}`; there are `cpu` (or `flex`), `ndarray` and `wgpu`")]
     Unknown(String),
+}
+
+impl DeviceError {
+    /// The next step for the person.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            DeviceError::NotCompiledIn(_) => {
+                "use --device cpu, or build with a GPU backend: cargo build --release --features wgpu"
+            }
+            DeviceError::Absent { .. } => {
+                "use --device cpu, or install a driver: Debian's mesa-vulkan-drivers has one that needs no GPU"
+            }
+            DeviceError::Unknown(_) => "use --device cpu",
+        }
+    }
 }
 
 impl DeviceName {
@@ -38,6 +69,22 @@ impl DeviceName {
                 reason = "burn deprecates ndarray in favour of flex; it stays selectable"
             )]
             DeviceName::Ndarray => Device::ndarray(),
+            #[cfg(feature = "wgpu")]
+            DeviceName::Wgpu(gpu) => gpu.device(),
+        }
+    }
+
+    /// True when what it computes does not run on the processor's thread that asks for it.
+    pub fn is_apart(self) -> bool {
+        !matches!(self, DeviceName::Flex | DeviceName::Ndarray)
+    }
+
+    /// What hardware it is, where that is not the processor.
+    pub fn hardware(self) -> Option<&'static str> {
+        match self {
+            DeviceName::Flex | DeviceName::Ndarray => None,
+            #[cfg(feature = "wgpu")]
+            DeviceName::Wgpu(gpu) => Some(gpu.hardware()),
         }
     }
 }
@@ -45,13 +92,15 @@ impl DeviceName {
 impl FromStr for DeviceName {
     type Err = DeviceError;
 
+    /// `wgpu` is looked for on this machine, once.
     fn from_str(name: &str) -> Result<DeviceName, DeviceError> {
         match name {
             "cpu" | "flex" => Ok(DeviceName::Flex),
             "ndarray" => Ok(DeviceName::Ndarray),
-            "wgpu" | "vulkan" | "metal" | "cuda" => {
-                Err(DeviceError::NotCompiledIn(name.to_owned()))
-            }
+            #[cfg(feature = "wgpu")]
+            "wgpu" => Gpu::find().map(DeviceName::Wgpu),
+            #[cfg(not(feature = "wgpu"))]
+            "wgpu" => Err(DeviceError::NotCompiledIn(name.to_owned())),
             _ => Err(DeviceError::Unknown(name.to_owned())),
         }
     }
@@ -62,6 +111,8 @@ impl fmt::Display for DeviceName {
         f.write_str(match self {
             DeviceName::Flex => "flex",
             DeviceName::Ndarray => "ndarray",
+            #[cfg(feature = "wgpu")]
+            DeviceName::Wgpu(_) => "wgpu",
         })
     }
 }

@@ -28,7 +28,7 @@ impl EngineName {
         match device {
             DeviceName::Flex => EngineName::Fused,
             // Whoever names another backend of burn wants to see it work.
-            DeviceName::Ndarray => EngineName::Burn,
+            _ => EngineName::Burn,
         }
     }
 

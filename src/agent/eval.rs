@@ -3,38 +3,59 @@
 //! Every policy trades every market from the start cash to settlement, by the same rules as in
 //! training. The unit is the market: one return per market, intervals by a bootstrap over events.
 //!
-//! **Invariant:** the verdict rests on held-out markets only; in-sample rows stand apart.
-//! **Invariant:** deterministic: same episodes, plan, policies and seed, same result.
+//! A recipe may be given as the models of several seeds: they are judged together, never the best of them.
+//!
+//! **Invariant:** the verdict rests on held-out markets and pessimistic fills only; in-sample rows stand apart.
+//! **Invariant:** deterministic: same episodes, plan, policies and seed, same result, on any number of threads.
 
+mod verdict;
+
+pub use verdict::{VERDICT_MIN, Verdict};
+
+use super::parallel;
 use super::policy::{BuyAndHold, Hardcoded, Hold, Policy, Random};
 use super::score::{self, Part, Row};
 use super::split::{Plan, Protocol, count_markets};
+use super::tries::{Deflated, Tries};
 use crate::env::{EnvConfig, EpisodeReport, run_episode};
 use crate::features::episode::Episode;
 use crate::rng::Rng;
 use crate::units::Side;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use verdict::Finding;
 
-/// Fewer held-out markets than this give no verdict.
-pub const VERDICT_MIN: usize = 20;
-/// One market with a larger share of the profit than this is pointed at.
-const CONCENTRATED: f64 = 0.3;
+/// A policy that may play on another thread.
+pub type Player = Box<dyn Policy + Send>;
 
 /// A policy under evaluation.
 pub struct Entrant {
     /// As it stands in tables.
     pub name: String,
+    /// One for each seed of the recipe.
+    pub teams: Vec<Team>,
+}
+
+/// The policies of one seed.
+pub struct Team {
+    /// As it stands where seeds are told apart.
+    pub name: String,
     /// One for each split of the plan, or one for all.
-    pub policies: Vec<Box<dyn Policy>>,
+    pub policies: Vec<Player>,
+}
+
+impl Entrant {
+    /// One seed, one policy for all splits.
+    pub fn one(name: impl Into<String>, policy: Player) -> Entrant {
+        let name = name.into();
+        let team = Team { name: name.clone(), policies: vec![policy] };
+        Entrant { name, teams: vec![team] }
+    }
 }
 
 /// The scripted baselines, which stand in every table.
 pub fn baselines() -> Vec<Entrant> {
-    let one = |policy: Box<dyn Policy>| Entrant {
-        name: policy.name().to_owned(),
-        policies: vec![policy],
-    };
+    let one = |policy: Player| Entrant::one(policy.name().to_owned(), policy);
     vec![
         one(Box::new(Hold)),
         one(Box::<Random>::default()),
@@ -54,35 +75,10 @@ pub struct Setup<'a> {
     pub env: &'a EnvConfig,
     /// Chance of the policies and of the bootstrap.
     pub seed: u64,
-}
-
-/// What may be said about the evaluated policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Verdict {
-    /// The interval's lower end is above 0.
-    #[serde(rename = "beats holding")]
-    BeatsHolding,
-    /// The interval's upper end is below 0.
-    #[serde(rename = "loses")]
-    Loses,
-    /// The interval holds 0.
-    #[serde(rename = "no evidence")]
-    NoEvidence,
-    /// Too little was held out to say anything.
-    #[serde(rename = "no verdict")]
-    NoVerdict,
-}
-
-impl Verdict {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Verdict::BeatsHolding => "beats holding",
-            Verdict::Loses => "loses",
-            Verdict::NoEvidence => "no evidence",
-            Verdict::NoVerdict => "no verdict",
-        }
-    }
+    /// How often was tried before the evaluated policy was chosen; `None`: it is the only one.
+    pub tries: Option<Tries>,
+    /// Threads to play on.
+    pub threads: usize,
 }
 
 /// Everything an evaluation found out.
@@ -98,9 +94,13 @@ pub struct EvalResult {
     pub reason: String,
     /// What a reader should know before believing it.
     pub warnings: Vec<String>,
+    /// Held-out rows of the evaluated recipe's seeds, where there are several.
+    pub seeds: Vec<Row>,
+    /// The evaluated row's Sharpe ratio after the number of tries; `null` when it is the only try.
+    pub tries: Option<Deflated>,
     /// How the held-out markets were chosen.
     pub protocol: Protocol,
-    /// Markets used for nothing: too close to a border (with five blocks: in any split).
+    /// Markets used for nothing: too close to a border (with several splits: in any).
     pub embargoed: usize,
     /// Names of the actions, in the order of [`Row::actions`].
     pub action_names: Vec<String>,
@@ -110,41 +110,86 @@ pub struct EvalResult {
     pub seed: u64,
 }
 
+impl EvalResult {
+    /// The evaluated policy on the held-out markets.
+    pub fn judged(&self) -> Option<&Row> {
+        self.policies.iter().find(|r| r.name == self.evaluated && r.split == Part::Test)
+    }
+}
+
 /// Lets all entrants trade; the verdict is about the last one. `progress` hears how many of how many
 /// episodes are done.
 pub fn evaluate(
     setup: &Setup<'_>,
-    entrants: &mut [Entrant],
+    entrants: Vec<Entrant>,
     mut progress: impl FnMut(usize, usize),
 ) -> EvalResult {
     let parts = parts(setup.plan);
-    let total = entrants.len() * parts.iter().map(|(_, _, e)| e.len()).sum::<usize>();
-    let (mut rows, mut done) = (Vec::new(), 0);
-    for entrant in entrants.iter_mut() {
-        let mut reports: BTreeMap<Part, Vec<EpisodeReport>> = BTreeMap::new();
-        for (part, split, episodes) in &parts {
-            let models = entrant.policies.len();
-            let Some(policy) = entrant.policies.get_mut(split % models.max(1)) else { continue };
-            let played = episodes.iter().map(|index| {
-                let seed = Rng::stream(setup.seed, "evaluation", *index as u64).next_u64();
-                run_episode(&setup.episodes[*index], setup.env, policy.as_mut(), seed)
-            });
-            reports.entry(*part).or_default().extend(played);
-            done += episodes.len();
-            progress(done, total);
+    let episodes = parts.iter().map(|(_, _, e)| e.len()).sum::<usize>();
+    let evaluated = entrants.last().map_or_else(String::new, |e| e.name.clone());
+    let (names, teams): (Vec<(String, usize)>, Vec<Vec<Team>>) =
+        entrants.into_iter().map(|e| ((e.name, e.teams.len()), e.teams)).unzip();
+    let teams: Vec<Team> = teams.into_iter().flatten().collect();
+    let total = teams.len() * episodes;
+    let mut played: Vec<Vec<Row>> = Vec::new();
+    let Ok(()) = parallel::in_order(
+        teams,
+        setup.threads,
+        |_, team| play(setup, &parts, team),
+        |_, rows| {
+            played.push(rows);
+            progress(played.len() * episodes, total);
+            Ok::<(), std::convert::Infallible>(())
+        },
+    );
+    let (mut rows, mut seeds, mut played) = (Vec::new(), Vec::new(), played.into_iter());
+    for (name, n) in names {
+        seeds = played.by_ref().take(n).collect::<Vec<_>>();
+        for part in [Part::Test, Part::Validation, Part::Train] {
+            let of_part: Vec<Row> =
+                seeds.iter().flatten().filter(|r| r.split == part).cloned().collect();
+            let pooled = score::pool(&of_part, setup.seed);
+            rows.extend(pooled.map(|row| Row { name: name.clone(), ..row }));
         }
-        rows.extend(
-            reports.into_iter().map(|(part, r)| {
-                score::row(&entrant.name, part, r, setup.env.start_cash, setup.seed)
-            }),
-        );
     }
+    // Stable: the entrants stay in their order.
     rows.sort_by_key(|row| row.split);
-    conclude(setup, rows, entrants.last().map_or_else(String::new, |e| e.name.clone()))
+    // The last entrant's.
+    let mut seeds: Vec<Row> =
+        seeds.into_iter().flatten().filter(|r| r.split == Part::Test).collect();
+    if seeds.len() < 2 {
+        seeds.clear();
+    }
+    conclude(setup, rows, seeds, evaluated)
 }
 
-/// Which episodes each split's policy plays.
-fn parts(plan: &Plan) -> Vec<(Part, usize, Vec<usize>)> {
+/// What one team does on every part that holds a market: test, validation, train.
+fn play(setup: &Setup<'_>, parts: &[Share], mut team: Team) -> Vec<Row> {
+    let mut reports: BTreeMap<Part, Vec<EpisodeReport>> = BTreeMap::new();
+    let models = team.policies.len();
+    for (part, split, episodes) in parts {
+        let Some(policy) = team.policies.get_mut(split % models.max(1)) else { continue };
+        let played = episodes.iter().map(|index| {
+            let (episode, seed) = (&setup.episodes[*index], episode_seed(setup.seed, *index));
+            run_episode(episode, setup.env, policy.as_mut(), seed)
+        });
+        reports.entry(*part).or_default().extend(played);
+    }
+    let cash = setup.env.start_cash;
+    let row = |(part, reports)| score::row(&team.name, part, reports, cash, setup.seed);
+    reports.into_iter().map(row).collect()
+}
+
+/// The chance of episode number `index`: the same for every policy.
+pub(super) fn episode_seed(seed: u64, index: usize) -> u64 {
+    Rng::stream(seed, "evaluation", index as u64).next_u64()
+}
+
+/// A part, the split that it belongs to, and its episodes.
+type Share = (Part, usize, Vec<usize>);
+
+/// What is played, each episode of a part once.
+fn parts(plan: &Plan) -> Vec<Share> {
     let part = |part, episodes: &dyn Fn(usize) -> Vec<usize>| -> Vec<_> {
         (0..plan.splits.len())
             .map(|i| (part, i, episodes(i)))
@@ -157,9 +202,14 @@ fn parts(plan: &Plan) -> Vec<(Part, usize, Vec<usize>)> {
     all
 }
 
-fn conclude(setup: &Setup<'_>, rows: Vec<Row>, evaluated: String) -> EvalResult {
+fn conclude(setup: &Setup<'_>, rows: Vec<Row>, seeds: Vec<Row>, evaluated: String) -> EvalResult {
     let judged = rows.iter().find(|r| r.name == evaluated && r.split == Part::Test);
-    let (verdict, reason) = judge(judged);
+    let tries = judged.and_then(|row| setup.tries?.deflate(&row.by_event()));
+    let mut found = Finding::of(judged, setup.env.execution.counts, seeds.len());
+    if let Some(all) = setup.tries {
+        found.deflate(all.tries, tries);
+    }
+    let Finding { verdict, reason } = found;
     let mut embargoed: Vec<usize> =
         setup.plan.splits.iter().flat_map(|s| s.embargoed.iter().copied()).collect();
     embargoed.sort_unstable();
@@ -168,7 +218,9 @@ fn conclude(setup: &Setup<'_>, rows: Vec<Row>, evaluated: String) -> EvalResult 
     EvalResult {
         verdict,
         reason,
-        warnings: judged.map(warnings).unwrap_or_default(),
+        warnings: judged.map(verdict::warnings).unwrap_or_default(),
+        seeds,
+        tries,
         protocol: setup.plan.protocol,
         embargoed: count_markets(setup.episodes, &embargoed),
         action_names: (0..actions.len() as u32).map(|a| actions.name(a)).collect(),
@@ -177,48 +229,4 @@ fn conclude(setup: &Setup<'_>, rows: Vec<Row>, evaluated: String) -> EvalResult 
         policies: rows,
         evaluated,
     }
-}
-
-fn judge(row: Option<&Row>) -> (Verdict, String) {
-    let n = row.map_or(0, |r| r.markets);
-    if n >= VERDICT_MIN && row.is_some_and(|r| r.ci95.is_none()) {
-        let reason = "all held-out markets belong to one event: no interval can be drawn";
-        return (Verdict::NoVerdict, reason.to_owned());
-    }
-    let Some((row, [low, high])) =
-        row.filter(|_| n >= VERDICT_MIN).and_then(|r| Some((r, r.ci95?)))
-    else {
-        let reason = format!("{n} held-out markets are too few: {VERDICT_MIN} are needed");
-        return (Verdict::NoVerdict, reason);
-    };
-    let verdict = match () {
-        () if low > 0.0 => Verdict::BeatsHolding,
-        () if high < 0.0 => Verdict::Loses,
-        () => Verdict::NoEvidence,
-    };
-    let reason = format!(
-        "mean return per market {:+.2} %, 95 % interval {:+.2} % to {:+.2} %, {n} held-out markets",
-        100.0 * row.mean_return,
-        100.0 * low,
-        100.0 * high,
-    );
-    (verdict, reason)
-}
-
-fn warnings(row: &Row) -> Vec<String> {
-    let mut all = Vec::new();
-    if let Some(share) = row.best_market_share.filter(|s| *s > CONCENTRATED) {
-        all.push(format!("one market carries {:.0} % of the profit", 100.0 * share));
-    }
-    if row.unsettled > 0 {
-        let n = row.unsettled;
-        all.push(format!("the outcome of {n} markets is not recorded: marked at the last touch"));
-    }
-    if row.trades == 0 {
-        all.push("the policy never traded".to_owned());
-    }
-    if let Some(share) = row.actions.iter().copied().find(|s| *s > 0.95 && row.trades > 0) {
-        all.push(format!("{:.0} % of all decisions chose the same action", 100.0 * share));
-    }
-    all
 }

@@ -9,9 +9,11 @@ use super::checkpoint::{CheckpointError, Notes, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
 use super::markets;
+use super::memory::Memory;
+use super::parallel;
 use super::progress::Record;
 use super::provenance::Provenance;
-use super::split::Plan;
+use super::split::{Plan, Split};
 use super::train::{Control, Job, Outcome, TrainError, train};
 use super::weights::Interface;
 use crate::digest::sha256_hex;
@@ -19,10 +21,8 @@ use crate::env::{EnvConfig, TradingEnv};
 use crate::features::episode::Episode;
 use crate::replay::Recording;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What goes into and out of a network that trades by these rules.
 pub fn interface(rules: &EnvConfig) -> Interface {
@@ -78,12 +78,14 @@ impl MarketJob {
 }
 
 impl MarketJob {
-    /// Makes the folder now, so that the run can be taken up again whatever happens before its turn comes.
+    /// Makes the job's folder in `staged`, which stands for the run's folder until all of the run's jobs are
+    /// prepared: a run is there with all of its models, or not at all.
     ///
     /// # Errors
-    /// When it cannot be written, or is a run already that is not to be taken up.
-    pub fn prepare(&mut self) -> Result<(), CheckpointError> {
-        self.open()?;
+    /// When it cannot be written.
+    pub fn prepare(&mut self, run: &Path, staged: &Path) -> Result<(), CheckpointError> {
+        let place = self.dir.strip_prefix(run).unwrap_or(Path::new(""));
+        MarketJob { dir: staged.join(place), ..self.clone() }.open()?;
         self.resume = true;
         Ok(())
     }
@@ -118,29 +120,48 @@ impl MarketJob {
     }
 }
 
-/// The jobs of one run: `job` for each split of `plan`, its markets, folder and data note filled in.
-pub fn jobs(recording: &Recording, plan: &Plan, job: &MarketJob) -> Vec<MarketJob> {
-    let folder = |i: usize| match plan.splits.len() {
-        1 => job.dir.clone(),
-        _ => job.dir.join(format!("fold_{i}")),
-    };
-    let side =
-        |i: usize| plan.splits[i].train.iter().map(|e| recording.episodes[*e].clone()).collect();
-    (0..plan.splits.len())
-        .map(|i| MarketJob {
-            markets: side(i),
+/// A plan with the markets of every model taken out of the recording once: what runs of one plan share.
+pub struct Course<'a> {
+    recording: &'a Recording,
+    plan: &'a Plan,
+    sides: Vec<Arc<[Episode]>>,
+}
+
+impl<'a> Course<'a> {
+    /// The training sides of `plan`.
+    pub fn new(recording: &'a Recording, plan: &'a Plan) -> Course<'a> {
+        let side = |split: &Split| -> Arc<[Episode]> {
+            split.train.iter().map(|e| recording.episodes[*e].clone()).collect()
+        };
+        Course { recording, plan, sides: plan.splits.iter().map(side).collect() }
+    }
+
+    /// The jobs of one run: `job` for each split, its markets, folder and data note filled in.
+    pub fn jobs(&self, job: &MarketJob) -> Vec<MarketJob> {
+        let folder = |i: usize| match self.sides.len() {
+            1 => job.dir.clone(),
+            _ => job.dir.join(format!("fold_{i}")),
+        };
+        let of_split = |(i, side): (usize, &Arc<[Episode]>)| MarketJob {
+            markets: side.clone(),
             rules: job.rules.clone(),
             config: job.config.clone(),
             device: job.device,
             dir: folder(i),
             notes: Notes {
                 rules: json!(job.rules),
-                dataset: dataset(recording, plan, i),
+                dataset: json!(Memory::of(self.recording, self.plan, i)),
                 ..job.notes.clone()
             },
             resume: job.resume,
-        })
-        .collect()
+        };
+        self.sides.iter().enumerate().map(of_split).collect()
+    }
+}
+
+/// The jobs of the only run of a plan: [`Course::jobs`].
+pub fn jobs(recording: &Recording, plan: &Plan, job: &MarketJob) -> Vec<MarketJob> {
+    Course::new(recording, plan).jobs(job)
 }
 
 /// The folders of a run's models, in the order of the plan's splits.
@@ -157,43 +178,7 @@ pub fn run_all(
     threads: usize,
     watch: &(dyn Fn(usize, u64, &Record) -> Control + Sync),
 ) -> Vec<Result<Outcome, TrainError>> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(i) else { return done };
-            done.push((i, job.run(&mut |steps, record| watch(i, steps, record))));
-        }
-    };
-    let mut results: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (1..threads.min(jobs.len())).map(|_| scope.spawn(work)).collect();
-        let mut results = work();
-        for worker in workers {
-            // A panic in a worker is a bug; it goes on in the caller's thread.
-            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        results
-    });
-    results.sort_by_key(|(i, _)| *i);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
-/// What a model was trained on: a fingerprint of the data, their sessions, and its split.
-fn dataset(recording: &Recording, plan: &Plan, index: usize) -> Value {
-    let (episodes, split) = (&recording.episodes, &plan.splits[index]);
-    let names =
-        |part: &[usize]| part.iter().map(|e| &*episodes[*e].ticker).collect::<BTreeSet<_>>();
-    let sessions: BTreeSet<String> = episodes.iter().map(|e| e.session.to_string()).collect();
-    json!({
-        "fingerprint_sha256": recording.fingerprint,
-        "sources": recording.sources,
-        "sessions": sessions,
-        "episodes": episodes.len(),
-        "protocol": plan.protocol,
-        "split": index,
-        "train": names(&split.train),
-        "validation": names(&split.validation),
-        "test": names(&split.test),
+    parallel::map(jobs.iter().collect(), threads, |i, job: &MarketJob| {
+        job.run(&mut |steps, record| watch(i, steps, record))
     })
 }

@@ -1,26 +1,30 @@
 //! A trained run before its judge: which markets it may be judged on, and what it earns there.
 //!
 //! A run remembers the markets that it learned from (`dataset.json`). On the data that it was trained on,
-//! the plan of its training holds. On other data it is judged on markets that it never saw.
+//! the plan of its training holds. On other data it is judged on markets that it never saw. Several runs are
+//! seeds of one recipe and judged together. A run that was chosen in a search (`tries.json`) is judged as
+//! the best of so many tries.
 //!
 //! **Invariant:** no market that a model learned from or was chosen by is ever a test market of it.
 
-use super::checkpoint::{self, CheckpointError};
-use super::config::TrainConfig;
+mod candidate;
+
+use super::checkpoint::CheckpointError;
+use super::compare::{Comparison, compare};
 use super::device::DeviceName;
 use super::eval::{self, Entrant, EvalResult, Setup, Verdict};
-use super::fit;
+use super::insight::Insight;
+use super::inspect::{self, Scene};
 use super::model::{Choice, Model, ModelPolicy};
-use super::split::{Plan, count_markets};
+use super::split::Plan;
+use super::{calibration, parallel};
 use crate::digest;
 use crate::env::EnvConfig;
-use crate::features::Layout;
-use crate::features::episode::Episode;
-use crate::replay;
+use crate::replay::{self, Recording};
 use crate::store::StoreError;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::path::Path;
+use candidate::Candidate;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 /// An evaluation that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,19 @@ pub enum JudgeError {
         /// Models in the run.
         models: usize,
     },
+    /// Two runs that are no seeds of one recipe.
+    #[error("{first} and {second} differ in their {what}: they are no seeds of one recipe")]
+    Unlike {
+        /// The first run.
+        first: String,
+        /// The other one.
+        second: String,
+        /// What differs.
+        what: &'static str,
+    },
+    /// No run.
+    #[error("no run to judge")]
+    Nobody,
     /// A run of several models where one is to act.
     #[error(
         "the run holds {models} models, each without one block of markets; one of them must be named"
@@ -77,11 +94,40 @@ pub fn trader(path: &Path, device: DeviceName) -> Result<Trader, JudgeError> {
     Ok(Trader { policy: ModelPolicy::new(&name, model, Choice::Greedy, device), rules, hash })
 }
 
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// Run folders, model folders or model files: the seeds of one recipe.
+    pub runs: &'a [PathBuf],
+    /// Another run that they are compared with on the same episodes.
+    pub against: Option<&'a Path>,
+    /// The data.
+    pub data_dir: &'a Path,
+    /// Chance of the policies and of the bootstrap.
+    pub seed: u64,
+    /// Where the tensors live.
+    pub device: DeviceName,
+    /// Also find out what the result owes to each column: as many evaluations as there are columns.
+    pub importance: bool,
+    /// Threads to play on; no result depends on it.
+    pub threads: usize,
+}
+
+impl<'a> Question<'a> {
+    /// What `runs` earn on the log in `data_dir`, on all cores.
+    pub fn new(runs: &'a [PathBuf], data_dir: &'a Path, seed: u64) -> Question<'a> {
+        let (device, threads) = (DeviceName::default(), parallel::cores());
+        Question { runs, against: None, data_dir, seed, device, importance: false, threads }
+    }
+}
+
 /// What came out, and where it comes from.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
-    /// Name of the run or model.
+    /// Name of the run or model; the first of several.
     pub run: String,
+    /// Names of all seeds.
+    pub runs: Vec<String>,
     /// Observation layout.
     pub layout: String,
     /// Labels of the recorded sessions; synthetic ones start with `sim:`.
@@ -91,6 +137,9 @@ pub struct Evaluation {
     /// The result.
     #[serde(flatten)]
     pub result: EvalResult,
+    /// What was looked at besides.
+    #[serde(flatten)]
+    pub insight: Insight,
 }
 
 impl Evaluation {
@@ -100,136 +149,157 @@ impl Evaluation {
     }
 }
 
-/// Judges the run folder, model folder or model file at `path` on the log in `data_dir`, beside all
-/// baselines. `progress` hears how many of how many episodes were played.
+/// Judges runs on recorded markets, beside all baselines. `progress` hears of each piece of work how many of
+/// how many parts are done.
 ///
 /// # Errors
 /// When model or data cannot be read or do not fit to each other.
 pub fn judge(
-    path: &Path,
-    data_dir: &Path,
-    seed: u64,
-    device: DeviceName,
-    progress: impl FnMut(usize, usize),
+    question: &Question<'_>,
+    mut progress: impl FnMut(&'static str, usize, usize),
 ) -> Result<Evaluation, JudgeError> {
-    let candidate = Candidate::load(path)?;
-    let mut recording = replay::recording(data_dir, candidate.rules.layout)?;
-    (recording.episodes, _) = checkpoint::filter_of(path)?.keep(recording.episodes);
-    if recording.episodes.is_empty() {
-        return Err(JudgeError::NoEpisode);
+    let candidates =
+        question.runs.iter().map(|r| Candidate::load(r)).collect::<Result<Vec<_>, _>>()?;
+    let first = candidates.first().ok_or(JudgeError::Nobody)?;
+    for other in &candidates[1..] {
+        if let Some(what) = first.differs_from(other) {
+            let (first, second) = (first.name.clone(), other.name.clone());
+            return Err(JudgeError::Unlike { first, second, what });
+        }
     }
-    let data_sha256 = recording.fingerprint;
-    let (plan, warning) = candidate.plan(&recording.episodes, &data_sha256)?;
-    let (run, rules) = (candidate.name.clone(), candidate.rules.clone());
-    let origin_unknown = candidate.memories.iter().any(Option::is_none);
+    let recording = recording(question.data_dir, &first.rules)?;
     let mut entrants = eval::baselines();
-    entrants.extend(candidate.entrants(device));
-    let setup = Setup { episodes: &recording.episodes, plan: &plan, env: &rules, seed };
-    let mut result = eval::evaluate(&setup, &mut entrants, progress);
-    if origin_unknown {
+    entrants.push(first.untrained(question.device));
+    entrants.push(seeds(&candidates, question.device));
+    let (mut result, plan) = hear(question, &candidates, &recording, entrants, &mut progress)?;
+    result.warnings.extend(candidates.iter().find_map(|c| left_out(c, &candidates)));
+    let mut insight = look(question, &candidates, (&recording, &plan), &mut progress);
+    if let Some(path) = question.against {
+        let other = Candidate::load(path)?;
+        if other.rules != first.rules {
+            result.warnings.push(format!("{} trades by other rules", other.name));
+        }
+        insight.comparison = against(question, &result, other, &mut progress)?;
+    }
+    Ok(Evaluation {
+        run: first.name.clone(),
+        runs: candidates.iter().map(|c| c.name.clone()).collect(),
+        layout: first.rules.layout.to_string(),
+        sources: recording.sources,
+        data_sha256: recording.fingerprint,
+        result,
+        insight,
+    })
+}
+
+/// What can be heard of the work.
+type Watch<'a> = &'a mut dyn FnMut(&'static str, usize, usize);
+
+fn recording(data_dir: &Path, rules: &EnvConfig) -> Result<Recording, JudgeError> {
+    let recording = replay::recording(data_dir, rules.layout)?;
+    if recording.episodes.is_empty() { Err(JudgeError::NoEpisode) } else { Ok(recording) }
+}
+
+/// The candidates as one entrant.
+fn seeds(candidates: &[Candidate], device: DeviceName) -> Entrant {
+    let name = candidates.first().map_or_else(String::new, |c| c.models[0].card.algo.clone());
+    Entrant { name, teams: candidates.iter().map(|c| c.team(device)).collect() }
+}
+
+/// Lets the entrants, of which the candidates stand last, trade what is held out from the candidates.
+fn hear(
+    question: &Question<'_>,
+    candidates: &[Candidate],
+    recording: &Recording,
+    entrants: Vec<Entrant>,
+    progress: Watch<'_>,
+) -> Result<(EvalResult, Plan), JudgeError> {
+    let first = candidates.first().ok_or(JudgeError::Nobody)?;
+    let (plan, warning) = first.plan(&recording.episodes, &recording.fingerprint)?;
+    let setup = Setup {
+        episodes: &recording.episodes,
+        plan: &plan,
+        env: &first.rules,
+        seed: question.seed,
+        tries: first.tries,
+        threads: question.threads,
+    };
+    let mut result = eval::evaluate(&setup, entrants, |done, of| progress("evaluate", done, of));
+    if candidates.iter().any(Candidate::origin_unknown) {
         // It may have learned from these very markets: whatever it earns on them says nothing.
         result.verdict = Verdict::NoVerdict;
         result.reason = "what the model learned from is not known".to_owned();
     }
     result.warnings.extend(warning);
-    let layout = rules.layout.to_string();
-    Ok(Evaluation { run, layout, sources: recording.sources, data_sha256, result })
+    Ok((result, plan))
 }
 
-/// A run: one model, or one per block.
-struct Candidate {
-    name: String,
-    models: Vec<Model>,
-    config: TrainConfig,
-    rules: EnvConfig,
-    /// What each model was trained on, where that is known.
-    memories: Vec<Option<Memory>>,
+/// Seeds of the same training that are not judged: who judges one of several has chosen it.
+fn left_out(candidate: &Candidate, judged: &[Candidate]) -> Option<String> {
+    let names: Vec<&str> = judged.iter().map(|c| c.name.as_str()).collect();
+    let siblings = candidate.siblings();
+    let others: Vec<String> = siblings
+        .iter()
+        .filter(|path| !names.contains(&candidate::name(path).as_str()))
+        .map(|path| path.display().to_string())
+        .collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "trained with {} other seeds that are not judged, and the best of several is chosen: name them \
+             too ({})",
+            others.len(),
+            others.join(" ")
+        )
+    })
 }
 
-/// The part of `dataset.json` that the judge needs.
-#[derive(Deserialize)]
-struct Memory {
-    fingerprint_sha256: String,
-    train: BTreeSet<String>,
-    validation: BTreeSet<String>,
-}
-
-impl Candidate {
-    fn load(path: &Path) -> Result<Candidate, JudgeError> {
-        let dirs = fit::model_dirs(path);
-        let models = dirs.iter().map(|d| Model::load(d)).collect::<Result<Vec<_>, _>>()?;
-        // A model inside a run (`RUN/last`, or its weights) is described by the files of the run.
-        let optional = |dir: &Path, name: &str| {
-            dir.ancestors().take(3).map(|place| place.join(name)).find(|file| file.is_file())
-        };
-        let card = &models[0].card;
-        let rules = match optional(&dirs[0], "rules.json") {
-            Some(file) => checkpoint::read_json(&file)?,
-            None => default_rules(&card.interface.layout)?,
-        };
-        let config = match optional(&dirs[0], "config.json") {
-            Some(file) => checkpoint::read_json(&file)?,
-            None => TrainConfig { seed: card.seed, ..TrainConfig::ppo() },
-        };
-        for model in &models {
-            model.fits(&fit::interface(&rules))?;
+/// The second look, and the importance of the columns where it is asked for.
+fn look(
+    question: &Question<'_>,
+    candidates: &[Candidate],
+    (recording, plan): (&Recording, &Plan),
+    progress: Watch<'_>,
+) -> Insight {
+    let Some(first) = candidates.first() else { return Insight::default() };
+    let scene = Scene {
+        episodes: &recording.episodes,
+        plan,
+        env: &first.rules,
+        seed: question.seed,
+        device: question.device,
+        threads: question.threads,
+    };
+    let seeds: Vec<Vec<Model>> = candidates.iter().map(|c| c.models.clone()).collect();
+    let seen = inspect::watch(&scene, &seeds);
+    let importance = match question.importance {
+        // Of one seed: the columns of others may mean other things to them.
+        true => {
+            inspect::importance(&scene, &first.models, |done, of| progress("columns", done, of))
         }
-        let memory = |dir: &std::path::PathBuf| -> Result<Option<Memory>, CheckpointError> {
-            optional(dir, "dataset.json").map(|file| checkpoint::read_json(&file)).transpose()
-        };
-        Ok(Candidate {
-            name: path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned()),
-            memories: dirs.iter().map(memory).collect::<Result<_, _>>()?,
-            models,
-            config,
-            rules,
-        })
-    }
-
-    /// The plan to judge by, and what is to be said about it.
-    fn plan(&self, episodes: &[Episode], here: &str) -> Result<(Plan, Option<String>), JudgeError> {
-        let trained = Plan::new(episodes);
-        let same = |m: &Option<Memory>| m.as_ref().is_some_and(|m| m.fingerprint_sha256 == here);
-        if trained.splits.len() == self.models.len() && self.memories.iter().all(same) {
-            return Ok((trained, None));
-        }
-        let [memory] = &self.memories[..] else {
-            return Err(JudgeError::Blocks { models: self.models.len() });
-        };
-        let Some(memory) = memory else {
-            let warning =
-                "what the model learned from is not known; it may have seen these markets";
-            return Ok((Plan::unseen(episodes, |_| false), Some(warning.to_owned())));
-        };
-        let seen =
-            |ticker: &str| memory.train.contains(ticker) || memory.validation.contains(ticker);
-        let plan = Plan::unseen(episodes, seen);
-        let judged = count_markets(episodes, &plan.splits[0].test);
-        let warning = format!(
-            "other data than in training: judged on the {judged} markets that it never saw"
-        );
-        Ok((plan, Some(warning)))
-    }
-
-    /// The untrained network and the trained one, which stands last.
-    fn entrants(self, device: DeviceName) -> [Entrant; 2] {
-        let trained = |model: &Model| -> Box<dyn super::policy::Policy> {
-            Box::new(ModelPolicy::new(&self.name, model.clone(), Choice::Greedy, device))
-        };
-        let first = &self.models[0].card;
-        let fresh = Model::untrained(&self.config, first.shape.clone(), first.interface.clone());
-        let fresh = ModelPolicy::new("untrained", fresh, Choice::Greedy, device);
-        [
-            Entrant { name: "untrained".into(), policies: vec![Box::new(fresh)] },
-            Entrant {
-                name: first.algo.clone(),
-                policies: self.models.iter().map(trained).collect(),
-            },
-        ]
+        false => Vec::new(),
+    };
+    Insight {
+        calibration: calibration::calibrate(&seen.forecasts, question.seed),
+        actions_over_life: seen.actions_over_life,
+        curves: candidates.iter().flat_map(Candidate::curves).collect(),
+        importance,
+        comparison: None,
     }
 }
 
-fn default_rules(layout: &str) -> Result<EnvConfig, JudgeError> {
-    let layout: Layout = layout.parse().map_err(|_| JudgeError::Layout(layout.to_owned()))?;
-    Ok(EnvConfig { layout, ..EnvConfig::default() })
+/// Lets another run trade what is held out from it, and compares where both were held out.
+fn against(
+    question: &Question<'_>,
+    result: &EvalResult,
+    other: Candidate,
+    progress: Watch<'_>,
+) -> Result<Option<Comparison>, JudgeError> {
+    let name = other.name.clone();
+    // Read again: it may observe by another layout.
+    let recorded = recording(question.data_dir, &other.rules)?;
+    let others = [other];
+    let entrants = vec![seeds(&others, question.device)];
+    let (theirs, _) = hear(question, &others, &recorded, entrants, progress)?;
+    let rows = result.judged().zip(theirs.judged());
+    Ok(rows.and_then(|(ours, theirs)| compare(ours, theirs, &name, question.seed)))
 }

@@ -7,17 +7,24 @@
 //!  markets (filter, curriculum) ─► env        tally ─► diagnosis: what is wrong, and why
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
 //!                              provenance: what decides its bytes; repeat: the same again
-//!  split ─► fit (one model per split) ─► eval
+//!  split ─► fit (one model per split) ─► judge { eval ─► verdict; inspect; compare }
+//!  search (many recipes, all counted) ─► judge, deflated by tries          sb3 (a foreign model) ─► model
 //! ```
 //!
-//! **Invariant:** burn is named in `device` and `burn_engine` only, pulp in `simd` only; everything else works
-//! on slices of numbers, so that another engine needs nothing but the [`engine::Engine`] trait.
+//! **Invariant:** burn is named in `device` and `burn_engine` only, pulp in `simd` only, zip in `sb3` only;
+//! everything else works on slices of numbers, so that another engine needs nothing but the
+//! [`engine::Engine`] trait.
 
+pub mod calibration;
+pub mod compare;
 pub mod eval;
+pub mod insight;
+pub mod parallel;
 pub mod policy;
 pub mod score;
 pub mod split;
 pub mod stats;
+pub mod tries;
 
 #[cfg(feature = "learn")]
 pub mod a2c;
@@ -46,11 +53,15 @@ pub mod fused;
 #[cfg(feature = "learn")]
 pub mod gae;
 #[cfg(feature = "learn")]
+pub mod inspect;
+#[cfg(feature = "learn")]
 pub mod judge;
 #[cfg(feature = "learn")]
 pub mod loss;
 #[cfg(feature = "learn")]
 pub mod markets;
+#[cfg(feature = "learn")]
+pub mod memory;
 #[cfg(feature = "learn")]
 pub mod model;
 #[cfg(feature = "learn")]
@@ -70,7 +81,11 @@ pub mod repeat;
 #[cfg(feature = "learn")]
 pub mod rollout;
 #[cfg(feature = "learn")]
+pub mod sb3;
+#[cfg(feature = "learn")]
 pub mod schedule;
+#[cfg(feature = "learn")]
+pub mod search;
 #[cfg(feature = "learn")]
 pub mod simd;
 #[cfg(feature = "learn")]

@@ -4,6 +4,7 @@ use super::checkpoint::{self, CheckpointError};
 use super::config::TrainConfig;
 use super::device::DeviceName;
 use super::dist;
+use super::elementary;
 use super::engine::{Engine, EngineName};
 use super::net::NetShape;
 use super::normalizer::Normalizer;
@@ -145,6 +146,15 @@ impl ModelPolicy {
             log_probs: vec![0.0; shape.n_actions],
             engine: EngineName::best(device).build(device, shape, model.params, optimizer),
         }
+    }
+}
+
+impl ModelPolicy {
+    /// The probabilities of all actions at the observation that was last acted on, under the same `mask`.
+    pub fn probabilities(&mut self, mask: &[bool]) -> &[f32] {
+        dist::log_softmax(&self.logits, mask, &mut self.log_probs);
+        self.log_probs.iter_mut().for_each(|p| *p = elementary::exp(*p));
+        &self.log_probs
     }
 }
 

@@ -1,7 +1,7 @@
 //! The shape of an actor-critic network and its parameters as one flat vector.
 //!
-//! Two separate multi-layer perceptrons with tanh, as SB3's `MlpPolicy` builds them: observation →
-//! hidden layers → one logit per action, and observation → hidden layers → one value.
+//! Two separate multi-layer perceptrons, as SB3's `MlpPolicy` builds them: observation → hidden layers →
+//! one logit per action, and observation → hidden layers → one value.
 //!
 //! The flat vector holds the layers in the order of SB3's state dictionary (hidden layers of the
 //! policy, hidden layers of the value, policy head, value head), each as its weight, row-major
@@ -17,10 +17,33 @@ use std::ops::Range;
 pub struct NetShape {
     /// Values per observation.
     pub obs_len: usize,
-    /// Widths of the hidden layers, the same for policy and value; SB3's default is `[64, 64]`.
+    /// Widths of the policy's hidden layers; SB3's default is `[64, 64]`.
     pub hidden: Vec<usize>,
+    /// Widths of the value's hidden layers, where they are not the policy's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_hidden: Option<Vec<usize>>,
+    /// What stands between two layers.
+    #[serde(default, skip_serializing_if = "Activation::is_default")]
+    pub activation: Activation,
     /// Number of discrete actions.
     pub n_actions: usize,
+}
+
+/// The function that every hidden layer's outputs pass through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// The hyperbolic tangent: SB3's default for PPO and A2C.
+    #[default]
+    Tanh,
+    /// What is negative becomes 0.
+    Relu,
+}
+
+impl Activation {
+    fn is_default(&self) -> bool {
+        *self == Activation::default()
+    }
 }
 
 /// One dense layer: where its parameters lie in the flat vector.
@@ -41,6 +64,11 @@ pub struct Layer {
 }
 
 impl NetShape {
+    /// The network that SB3 builds by default: tanh, policy and value alike.
+    pub fn mlp(obs_len: usize, hidden: Vec<usize>, n_actions: usize) -> NetShape {
+        NetShape { obs_len, hidden, value_hidden: None, activation: Activation::Tanh, n_actions }
+    }
+
     /// All layers in the order of the flat vector.
     pub fn layers(&self) -> Vec<Layer> {
         let mut at = 0;
@@ -51,9 +79,10 @@ impl NetShape {
             Layer { name, inputs, outputs, gain, weight, bias }
         };
         let mut layers = Vec::new();
-        for net in ["policy_net", "value_net"] {
+        let value_hidden = self.value_hidden.as_ref().unwrap_or(&self.hidden);
+        for (net, widths) in [("policy_net", &self.hidden), ("value_net", value_hidden)] {
             let mut inputs = self.obs_len;
-            for (i, &width) in self.hidden.iter().enumerate() {
+            for (i, &width) in widths.iter().enumerate() {
                 // An activation without parameters stands between two layers, hence 0, 2, 4, ..
                 layers.push(layer(
                     format!("mlp_extractor.{net}.{}", 2 * i),
@@ -64,17 +93,20 @@ impl NetShape {
                 inputs = width;
             }
         }
-        let last = self.hidden.last().copied().unwrap_or(self.obs_len);
-        layers.push(layer("action_net".to_owned(), last, self.n_actions, 0.01));
-        layers.push(layer("value_net".to_owned(), last, 1, 1.0));
+        let last = |widths: &[usize]| widths.last().copied().unwrap_or(self.obs_len);
+        layers.push(layer("action_net".to_owned(), last(&self.hidden), self.n_actions, 0.01));
+        layers.push(layer("value_net".to_owned(), last(value_hidden), 1, 1.0));
         layers
     }
 
     /// The layers of the policy and those of the value, each from input to output.
     pub fn towers(&self) -> (Vec<Layer>, Vec<Layer>) {
-        let (mut policy, mut value, depth) = (self.layers(), Vec::new(), self.hidden.len());
-        value.extend(policy.drain(depth..2 * depth));
-        value.extend(policy.pop());
+        let mut policy = self.layers();
+        let value_head = policy.pop();
+        let action_head = policy.pop();
+        let mut value = policy.split_off(self.hidden.len());
+        policy.extend(action_head);
+        value.extend(value_head);
         (policy, value)
     }
 
@@ -127,7 +159,7 @@ mod tests {
     use super::*;
 
     fn shape() -> NetShape {
-        NetShape { obs_len: 52, hidden: vec![64, 32], n_actions: 5 }
+        NetShape::mlp(52, vec![64, 32], 5)
     }
 
     #[test]
@@ -155,6 +187,23 @@ mod tests {
         assert_eq!(policy.iter().map(|l| l.outputs).collect::<Vec<_>>(), [64, 32, 5]);
         assert_eq!(value.iter().map(|l| l.outputs).collect::<Vec<_>>(), [64, 32, 1]);
         assert_eq!((policy[2].name.as_str(), value[2].name.as_str()), ("action_net", "value_net"));
+    }
+
+    #[test]
+    fn policy_and_value_may_differ_in_depth() {
+        let shape = NetShape { value_hidden: Some(vec![16]), ..shape() };
+        let (policy, value) = shape.towers();
+        assert_eq!(policy.iter().map(|l| l.outputs).collect::<Vec<_>>(), [64, 32, 5]);
+        assert_eq!(value.iter().map(|l| l.outputs).collect::<Vec<_>>(), [16, 1]);
+        assert_eq!((value[0].inputs, value[1].inputs), (52, 16));
+    }
+
+    /// Cards of today's models stand without the new fields, so that their files keep their bytes.
+    #[test]
+    fn a_shape_without_an_activation_is_sb3s_default() {
+        let text = r#"{"obs_len":52,"hidden":[64,32],"n_actions":5}"#;
+        assert_eq!(serde_json::from_str::<NetShape>(text).unwrap(), shape());
+        assert_eq!(serde_json::to_string(&shape()).unwrap(), text);
     }
 
     #[test]

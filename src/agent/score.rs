@@ -2,7 +2,11 @@
 //!
 //! Equity is chained by adding the markets' results in order of settlement; each market starts anew
 //! with the start cash, so a loss never ends the chain. A market that was recorded in pieces (a gap
-//! ends an episode) starts anew in each piece, and its result is their sum.
+//! ends an episode) starts anew in each piece, and its result is their mean.
+
+mod pool;
+
+pub use pool::pool;
 
 use super::stats;
 use crate::env::{EpisodeReport, Markouts};
@@ -48,6 +52,9 @@ pub struct Row {
     /// [`Row::mean_return`] had the fills been those of the pessimistic, fitted and optimistic queue, with
     /// the same orders.
     pub bracket: [f64; 3],
+    /// The 95 % interval of [`Row::mean_return`] under the pessimistic fills, whichever counted: the
+    /// verdict's.
+    pub pessimistic_ci95: Option<[f64; 2]>,
     /// How orders filled, and what came of it.
     pub fills: Fills,
     /// Largest fall of chained equity, decision by decision.
@@ -58,6 +65,8 @@ pub struct Row {
     pub win_rate: Option<f64>,
     /// The best market's share of the total profit; `null` without a total profit.
     pub best_market_share: Option<f64>,
+    /// That market.
+    pub best_market: Option<String>,
     /// How often each action was chosen, as shares.
     pub actions: Vec<f64>,
     /// Markets whose outcome the recording does not hold: marked at the last touch.
@@ -98,6 +107,19 @@ pub struct MarketResult {
 }
 
 impl Row {
+    /// Mean return per event under the pessimistic fills, in order of settlement: markets of one event share
+    /// an outcome and are one result.
+    pub fn by_event(&self) -> Vec<f64> {
+        let mut events: Vec<(&str, f64, f64)> = Vec::new();
+        for market in &self.results {
+            match events.iter_mut().find(|(event, ..)| *event == market.event_ticker) {
+                Some((_, sum, n)) => (*sum, *n) = (*sum + market.bracket[0], *n + 1.0),
+                None => events.push((&market.event_ticker, market.bracket[0], 1.0)),
+            }
+        }
+        events.into_iter().map(|(_, sum, n)| sum / n).collect()
+    }
+
     /// How its orders filled and how wide the bracket is, in a sentence; `None` where nothing filled.
     pub fn execution(&self) -> Option<String> {
         let Fills { maker_share, fee_share, markout_cents, settlement_cents } = &self.fills;
@@ -136,23 +158,19 @@ pub fn row(
     let start = start_cash.as_dollars();
     let results = per_market(&reports, start);
     let returns: Vec<f64> = results.iter().map(|r| r.ret).collect();
-    let clusters: Vec<&str> = results.iter().map(|r| r.event_ticker.as_str()).collect();
-    // The same draws for every row: policies are compared on the same resamples.
-    let mut rng = Rng::stream(seed, "bootstrap", 0);
     let traded: Vec<f64> = results.iter().filter(|r| r.trades > 0).map(|r| r.ret).collect();
     let wins = traded.iter().filter(|r| **r > 0.0).count();
     let dollars =
         |of: fn(&EpisodeReport) -> Money| reports.iter().map(|r| of(r).as_dollars()).sum::<f64>();
-    let profit: f64 = returns.iter().sum();
-    let best = returns.iter().copied().fold(0.0, f64::max);
     let mean = stats::mean(&returns).unwrap_or(0.0);
+    let (best_market_share, best_market) = concentration(&results).unzip();
     Row {
         name: name.to_owned(),
         split,
         markets: results.len(),
-        equity: start + dollars(|r| r.final_equity - r.start),
+        equity: start + start * returns.iter().sum::<f64>(),
         mean_return: mean,
-        ci95: stats::bootstrap_mean95(&returns, &clusters, &mut rng),
+        ci95: interval(&[&results], seed, |r| r.ret),
         fees: dollars(|r| r.fees),
         trades: reports.iter().map(|r| r.tally.filled).sum(),
         turnover: dollars(|r| r.tally.notional) / start,
@@ -160,15 +178,38 @@ pub fn row(
             let returns: Vec<f64> = results.iter().map(|r| r.bracket[i]).collect();
             stats::mean(&returns).unwrap_or(0.0)
         }),
+        pessimistic_ci95: interval(&[&results], seed, |r| r.bracket[0]),
         fills: fills(&reports),
         max_drawdown: max_drawdown(&reports).as_dollars(),
         sharpe: stats::sd(&returns).filter(|sd| *sd > 0.0).map(|sd| mean / sd),
         win_rate: (!traded.is_empty()).then(|| wins as f64 / traded.len() as f64),
-        best_market_share: (profit > 0.0).then(|| best / profit),
+        best_market_share,
+        best_market,
         actions: action_shares(&reports),
         unsettled: unsettled(&reports),
         results,
     }
+}
+
+/// 95 % interval of the mean of `of` over the results of several models in the same markets, events and
+/// models drawn.
+fn interval(
+    teams: &[&[MarketResult]],
+    seed: u64,
+    of: fn(&MarketResult) -> f64,
+) -> Option<[f64; 2]> {
+    let values: Vec<Vec<f64>> = teams.iter().map(|t| t.iter().map(of).collect()).collect();
+    let rows: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
+    let clusters: Vec<&str> = teams.first()?.iter().map(|r| r.event_ticker.as_str()).collect();
+    // The same draws for every row: policies are compared on the same resamples.
+    stats::crossed_mean95(&rows, &clusters, &mut Rng::stream(seed, "bootstrap", 0))
+}
+
+/// The best market's share of the total profit, and its name; `None` without a total profit.
+fn concentration(results: &[MarketResult]) -> Option<(f64, String)> {
+    let profit: f64 = results.iter().map(|r| r.ret).sum();
+    let best = results.iter().max_by(|a, b| a.ret.total_cmp(&b.ret))?;
+    (profit > 0.0).then(|| (best.ret / profit, best.ticker.clone()))
 }
 
 /// Markets of which no piece was paid out.
@@ -250,60 +291,4 @@ fn action_shares(reports: &[EpisodeReport]) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::broker::matching::Bracket;
-    use crate::env::account::Tally;
-    use crate::units::TsUs;
-
-    /// An episode of `market` with this equity in dollars at each decision.
-    fn report(market: &str, settled: i64, equity: &[i64]) -> EpisodeReport {
-        let equity: Vec<Money> = equity.iter().map(|d| Money::dollars(*d)).collect();
-        EpisodeReport {
-            ticker: market.into(),
-            event_ticker: market.into(),
-            settled: TsUs(settled),
-            paid_out: true,
-            start: equity[0],
-            final_equity: equity[equity.len() - 1],
-            fees: Money::dollars(1),
-            tally: Tally {
-                filled: 2,
-                notional: Money::dollars(50),
-                maker: Qty(25),
-                taker: Qty(75),
-                ..Tally::default()
-            },
-            markouts: Markouts::default(),
-            bracket: Bracket([equity[0], equity[equity.len() - 1], equity[equity.len() - 1]]),
-            max_drawdown: Money::ZERO,
-            actions: vec![3, 1],
-            equity,
-        }
-    }
-
-    #[test]
-    fn figures_of_a_small_table_are_those_of_the_definitions() {
-        // Given out of order; `b` was recorded in two pieces. Chained: 100 120 110 | 80 115 | 110 | 120.
-        let reports = vec![
-            report("c", 3, &[100, 110]),
-            report("a", 1, &[100, 120, 110]),
-            report("b", 2, &[100, 70, 105]),
-            report("b", 2, &[100, 95]),
-        ];
-        let row = row("p", Part::Test, reports, Money::dollars(100), 7);
-        let returns: Vec<(&str, f64)> =
-            row.results.iter().map(|r| (r.ticker.as_str(), (r.ret * 100.0).round())).collect();
-        assert_eq!(returns, [("a", 10.0), ("b", 0.0), ("c", 10.0)]);
-        assert_eq!((row.markets, row.trades, row.fees, row.turnover), (3, 8, 4.0, 2.0));
-        assert!((row.equity - 120.0).abs() < 1e-9 && (row.mean_return - 0.2 / 3.0).abs() < 1e-12);
-        assert_eq!(row.max_drawdown, 40.0, "from 120 in market a to 80 in market b");
-        assert_eq!((row.fills.maker_share, row.fills.fee_share), (Some(0.25), Some(0.02)));
-        assert_eq!((row.bracket[0], row.bracket[2]), (0.0, row.mean_return));
-        assert_eq!(row.win_rate, Some(2.0 / 3.0));
-        assert_eq!(row.actions, [0.75, 0.25]);
-        assert!((row.best_market_share.expect("profit") - 0.5).abs() < 1e-9);
-        let sd = (2.0 * (0.1f64 / 3.0).powi(2) + (0.2f64 / 3.0).powi(2)) / 2.0;
-        assert!((row.sharpe.expect("deviation") - (0.2 / 3.0) / sd.sqrt()).abs() < 1e-9);
-    }
-}
+mod tests;

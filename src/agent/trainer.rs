@@ -98,11 +98,7 @@ pub struct Trainer<'a> {
 impl TrainConfig {
     /// The network for an environment.
     pub fn shape(&self, env: &dyn VecEnv) -> NetShape {
-        NetShape {
-            obs_len: env.obs_len(),
-            hidden: self.net_arch.clone(),
-            n_actions: env.n_actions(),
-        }
+        NetShape::mlp(env.obs_len(), self.net_arch.clone(), env.n_actions())
     }
 
     /// First parameters of a run, and its optimiser.

@@ -225,7 +225,7 @@ mod tests {
             steps: 7,
             seed: 1,
             normalized: false,
-            shape: NetShape { obs_len: 3, hidden: vec![4, 2], n_actions: 2 },
+            shape: NetShape::mlp(3, vec![4, 2], 2),
             interface: Interface {
                 layout: "toy-v1".into(),
                 layout_hash: "00".into(),

@@ -14,14 +14,15 @@ const E4_PER_CENT: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ladder {
     cents: [i64; CENTS],
-    occupied: u128,
+    /// A bit for each cent, the lower 64 first.
+    occupied: [u64; 2],
     /// Sub-penny levels, ascending by price.
     fine: Vec<(Price, i64)>,
 }
 
 impl Default for Ladder {
     fn default() -> Self {
-        Ladder { cents: [0; CENTS], occupied: 0, fine: Vec::new() }
+        Ladder { cents: [0; CENTS], occupied: [0; 2], fine: Vec::new() }
     }
 }
 
@@ -59,8 +60,8 @@ impl Ladder {
             return Err(Qty(size));
         }
         self.cents[at] = size;
-        let bit = 1u128 << at;
-        self.occupied = if size > 0 { self.occupied | bit } else { self.occupied & !bit };
+        let (word, bit) = (&mut self.occupied[at / 64], at % 64);
+        *word = *word & !(1 << bit) | u64::from(size > 0) << bit;
         Ok(Qty(size))
     }
 
@@ -91,8 +92,7 @@ impl Ladder {
     /// The best (highest) bid.
     #[inline]
     pub fn best(&self) -> Option<(Price, Qty)> {
-        let cent = (self.occupied != 0).then(|| 127 - self.occupied.leading_zeros() as usize);
-        let cent = cent.map(|c| (cent_price(c), Qty(self.cents[c])));
+        let cent = highest(self.occupied).map(|c| (cent_price(c), Qty(self.cents[c])));
         match self.fine.last() {
             None => cent,
             Some(&(p, q)) if cent.is_none_or(|c| c.0 < p) => Some((p, Qty(q))),
@@ -112,12 +112,22 @@ impl Ladder {
 
     /// Number of levels.
     pub fn len(&self) -> usize {
-        self.occupied.count_ones() as usize + self.fine.len()
+        self.occupied.iter().map(|word| word.count_ones() as usize).sum::<usize>() + self.fine.len()
     }
 
     /// True without a level.
     pub fn is_empty(&self) -> bool {
-        self.occupied == 0 && self.fine.is_empty()
+        self.occupied == [0; 2] && self.fine.is_empty()
+    }
+}
+
+/// The highest bit that is set.
+#[inline]
+fn highest(bits: [u64; 2]) -> Option<usize> {
+    match bits {
+        [0, 0] => None,
+        [low, 0] => Some(63 - low.leading_zeros() as usize),
+        [_, high] => Some(127 - high.leading_zeros() as usize),
     }
 }
 
@@ -128,7 +138,7 @@ fn cent_price(cent: usize) -> Price {
 /// Iterator over the levels of a [`Ladder`], best first.
 pub struct Levels<'a> {
     ladder: &'a Ladder,
-    bits: u128,
+    bits: [u64; 2],
     fine: usize,
 }
 
@@ -136,7 +146,7 @@ impl Iterator for Levels<'_> {
     type Item = (Price, Qty);
 
     fn next(&mut self) -> Option<(Price, Qty)> {
-        let cent = (self.bits != 0).then(|| 127 - self.bits.leading_zeros() as usize);
+        let cent = highest(self.bits);
         let fine = self.fine.checked_sub(1).map(|i| self.ladder.fine[i]);
         match (cent, fine) {
             (c, Some((p, q))) if c.is_none_or(|c| cent_price(c) < p) => {
@@ -144,7 +154,7 @@ impl Iterator for Levels<'_> {
                 Some((p, Qty(q)))
             }
             (Some(c), _) => {
-                self.bits &= !(1u128 << c);
+                self.bits[c / 64] &= !(1 << (c % 64));
                 Some((cent_price(c), Qty(self.ladder.cents[c])))
             }
             (None, _) => None,

@@ -8,12 +8,20 @@
 //! The window is open for [`WINDOW_ROWS`] rows of the market and [`WINDOW`] of receive time: in 39 recorded
 //! windows the counterpart was never further than 38 rows or 671 ms away.
 //!
+//! [`Pairs`] finds the counterparts, which is all that orders of ours need; [`Attribution`] tells the cause of
+//! every decrease.
+//!
 //! **Invariant:** every decrease gets exactly one verdict, and cancels are told in the order of their rows:
 //! when one is told, everything before it is decided.
 //! **Invariant:** what waits is bounded by the window, so nothing is allocated after the first rows.
 
+mod pairs;
+
+pub use pairs::{Deadline, Pairs, Waiting};
+
 use crate::event::{Body, Event, Trade};
 use crate::units::{Price, Qty, Side, TsNs, TsUs};
+use pairs::Unclaimed;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -35,6 +43,7 @@ pub struct Stamp {
 
 impl Stamp {
     /// The stamp of an event of the log.
+    #[inline]
     pub fn of(event: &Event) -> Stamp {
         Stamp { row: event.row_id, recv: event.recv, ts: event.ts }
     }
@@ -54,6 +63,9 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of no message: nothing trades at nothing.
+    const NOTHING: Key = Key { ts_ms: 0, side: Side::Yes, price: Price::ZERO, qty: Qty::ZERO };
+
     /// The key of a trade: a taker of YES consumes NO bids at the complement of the YES price.
     pub fn of_trade(at: Stamp, trade: &Trade) -> Key {
         let side = trade.taker.other();
@@ -65,11 +77,13 @@ impl Key {
     }
 
     /// The key of a level that lost `qty` contracts.
+    #[inline]
     pub fn of_decrease(at: Stamp, side: Side, price: Price, qty: Qty) -> Key {
         Key { ts_ms: time_ms(at), side, price, qty }
     }
 }
 
+#[inline]
 fn time_ms(at: Stamp) -> i64 {
     at.ts.map_or(at.recv.ms(), TsUs::ms)
 }
@@ -110,34 +124,15 @@ pub struct AttributionTotals {
 /// The streaming rule for one market.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribution {
-    /// Rows of this market seen so far.
-    rows: u64,
-    decreases: VecDeque<Waiting>,
-    trades: VecDeque<Waiting>,
+    pairs: Pairs,
+    /// Rows of this market whose decreases are decided.
+    decided: u64,
     /// Matched keys of the last two windows that are not known to be ambiguous.
     matched: VecDeque<(u64, Key)>,
     totals: AttributionTotals,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Waiting {
-    key: Key,
-    row: u64,
-    recv: TsNs,
-    /// Its number among the rows of this market.
-    seen: u64,
-}
-
 impl Attribution {
-    /// No row seen again, reusing the memory.
-    pub fn restart(&mut self) {
-        self.rows = 0;
-        self.decreases.clear();
-        self.trades.clear();
-        self.matched.clear();
-        self.totals = AttributionTotals::default();
-    }
-
     /// Takes the next event of the market; `verdicts` receives what is known by it.
     #[inline]
     pub fn on_event(&mut self, at: Stamp, body: &Body, verdicts: &mut Vec<Verdict>) {
@@ -155,18 +150,8 @@ impl Attribution {
     /// A row that is neither a trade nor a decrease: time passes.
     #[inline]
     pub fn row(&mut self, at: Stamp, verdicts: &mut Vec<Verdict>) {
-        self.rows += 1;
-        let (rows, recv) = (self.rows, at.recv);
-        let closed = |w: &mut Waiting| {
-            rows - w.seen > WINDOW_ROWS || recv.0.saturating_sub(w.recv.0) > WINDOW.0
-        };
-        while let Some(oldest) = self.decreases.pop_front_if(closed) {
-            self.cancel(oldest, verdicts);
-        }
-        while self.trades.pop_front_if(closed).is_some() {
-            self.totals.orphans += 1;
-        }
-        while self.matched.pop_front_if(|m| rows - m.0 > 2 * WINDOW_ROWS).is_some() {}
+        self.pairs.row(at);
+        self.pass(verdicts);
     }
 
     /// A level lost `qty` contracts.
@@ -179,11 +164,10 @@ impl Attribution {
         qty: Qty,
         verdicts: &mut Vec<Verdict>,
     ) {
-        self.row(at, verdicts);
-        let waiting = self.waiting(at, Key::of_decrease(at, side, price, qty));
-        match take_oldest(&mut self.trades, waiting.key) {
-            Some(trade) => self.matched(waiting, trade.row, verdicts),
-            None => self.decreases.push_back(waiting),
+        self.pairs.change(at, side, price, -qty);
+        self.pass(verdicts);
+        if let Some((Waiting { row, key, .. }, trade)) = self.pairs.claim() {
+            self.matched(Verdict { row, key, cause: Cause::Trade(trade) }, verdicts);
         }
     }
 
@@ -193,26 +177,20 @@ impl Attribution {
         if trade.block == Some(true) {
             return;
         }
-        let waiting = self.waiting(at, Key::of_trade(at, trade));
-        match take_oldest(&mut self.decreases, waiting.key) {
-            Some(decrease) => self.matched(decrease, at.row, verdicts),
-            None => self.trades.push_back(waiting),
+        if let Some(Waiting { row, key, .. }) = self.pairs.trade(at.row, Key::of_trade(at, trade)) {
+            self.matched(Verdict { row, key, cause: Cause::Trade(at.row) }, verdicts);
         }
     }
 
     /// The recording ends: what waits is decided as at the end of its window.
     pub fn finish(&mut self, verdicts: &mut Vec<Verdict>) {
-        while let Some(oldest) = self.decreases.pop_front() {
-            self.cancel(oldest, verdicts);
-        }
-        self.totals.orphans += self.trades.len() as u64;
-        self.trades.clear();
+        self.decide(true, verdicts);
+        self.totals.orphans = self.pairs.unmatched_trades();
     }
 
     /// Everything before this row is decided; the end of all rows when nothing waits.
-    #[inline]
-    pub fn horizon(&self) -> u64 {
-        self.decreases.front().map_or(u64::MAX, |oldest| oldest.row)
+    pub fn horizon(&mut self) -> u64 {
+        self.pairs.horizon()
     }
 
     /// How well the rule did so far.
@@ -220,19 +198,34 @@ impl Attribution {
         self.totals
     }
 
-    fn waiting(&self, at: Stamp, key: Key) -> Waiting {
-        Waiting { key, row: at.row, recv: at.recv, seen: self.rows }
+    /// Takes in that a row passed.
+    fn pass(&mut self, verdicts: &mut Vec<Verdict>) {
+        self.decide(false, verdicts);
+        self.pairs.drop_orphans();
+        self.totals.orphans = self.pairs.orphans();
+        let rows = self.pairs.rows();
+        while self.matched.pop_front_if(|m| rows - m.0 > 2 * WINDOW_ROWS).is_some() {}
     }
 
-    fn matched(&mut self, decrease: Waiting, trade_row: u64, verdicts: &mut Vec<Verdict>) {
+    /// Decreases before the last row whose window is over, or all of them, are cancels.
+    fn decide(&mut self, all: bool, verdicts: &mut Vec<Verdict>) {
+        while self.decided + u64::from(!all) < self.pairs.rows() {
+            match self.pairs.give_up(self.decided + 1, all) {
+                Unclaimed::Waits => return,
+                Unclaimed::Over(waited) => self.cancel(waited, verdicts),
+                Unclaimed::None => {}
+            }
+            self.decided += 1;
+        }
+    }
+
+    fn matched(&mut self, verdict: Verdict, verdicts: &mut Vec<Verdict>) {
         self.totals.trades += 1;
-        self.matched.push_back((self.rows, decrease.key));
-        let Waiting { row, key, .. } = decrease;
-        verdicts.push(Verdict { row, key, cause: Cause::Trade(trade_row) });
+        self.matched.push_back((self.pairs.rows(), verdict.key));
+        verdicts.push(verdict);
     }
 
-    fn cancel(&mut self, decrease: Waiting, verdicts: &mut Vec<Verdict>) {
-        let Waiting { row, key, .. } = decrease;
+    fn cancel(&mut self, Waiting { row, key, .. }: Waiting, verdicts: &mut Vec<Verdict>) {
         self.totals.cancels += 1;
         if self.matched.iter().any(|m| m.1 == key) {
             let before = self.matched.len();
@@ -241,11 +234,6 @@ impl Attribution {
         }
         verdicts.push(Verdict { row, key, cause: Cause::Cancel });
     }
-}
-
-fn take_oldest(queue: &mut VecDeque<Waiting>, key: Key) -> Option<Waiting> {
-    let at = queue.iter().position(|w| w.key == key)?;
-    queue.remove(at)
 }
 
 #[cfg(test)]

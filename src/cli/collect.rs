@@ -9,7 +9,7 @@ mod summary;
 pub use options::Args;
 
 use super::exit::{self, Code, Failure, OrFail};
-use super::front::{self, Front, Show};
+use super::front::{self, Front, Show, Work};
 use super::logging::{self, LogFormat};
 use super::signals::{self, Signal};
 use super::{export, printer};
@@ -48,7 +48,8 @@ const GUARANTEE: &str = "rows that were committed are on disk; of the last 100 m
 /// 1 disk full or lost, 3 log in use, no credentials or unusable settings, 4 exchange unreachable or refusing,
 /// unknown or closed markets; 130 and 143 after a clean end by a signal.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let (report, ended) = record(&args, None)?;
+    let work = Work { name: "collector", run_dir: Path::new("checkpoints"), kill: None };
+    let (report, ended) = record(&args, None, work)?;
     match &report {
         // Without a session there is nothing to tell but the failure.
         Some(report) if !report.session.is_empty() => tell(&args, report)?,
@@ -65,11 +66,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// What was recorded, and how that ended; no report where a signal came before the first record, or nothing
-/// was to be recorded. `follower` hears every accepted record.
+/// was to be recorded. `follower` hears every accepted record; `of` is what a dashboard says of this process.
 ///
 /// # Errors
 /// As [`run`], where nothing was recorded.
-pub(super) fn record(args: &Args, follower: Option<Follower>) -> Result<Recorded, Failure> {
+pub(super) fn record(
+    args: &Args,
+    follower: Option<Follower>,
+    of: Work<'_>,
+) -> Result<Recorded, Failure> {
     // Before anything else, and before any network.
     crate::store::check_free(&args.data).map_err(in_use)?;
     if !args.ui {
@@ -78,8 +83,7 @@ pub(super) fn record(args: &Args, follower: Option<Follower>) -> Result<Recorded
     let (also, accepted) = Follower::new();
     let show = Show {
         data_dir: &args.data,
-        run_dir: Path::new("checkpoints"),
-        work: "collector",
+        work: of,
         screen: crate::dash::Screen::Live,
         style: args.style,
         stay: false,

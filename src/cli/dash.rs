@@ -7,7 +7,7 @@ use super::{printer, signals};
 use crate::config::env;
 use crate::dash::source::{attach, files, tape};
 use crate::dash::{
-    self, DashError, Handle, Leave, Msg, Options, Palette, Place, Screen, State, Theme,
+    self, DashError, Handle, Hands, Leave, Msg, Options, Palette, Place, Screen, State, Theme,
 };
 use crate::store::{Log, StoreError};
 use clap::ValueEnum;
@@ -144,9 +144,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     need_terminal()?;
     let (handle, inbox) = dash::inbox();
     let state = begin(&args, alone, (80, 24));
-    let moves = start(&args, at, alone, &handle)?;
+    let hands = Hands { tape: start(&args, at, alone, &handle)?, kill: None };
     watch_signals(&handle)?;
-    let left = dash::run(state, &inbox, &handle, &moves, args.style.options(true));
+    let left = dash::run(state, &inbox, &handle, &hands, args.style.options(true));
     match left.map_err(failure)? {
         Leave::Stop => Err(Failure::msg(Code::Terminated, "ended by a signal")),
         Leave::Closed | Leave::Detach => Ok(()),

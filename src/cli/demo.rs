@@ -1,18 +1,23 @@
 //! `kflow demo`: everything once, with nothing but this program.
 
 use super::exit::{Code, Failure};
+use super::front::{Front, Show, Work};
 use super::progress::Progress;
-use super::{eval, exit, export, printer};
+use super::{dash, eval, exit, export, printer};
 use crate::agent::score::Part;
 use crate::demo::{self, DemoError, Study};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Marks a folder that a former demo filled and that the next one may replace.
 const MARKER: &str = ".kflow-demo";
+/// How often it is looked whether the demo shall stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Options of `kflow demo`.
 #[derive(clap::Args, Debug)]
@@ -23,6 +28,12 @@ pub struct Args {
     /// Where everything is put; the folder of a former demo is replaced
     #[arg(long, value_name = "DIR", default_value = "datasets/demo")]
     dir: PathBuf,
+    /// Show the dashboard meanwhile: the training, then the tape and the models
+    #[arg(long)]
+    ui: bool,
+    /// How it looks
+    #[command(flatten)]
+    style: dash::Style,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -31,19 +42,18 @@ pub struct Args {
 /// Makes a synthetic tape with a planted edge and a fair one, learns from both, judges both.
 ///
 /// # Errors
-/// 3 when the folder holds something else, 1 when a step failed.
+/// 3 when the folder holds something else, 1 when a step failed, 130 when it was stopped on the dashboard.
 pub fn run(args: Args) -> Result<(), Failure> {
     let begun = Instant::now();
     make_room(&args.dir)?;
     printer::say(
         "synthetic tapes, made by this program: nothing below says anything about real markets",
     );
-    let now = super::now()?;
-    let steps = Steps::default();
-    let studies =
-        demo::run(&args.dir, args.seed, now, &|step, done, of| steps.show(step, done, of));
-    steps.finish();
-    let [edge, control] = studies.map_err(failure)?;
+    let front = if args.ui { Some(front(&args)?) } else { None };
+    let [edge, control] = study(&args, front.as_ref().map(|front| &front.stop))?;
+    if let Some(front) = front {
+        front.close("the demo has ended");
+    }
     let files = [("edge", &edge), ("control", &control)]
         .into_iter()
         .map(|(name, study)| keep(&args.dir.join(name), study))
@@ -75,6 +85,46 @@ pub fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The dashboard in front of the study with the edge.
+fn front(args: &Args) -> Result<Front, Failure> {
+    let dir = args.dir.join("edge");
+    let show = Show {
+        data_dir: &dir.join("data"),
+        work: Work { name: "demo", run_dir: &dir, kill: None },
+        screen: crate::dash::Screen::Training,
+        style: args.style,
+        stay: true,
+    };
+    let front = Front::open(&show, None)?;
+    dash::watch_signals(&front.handle)?;
+    Ok(front)
+}
+
+/// Runs both studies until they are done, or until `stop`: what was made so far is left as it is.
+fn study(args: &Args, stop: Option<&watch::Receiver<bool>>) -> Result<[Study; 2], Failure> {
+    let (done, result) = mpsc::channel();
+    let (dir, seed, now) = (args.dir.clone(), args.seed, super::now()?);
+    let steps = Steps { bars: stop.is_none(), ..Steps::default() };
+    std::thread::Builder::new().name("demo".to_owned()).spawn(move || {
+        let studies = demo::run(&dir, seed, now, &|step, done, of| steps.show(step, done, of));
+        steps.finish();
+        // Stopped meanwhile: then nobody waits.
+        let _ = done.send(studies);
+    })?;
+    loop {
+        match result.recv_timeout(LOOK) {
+            Ok(studies) => return studies.map_err(failure),
+            Err(RecvTimeoutError::Timeout) if stop.is_some_and(|stop| *stop.borrow()) => {
+                return Err(Failure::msg(Code::Interrupted, "the demo was stopped"));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::msg(Code::Runtime, "a part of the demo panicked"));
+            }
+        }
+    }
+}
+
 /// Writes a study's results and names what a person may want to look at.
 fn keep(dir: &Path, study: &Study) -> Result<Vec<String>, Failure> {
     let report = dir.join("report.html");
@@ -104,30 +154,37 @@ fn make_room(dir: &Path) -> Result<(), Failure> {
 
 /// One progress display after the other, as the steps come.
 #[derive(Default)]
-struct Steps(Mutex<Option<(&'static str, Instant, Progress)>>);
+struct Steps {
+    /// Draw them; beside a dashboard a sentence for each has to do.
+    bars: bool,
+    current: Mutex<Option<(&'static str, Instant, Option<Progress>)>>,
+}
 
 impl Steps {
     fn show(&self, step: &'static str, done: u64, of: u64) {
-        let Ok(mut current) = self.0.lock() else { return };
+        let Ok(mut current) = self.current.lock() else { return };
         if current.as_ref().is_none_or(|c| c.0 != step) {
             end(current.take());
-            *current = Some((step, Instant::now(), Progress::start(step, of)));
+            let progress = self.bars.then(|| Progress::start(step, of));
+            *current = Some((step, Instant::now(), progress));
         }
-        if let Some((_, _, progress)) = current.as_mut() {
+        if let Some((_, _, Some(progress))) = current.as_mut() {
             progress.set(done);
         }
     }
 
     fn finish(&self) {
-        if let Ok(mut current) = self.0.lock() {
+        if let Ok(mut current) = self.current.lock() {
             end(current.take());
         }
     }
 }
 
-fn end(step: Option<(&'static str, Instant, Progress)>) {
+fn end(step: Option<(&'static str, Instant, Option<Progress>)>) {
     if let Some((name, begun, progress)) = step {
-        progress.finish();
+        if let Some(progress) = progress {
+            progress.finish();
+        }
         printer::say(&format!("{name:<10} {:>6.1} s", begun.elapsed().as_secs_f64()));
     }
 }

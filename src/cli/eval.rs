@@ -1,11 +1,14 @@
 //! `kflow eval`: what a trained policy earns on markets that it never saw.
 
-use super::exit::{self, Code, Failure, OrFail};
+mod text;
+
+pub(super) use text::text;
+
+use super::exit::{self, Code, Failure};
 use super::progress::Progress;
-use super::{judged, models, printer};
-use crate::agent::device::DeviceName;
-use crate::agent::judge::{self, Evaluation, JudgeError};
-use crate::agent::score::{Part, Row};
+use super::{device, judged, models, printer};
+use crate::agent::judge::{self, Evaluation, JudgeError, Question};
+use crate::agent::score::Part;
 use crate::registry::Registry;
 use crate::report::{self, Origin};
 use std::fs;
@@ -14,11 +17,19 @@ use std::path::{Path, PathBuf};
 
 /// Options of `kflow eval`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example: kflow eval checkpoints/RUN --report report.html")]
+#[command(after_help = "Examples: kflow eval checkpoints/RUN --report report.html\n          \
+                  kflow eval checkpoints/ppo-s*-STAMP --against checkpoints/OTHER")]
 pub struct Args {
-    /// A run (its id or its folder), a model of the registry (NAME, NAME:3, NAME@ALIAS), or a model file
-    #[arg(value_name = "RUN|MODEL")]
-    run: String,
+    /// A run (its id or its folder), a registered model (NAME, NAME:3, NAME@ALIAS), or a model file; several are
+    /// seeds of one recipe, judged together
+    #[arg(value_name = "RUN|MODEL", required = true)]
+    runs: Vec<String>,
+    /// Compare with this run or model, market by market
+    #[arg(long, value_name = "RUN|MODEL")]
+    against: Option<String>,
+    /// Find out what the result owes to each observation column (one evaluation for each of them)
+    #[arg(long)]
+    importance: bool,
     /// The data directory
     #[arg(long, value_name = "DIR", default_value = "datasets")]
     data: PathBuf,
@@ -45,22 +56,27 @@ pub struct Args {
 /// 3 for settings that do not work, 5 when model or data are missing, damaged or do not fit, 1 when a
 /// file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let device: DeviceName = args.device.parse().or_hint(Code::Config, "use --device cpu")?;
-    let path = Registry::at(&args.run_dir).path_of(&args.run).map_err(models::failure)?;
-    let mut progress = None;
-    let mut watch = |done: usize, total: usize| {
-        progress.get_or_insert_with(|| Progress::start("evaluate", total as u64)).set(done as u64);
+    let device = device::device(&args.device)?;
+    let registry = Registry::at(&args.run_dir);
+    let place = |name: &String| registry.path_of(name).map_err(models::failure);
+    let runs: Vec<PathBuf> = args.runs.iter().map(place).collect::<Result<_, _>>()?;
+    let against = args.against.as_ref().map(place).transpose()?;
+    let question = Question {
+        against: against.as_deref(),
+        device,
+        importance: args.importance,
+        ..Question::new(&runs, &args.data, args.seed)
     };
-    let evaluation = judge::judge(&path, &args.data, args.seed, device, &mut watch);
-    if let Some(bar) = progress {
-        bar.finish();
-    }
+    let mut bars = Bars::default();
+    let evaluation = judge::judge(&question, |step, done, of| bars.show(step, done, of));
+    bars.finish();
     let evaluation = evaluation.map_err(failure)?;
-    if path.is_dir() {
-        let text = serde_json::to_string_pretty(&evaluation)?;
-        save(&path.join("evaluation.json"), &text)?;
+    for run in runs.iter().filter(|run| run.is_dir()) {
+        save(&run.join("evaluation.json"), &serde_json::to_string_pretty(&evaluation)?)?;
     }
-    judged::record(&path, &evaluation)?;
+    if let [run] = &runs[..] {
+        judged::record(run, &evaluation)?;
+    }
     if let Some(file) = &args.report {
         save(file, &page(&evaluation))?;
     }
@@ -74,72 +90,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A table for each of `parts`, the verdict and its reservations.
-pub(super) fn text(evaluation: &Evaluation, parts: &[Part]) -> String {
-    let result = &evaluation.result;
-    let mut text = String::new();
-    for part in parts {
-        let rows: Vec<Vec<String>> =
-            result.policies.iter().filter(|r| r.split == *part).map(row).collect();
-        if !rows.is_empty() {
-            text.push_str(&format!("{}\n{}\n\n", title(*part), printer::table(&HEAD, &rows)));
-        }
-    }
-    let (name, verdict) = (&result.evaluated, result.verdict.words());
-    text.push_str(&format!("{name}: {verdict} ({})", result.reason));
-    let judged = result.policies.iter().find(|r| r.name == *name && r.split == Part::Test);
-    if let Some(execution) = judged.and_then(|row| row.execution()) {
-        text.push_str(&format!("\nfills: {execution}"));
-    }
-    for warning in &result.warnings {
-        text.push_str(&format!("\nnote: {warning}"));
-    }
-    if let Some(source) = evaluation.synthetic() {
-        text.push_str(&format!(
-            "\nnote: synthetic data ({source}): no evidence about real markets"
-        ));
-    }
-    text
-}
-
-const HEAD: [&str; 10] = [
-    "policy",
-    "markets",
-    "equity",
-    "return",
-    "95 % interval",
-    "fees",
-    "trades",
-    "drawdown",
-    "Sharpe",
-    "win rate",
-];
-
-fn title(part: Part) -> &'static str {
-    match part {
-        Part::Test => "held-out markets",
-        Part::Validation => "validation markets",
-        Part::Train => "in-sample markets: what the model learned from, no evidence of anything",
-    }
-}
-
-fn row(row: &Row) -> Vec<String> {
-    let percent = |v: f64| format!("{:+.2} %", 100.0 * v);
-    let or_dash = |v: Option<String>| v.unwrap_or_else(|| "-".to_owned());
-    vec![
-        row.name.clone(),
-        row.markets.to_string(),
-        format!("{:.2}", row.equity),
-        percent(row.mean_return),
-        or_dash(row.ci95.map(|[l, h]| format!("{} .. {}", percent(l), percent(h)))),
-        format!("{:.2}", row.fees),
-        row.trades.to_string(),
-        format!("{:.2}", row.max_drawdown),
-        or_dash(row.sharpe.map(|s| format!("{s:.2}"))),
-        or_dash(row.win_rate.map(|w| format!("{:.0} %", 100.0 * w))),
-    ]
-}
-
 /// The evaluation as one HTML page.
 pub(super) fn page(evaluation: &Evaluation) -> String {
     let fact = |name: &str, value: String| (name.to_owned(), value);
@@ -147,12 +97,35 @@ pub(super) fn page(evaluation: &Evaluation) -> String {
         run: evaluation.run.clone(),
         synthetic: evaluation.synthetic().map(str::to_owned),
         facts: vec![
+            fact("runs", evaluation.runs.join(", ")),
             fact("layout", evaluation.layout.clone()),
             fact("sources", evaluation.sources.join(", ")),
             fact("data (SHA-256)", evaluation.data_sha256.clone()),
         ],
     };
-    report::evaluation(&evaluation.result, &origin)
+    report::evaluation(&evaluation.result, &evaluation.insight, &origin)
+}
+
+/// One progress bar after the other, as the steps come.
+#[derive(Default)]
+struct Bars(Option<(&'static str, Progress)>);
+
+impl Bars {
+    fn show(&mut self, step: &'static str, done: usize, of: usize) {
+        if self.0.as_ref().is_none_or(|(shown, _)| *shown != step) {
+            std::mem::take(self).finish();
+            self.0 = Some((step, Progress::start(step, of as u64)));
+        }
+        if let Some((_, bar)) = &mut self.0 {
+            bar.set(done as u64);
+        }
+    }
+
+    fn finish(self) {
+        if let Some((_, bar)) = self.0 {
+            bar.finish();
+        }
+    }
 }
 
 /// Writes a file as a whole: under another name first.
@@ -174,6 +147,8 @@ pub(super) fn failure(error: JudgeError) -> Failure {
         JudgeError::Blocks { .. } => {
             "train again on these data, or evaluate one of its models: RUN/fold_0"
         }
+        JudgeError::Unlike { .. } => "judge them one by one, or compare them with --against",
+        JudgeError::Nobody => "name a run: kflow eval RUN",
         JudgeError::Several { .. } => "name one of its models: RUN/fold_0",
     };
     Failure::new(Code::Integrity, error).hint(hint)

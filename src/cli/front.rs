@@ -5,7 +5,8 @@ use crate::cli::exit::Failure;
 use crate::cli::printer;
 use crate::collect::{Accepted, Follower};
 use crate::dash::source::{files, inside, tape};
-use crate::dash::{self, Handle, Leave, News, Reach, Screen, State};
+use crate::dash::{self, Ear, Handle, Hands, Leave, News, Reach, Screen, State};
+use crate::trade::kill::KillFile;
 use std::path::Path;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, watch};
@@ -19,14 +20,22 @@ pub struct Front {
     thread: JoinHandle<()>,
 }
 
+/// What this process does.
+pub struct Work<'a> {
+    /// In a word.
+    pub name: &'static str,
+    /// Where training runs are.
+    pub run_dir: &'a Path,
+    /// What stops its orders, where it sends any.
+    pub kill: Option<KillFile>,
+}
+
 /// What is shown, and how.
 pub struct Show<'a> {
     /// The data directory.
     pub data_dir: &'a Path,
-    /// Where training runs are.
-    pub run_dir: &'a Path,
-    /// The work of this process, in a word.
-    pub work: &'static str,
+    /// The work of this process.
+    pub work: Work<'a>,
     /// The screen to begin with.
     pub screen: Screen,
     /// The look.
@@ -46,27 +55,32 @@ impl Front {
     ) -> Result<Front, Failure> {
         need_terminal()?;
         let (handle, inbox) = dash::inbox();
+        let ear = Ear::lend(handle.clone());
         let mut state = State::new(&show.data_dir.display().to_string(), (80, 24));
-        (state.work, state.screen) = (Some(show.work), show.screen);
+        (state.work, state.screen) = (Some(show.work.name), show.screen);
         if let Some(accepted) = accepted {
             state.reach = Reach::Inside;
             let told = handle.clone();
             spawn("follow", move || inside::follow(accepted, &told))?;
         }
         let (data, runs, told) =
-            (show.data_dir.to_owned(), show.run_dir.to_owned(), handle.clone());
+            (show.data_dir.to_owned(), show.work.run_dir.to_owned(), handle.clone());
         spawn("files", move || files::watch(&data, &runs, &told))?;
-        let (moves, asked) = std::sync::mpsc::channel();
+        let (tape, asked) = std::sync::mpsc::channel();
+        let hands = Hands { tape, kill: show.work.kill.clone() };
         let (data, told) = (show.data_dir.to_owned(), handle.clone());
         spawn("tape", move || tape::play(&data, None, &asked, &told))?;
         let (stop, stopped) = watch::channel(false);
         let (told, options) = (handle.clone(), show.style.options(show.stay));
-        let thread =
-            spawn("dash", move || match dash::run(state, &inbox, &told, &moves, options) {
+        let thread = spawn("dash", move || {
+            let left = dash::run(state, &inbox, &told, &hands, options);
+            drop(ear);
+            match left {
                 Ok(Leave::Stop) => drop(stop.send(true)),
                 Ok(Leave::Closed | Leave::Detach) => {}
                 Err(error) => printer::say(&format!("the dashboard has ended: {error}")),
-            })?;
+            }
+        })?;
         Ok(Front { handle, stop: stopped, thread })
     }
 

@@ -3,7 +3,6 @@
 use super::exit::Failure;
 use super::models::{failure, now_s};
 use crate::agent::judge::Evaluation;
-use crate::agent::score::Part;
 use crate::registry::{Content, Judged, Registry};
 use std::path::Path;
 
@@ -14,17 +13,13 @@ use std::path::Path;
 pub(super) fn record(path: &Path, evaluation: &Evaluation) -> Result<(), Failure> {
     let Some(registry) = Registry::around(path) else { return Ok(()) };
     let result = &evaluation.result;
-    let held_out = |row: &&_| {
-        let row: &crate::agent::score::Row = row;
-        row.name == result.evaluated && row.split == Part::Test
-    };
-    let Some(row) = result.policies.iter().find(held_out) else { return Ok(()) };
+    let Some(row) = result.judged() else { return Ok(()) };
     let judged = Judged {
         content_sha256: Content::of(path).map_err(failure)?.sha256(),
         data_sha256: evaluation.data_sha256.clone(),
         markets: row.markets,
-        mean_return: row.mean_return,
-        ci95: row.ci95,
+        mean_return: row.bracket[0],
+        ci95: row.pessimistic_ci95,
         verdict: result.verdict.words().to_owned(),
         unix_s: now_s()?,
     };

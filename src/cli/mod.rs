@@ -8,6 +8,8 @@ pub mod collect;
 pub mod conformance;
 pub mod dash;
 pub mod data;
+#[cfg(feature = "learn")]
+mod device;
 #[cfg(all(feature = "frames", feature = "learn"))]
 pub mod demo;
 pub mod env;
@@ -35,6 +37,8 @@ pub mod risk;
 mod rules;
 #[cfg(feature = "learn")]
 pub mod runs;
+#[cfg(feature = "learn")]
+pub mod search;
 pub mod signals;
 pub mod sim;
 pub mod trade;
@@ -84,6 +88,9 @@ enum Command {
     /// Name trained models, see where they come from, and say which one trades
     #[cfg(feature = "learn")]
     Models(models::Args),
+    /// Try many settings, and judge the best one as the best of so many tries
+    #[cfg(feature = "learn")]
+    Search(Box<search::Args>),
     /// Record live markets and let a policy trade them on paper
     Trade(Box<trade::Args>),
     /// Show what runs, or what was recorded, on a terminal
@@ -129,6 +136,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Runs(args) => runs::run(args),
         #[cfg(feature = "learn")]
         Command::Models(args) => models::run(args),
+        Command::Search(args) => search::run(*args),
         Command::Trade(args) => trade::run(*args),
         Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),

@@ -1,6 +1,7 @@
 //! `kflow models`: the registry of trained models.
 
 mod compare;
+mod import_sb3;
 mod play;
 pub(super) mod show;
 
@@ -34,6 +35,8 @@ enum Command {
     Show(One),
     /// Copy a run's models into the registry, as the next version of a name
     Register(Register),
+    /// Register a model that Stable-Baselines3 saved: PPO or A2C with MlpPolicy
+    ImportSb3(Box<import_sb3::Args>),
     /// Point an alias to a version; `champion` trades, and needs an evaluation on held-out markets
     Alias(Alias),
     /// Put a version away for good; its files stay
@@ -109,6 +112,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Show(one) => show::show(&one.options, &one.model),
         Command::Lineage(one) => show::lineage(&one.options, &one.model),
         Command::Register(args) => register(&args),
+        Command::ImportSb3(args) => import_sb3::run(&args),
         Command::Alias(args) => alias(&args),
         Command::Archive(one) => archive(&one),
         Command::Compare(args) => compare::run(&args),

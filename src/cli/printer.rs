@@ -1,6 +1,7 @@
 //! Everything that leaves on stdout, and plain talk on stderr.
 
 use super::exit::Failure;
+use crate::dash;
 use serde::Serialize;
 use std::io::Write;
 
@@ -40,8 +41,11 @@ pub fn fields(data: &impl Serialize) -> Result<(), Failure> {
     line(&table(&["figure", "value"], &rows))
 }
 
-/// Says something to the person, on stderr.
+/// Says something to the person, on stderr, or to the dashboard that has the terminal.
 pub fn say(text: &str) {
+    if dash::hear(text, super::now().unwrap_or_default()) {
+        return;
+    }
     // Talk that cannot be heard is no reason to stop the work.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -32,6 +32,14 @@ impl Progress {
         Progress { bar, what: what.to_owned(), total, done: 0, last_line: Instant::now() }
     }
 
+    /// Corrects the total, once it is known.
+    pub fn set_total(&mut self, total: u64) {
+        self.total = total;
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+        }
+    }
+
     /// Sets how much is done.
     pub fn set(&mut self, done: u64) {
         self.done = done;

@@ -96,8 +96,11 @@ fn ls(options: &Options) -> Result<(), Failure> {
 
 /// Folders below `run_dir` that hold a run.
 fn folders(run_dir: &Path) -> Vec<PathBuf> {
-    let is_run =
-        |dir: &PathBuf| ["config.json", "fold_0/config.json"].iter().any(|f| dir.join(f).is_file());
+    // A run that died while its folders were made ends in `.new`, and is none.
+    let is_run = |dir: &PathBuf| {
+        dir.extension().is_none_or(|end| end != "new")
+            && ["config.json", "fold_0/config.json"].iter().any(|f| dir.join(f).is_file())
+    };
     let entries = fs::read_dir(run_dir).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_run).collect();
     found.sort();

@@ -8,6 +8,7 @@ mod policy;
 
 use super::collect;
 use super::exit::{self, Code, Failure};
+use super::front::Work;
 use super::printer;
 use crate::actor::{Actor, ActorReport, ActorSpec, Choice, Hot};
 use crate::collect::Follower;
@@ -27,7 +28,7 @@ use std::time::Duration;
   kflow trade --env prod --orders demo --model RUN            real markets, orders at Kalshi's demo
 Paper orders wait in the recorded queues of this process and reach no exchange.
 SIGHUP loads the model again; one that cannot be used is refused, and the old one goes on.
-The limits of `kflow risk show` hold; `kflow risk kill`, a file KILL in the data directory or SIGUSR1 stops all orders.")]
+The limits of `kflow risk show` hold; `kflow risk kill`, a file KILL in the data directory or SIGUSR1 stops all orders; so does K in the dashboard (--ui).")]
 pub struct Args {
     /// What is recorded, where and for how long
     #[command(flatten)]
@@ -128,6 +129,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (follower, accepted) = Follower::new();
     let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.fees)?;
     let desk = opened.map(|(counter, run)| (counter, run, args.orders.clone()));
+    let switch = kill.clone();
     let said = Said {
         swaps: policy::reload_on_hangup(&args, &spec.env)?,
         trips: act::trips(&kill)?,
@@ -137,7 +139,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let acting = std::thread::Builder::new()
         .name("actor".to_owned())
         .spawn(move || act::act(actor, accepted, &said, desk, journal))?;
-    let recorded = collect::record(&args.collect, Some(follower));
+    let work = Work { name: "trading session", run_dir: &args.run_dir, kill: Some(switch) };
+    let recorded = collect::record(&args.collect, Some(follower), work);
     let acted = acting.join().map_err(|_| {
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
     })?;

@@ -8,14 +8,14 @@ pub(super) use show::{checkpoint_failure, train_failure as failure};
 
 use super::exit::{self, Code, Failure, OrFail};
 use super::filters::{self, Filters};
-use super::front::{Front, Show};
+use super::front::{Front, Show, Work};
 use super::rules::Rules;
-use super::{dash, printer};
+use super::{dash, device, printer};
 use crate::agent::device::DeviceName;
 use crate::agent::engine::EngineName;
-use crate::agent::fit;
+use crate::agent::fit::{Course, MarketJob};
 use crate::agent::markets::{Left, MarketFilter};
-use crate::agent::split::Plan;
+use crate::agent::split::{Plan, Rule};
 use crate::features::Layout;
 use crate::replay::{self, Recording};
 use clap::ValueEnum;
@@ -61,6 +61,9 @@ pub struct Args {
     /// Where the parameters start from, before --envs and --param
     #[arg(long, value_enum, default_value_t = Preset::Default)]
     preset: Preset,
+    /// Which markets are held out: `auto` or `time` (the last by settlement), `walk-forward:N`, `sessions`, `markets`
+    #[arg(long, value_name = "RULE", default_value_t)]
+    split: Rule,
     #[command(flatten)]
     rules: Rules,
     #[command(flatten)]
@@ -72,7 +75,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]
     run_dir: PathBuf,
     /// Continue this run (its id or its folder) to its last step, or to --steps
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "stop", "curriculum", "preset", "Rules", "Filters"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "stop", "curriculum", "preset", "split", "Rules", "Filters"])]
     resume: Option<String>,
     /// Models trained at a time; no result depends on it [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -102,12 +105,27 @@ pub(super) enum EngineChoice {
 }
 
 impl EngineChoice {
-    /// The engine that was named, if one was.
-    pub(super) fn named(self) -> Option<EngineName> {
-        match self {
-            EngineChoice::Auto => None,
-            EngineChoice::Fused => Some(EngineName::Fused),
-            EngineChoice::Burn => Some(EngineName::Burn),
+    /// The engine that was named, else `own`, else the fastest one on `device`.
+    ///
+    /// # Errors
+    /// 3 when the engine that was named does not run there.
+    pub(super) fn engine(
+        self,
+        own: Option<EngineName>,
+        device: DeviceName,
+    ) -> Result<EngineName, Failure> {
+        let engine = match self {
+            EngineChoice::Auto => own.unwrap_or_else(|| EngineName::best(device)),
+            EngineChoice::Fused => EngineName::Fused,
+            EngineChoice::Burn => EngineName::Burn,
+        };
+        match engine {
+            EngineName::Fused if device.is_apart() => Err(Failure::msg(
+                Code::Config,
+                format!("the engine `fused` does not run on {device}"),
+            )
+            .hint("add --engine burn, or use --device cpu")),
+            engine => Ok(engine),
         }
     }
 }
@@ -126,23 +144,22 @@ enum Preset {
 /// Exit 3 for settings that do not work, 5 for unusable data or checkpoints, 1 when training broke down, 130 or 143
 /// after a signal, with everything saved.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let device: DeviceName = args
-        .device
-        .parse()
-        .or_hint(Code::Config, "use --device cpu: this program has no GPU backend")?;
+    let device = device::device(&args.device)?;
     let plans = match &args.resume {
-        Some(name) => vec![plan::resumed(&args, name)?],
+        Some(name) => vec![plan::resumed(&args, name, device)?],
         None => plan::fresh(&args, device)?,
     };
     let (recording, left) = load(&args.data, plans[0].rules.layout, &plans[0].filter)?;
-    let split = Plan::new(&recording.episodes);
+    let split = match &args.resume {
+        Some(_) => Plan::of_run(&plans[0].dir, &recording.episodes).map_err(checkpoint_failure)?,
+        None => Plan::by(args.split, &recording.episodes)
+            .or_hint(Code::Config, "record more markets, or divide them otherwise: --split auto")?,
+    };
     if args.dry_run {
         return dry_run(&args, &plans, &recording, &split, &left);
     }
-    let mut jobs = Vec::new();
-    for plan in &plans {
-        jobs.extend(fit::jobs(&recording, &split, &plan.job(device)));
-    }
+    let course = Course::new(&recording, &split);
+    let mut jobs: Vec<MarketJob> = plans.iter().flat_map(|p| course.jobs(&p.job(device))).collect();
     let begun = Instant::now();
     let front = if args.ui { Some(front(&args)?) } else { None };
     let done = work::train(&args, &plans, &mut jobs, front.as_ref());
@@ -166,8 +183,7 @@ fn front(args: &Args) -> Result<Front, Failure> {
     let front = Front::open(
         &Show {
             data_dir: &args.data,
-            run_dir: &args.run_dir,
-            work: "training",
+            work: Work { name: "training", run_dir: &args.run_dir, kill: None },
             screen: crate::dash::Screen::Training,
             style: args.style,
             stay: true,

@@ -59,7 +59,7 @@ impl Board {
         status.stale = counters.stale;
         status.received = counters.received;
         status.accepted = log.accepted;
-        status.committed = log.committed;
+        status.committed = log.kept.committed;
         status.missing = counters.missing;
         status.duplicates = counters.duplicates;
         status.bad = counters.bad;
@@ -69,7 +69,7 @@ impl Board {
         status.late = counters.late;
         status.drift = log.drift;
         status.lag_ms = log.lag.recent();
-        status.commit_ms = log.commit.recent();
+        status.commit_ms = log.kept.commit.recent();
         status.queue = queue as u64;
         self.received.push_back((now, counters.received));
         while self.received.len() > 2 && now - self.received[0].0 > RATE_OVER {

@@ -1,17 +1,20 @@
-//! The log thread: owns the writer, gives records their row ids and puts them on disk.
+//! The log thread: gives records their row ids, tells who looks on, and hands them to the keeper.
 //!
 //! ```text
 //!  feed ── Batch ──►  ┐                      ┌─► watch: LogState
-//!                     ├─ log thread ─ redb   ├─► Seen (lifecycle frames, gaps)
-//!  collector ─ Ask ─► ┘                      └─► Tap (who looks on)
+//!                     ├─ log thread ─ queue ─┼─► keeper ─ redb
+//!  collector ─ Ask ─► ┘                      ├─► Seen (lifecycle frames, gaps)
+//!                                            └─► Tap (who looks on, and who acts)
 //! ```
 //!
-//! A record is *accepted* when it has its row id here and *committed* when its transaction is on disk:
-//! after at most 100 ms, or with 1,024 rows, whichever comes first, but not more than 100 times a second.
+//! A record is *accepted* when it has its row id here and *committed* when its transaction is on disk
+//! ([`super::keeper`]): after at most 100 ms, or with 1,024 rows, whichever comes first, but not more than
+//! 100 times a second.
 //!
-//! **Invariant:** nothing here waits for anybody but the disk.
+//! **Invariant:** nothing here waits for anybody but a full queue to the disk.
 
 use super::audit::DRIFT;
+use super::keeper::{Keep, Keeper, Named};
 use super::ports::{Ask, LogState, OwnRow, Ports, Seen};
 use crate::event::{Body, Event, MarketId, Record, Tickers};
 use crate::feed::Batch;
@@ -24,18 +27,12 @@ use tokio::sync::oneshot;
 /// The type of frames about markets' lives.
 const LIFECYCLE: &str = "market_lifecycle_v2";
 
-/// A row is on disk after this at most.
-const COMMIT_WITHIN: Duration = Duration::from_millis(100);
-/// Or with this many rows.
-const COMMIT_ROWS: usize = 1_024;
-/// But a sync costs about 5 ms whatever it carries: no two commits are closer than this.
-const COMMIT_APART: Duration = Duration::from_millis(10);
+/// Without anything to do, who looks on and how the keeper does is looked at this often.
+const IDLE: Duration = Duration::from_millis(100);
 /// How often the state is told.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// How often the meters begin anew.
 const TURN_EVERY: Duration = Duration::from_secs(2);
-/// How often a sealing that somebody waits for is looked at.
-const SEALING_EVERY: Duration = Duration::from_millis(20);
 
 /// How the session went: its summary, and the last state.
 pub(super) type Ended = Result<(SessionSummary, LogState), StoreError>;
@@ -48,17 +45,15 @@ pub(super) fn start(
     handle: Handle,
 ) -> std::io::Result<oneshot::Receiver<Ended>> {
     let (ended, end) = oneshot::channel();
-    let begin = writer.committed();
+    let next_row_id = writer.committed() + 1;
     let thread = LogThread {
-        writer,
-        begin,
+        keeper: Keeper::start(writer)?,
+        next_row_id,
         ports,
         tickers: Tickers::default(),
         ids: Vec::new(),
-        waiting: Vec::new(),
-        waiting_since: None,
-        committed_at: Instant::now(),
-        rolling: None,
+        named: Vec::new(),
+        rows: Vec::new(),
         deltas: 0,
         told_at: Instant::now(),
         turned_at: Instant::now(),
@@ -72,28 +67,19 @@ pub(super) fn start(
 }
 
 struct LogThread {
-    writer: Writer,
-    /// The last row of the session before.
-    begin: u64,
+    keeper: Keeper,
+    next_row_id: u64,
     ports: Ports,
     tickers: Tickers,
     /// The feed's market id to ours.
     ids: Vec<MarketId>,
-    /// Receive times of the rows that are not on disk.
-    waiting: Vec<TsNs>,
-    waiting_since: Option<Instant>,
-    committed_at: Instant,
-    rolling: Option<Rolling>,
+    /// Markets and rows that the keeper has not got yet.
+    named: Vec<Named>,
+    rows: Vec<Record>,
     deltas: u64,
     told_at: Instant,
     turned_at: Instant,
     state: LogState,
-}
-
-/// A new segment that was asked for.
-struct Rolling {
-    sealed: oneshot::Sender<()>,
-    begun: bool,
 }
 
 enum Input {
@@ -102,29 +88,33 @@ enum Input {
     Nothing,
 }
 
+/// The keeper has given up.
+struct Failed;
+
 impl LogThread {
     fn run(mut self, first: Vec<OwnRow>, handle: &Handle) -> Ended {
-        first.into_iter().try_for_each(|row| self.own_row(row))?;
+        let worked = first.into_iter().try_for_each(|row| self.own_row(row));
+        match worked.and_then(|()| self.work(handle)) {
+            Ok((cause, last)) => self.finish(&cause, last),
+            Err(Failed) => self.end(),
+        }
+    }
+
+    /// Works until somebody says why to stop.
+    fn work(&mut self, handle: &Handle) -> Result<(String, Option<OwnRow>), Failed> {
         loop {
-            let patience = self.patience();
-            match handle.block_on(next(&mut self.ports, patience)) {
+            match handle.block_on(next(&mut self.ports)) {
                 Input::Batch(batch) => self.batch(batch)?,
                 Input::Ask(Some(Ask::Row(row))) => self.own_row(row)?,
-                Input::Ask(Some(Ask::Roll(sealed))) => {
-                    self.rolling = Some(Rolling { sealed, begun: false });
-                }
-                Input::Ask(Some(Ask::Finish(cause, last))) => return self.finish(&cause, last),
+                Input::Ask(Some(Ask::Roll(sealed))) => self.hand_over(Keep::Roll(sealed))?,
+                Input::Ask(Some(Ask::Finish(cause, last))) => return Ok((cause, last)),
                 // Whoever asks is gone: what came so far is a session.
-                Input::Ask(None) => return self.finish("error", None),
+                Input::Ask(None) => return Ok(("error".to_owned(), None)),
                 // Whoever came meanwhile hears how the markets are.
                 Input::Nothing => self.ports.tap.flush(),
             }
-            self.settle();
-            if self.is_due() {
-                self.commit()?;
-            }
-            if !self.writer.is_sealing() {
-                self.roll()?;
+            if self.keeper.has_failed() {
+                return Err(Failed);
             }
             if self.told_at.elapsed() >= TELL_EVERY {
                 self.tell();
@@ -132,34 +122,7 @@ impl LogThread {
         }
     }
 
-    /// Begins the segment that was asked for, or says that the one before is sealed.
-    fn roll(&mut self) -> Result<(), StoreError> {
-        match self.rolling.take() {
-            Some(Rolling { sealed, begun: false }) => {
-                self.writer.roll()?;
-                self.rolling = Some(Rolling { sealed, begun: true });
-            }
-            // Whoever asked may be gone.
-            Some(Rolling { sealed, begun: true }) => drop(sealed.send(())),
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// How long nothing need be done when nothing comes.
-    fn patience(&self) -> Duration {
-        let commit = self.waiting_since.map_or(COMMIT_WITHIN, |since| {
-            COMMIT_WITHIN.saturating_sub(since.elapsed()).max(Duration::from_millis(1))
-        });
-        if self.rolling.is_some() { commit.min(SEALING_EVERY) } else { commit }
-    }
-
-    fn is_due(&self) -> bool {
-        let many = self.waiting.len() >= COMMIT_ROWS && self.committed_at.elapsed() >= COMMIT_APART;
-        many || self.waiting_since.is_some_and(|since| since.elapsed() >= COMMIT_WITHIN)
-    }
-
-    fn batch(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn batch(&mut self, batch: Batch) -> Result<(), Failed> {
         for (id, ticker, uuid) in &batch.markets {
             self.market(*id, ticker, *uuid);
         }
@@ -174,10 +137,9 @@ impl LogThread {
                 continue;
             }
             self.look_at(&record);
-            self.append(record, shown)?;
+            self.append(record, shown);
         }
-        self.ports.tap.flush();
-        Ok(())
+        self.pass_on()
     }
 
     /// Enters a market of the feed into our dictionary, or learns its exchange id.
@@ -191,6 +153,7 @@ impl LogThread {
             self.ids.resize(at + 1, MarketId::NONE);
         }
         self.ids[at] = ours;
+        self.named.push((ticker.into(), uuid));
         self.ports.tap.market(ours, ticker, uuid);
     }
 
@@ -224,13 +187,14 @@ impl LogThread {
         };
     }
 
-    fn own_row(&mut self, row: OwnRow) -> Result<(), StoreError> {
+    fn own_row(&mut self, row: OwnRow) -> Result<(), Failed> {
         let market = match row.ticker.as_str() {
             "" => MarketId::NONE,
             ticker => {
                 let known = self.tickers.len();
                 let id = self.tickers.intern(ticker);
                 if self.tickers.len() > known {
+                    self.named.push((ticker.into(), None));
                     self.ports.tap.market(id, ticker, None);
                 }
                 id
@@ -241,60 +205,53 @@ impl LogThread {
         let recv = now();
         let event = Event { row_id: 0, recv, ts: None, market, sid: 0, seq: 0, body: row.body };
         let shown = self.ports.tap.is_open();
-        self.append(Record { event, raw: row.raw }, shown)?;
-        self.ports.tap.flush();
-        Ok(())
+        self.append(Record { event, raw: row.raw }, shown);
+        self.pass_on()
     }
 
-    fn append(&mut self, record: Record, shown: bool) -> Result<(), StoreError> {
-        let recv = record.event.recv;
+    /// Accepts a record.
+    fn append(&mut self, mut record: Record, shown: bool) {
+        record.event.row_id = self.next_row_id;
+        self.next_row_id += 1;
         self.ports.tap.see(&record.event);
-        let copy = shown.then(|| record.clone());
-        let row_id = self.writer.append(&self.tickers, record)?;
-        self.ports.tap.reached(row_id, recv);
+        self.ports.tap.reached(record.event.row_id, record.event.recv);
         self.state.accepted += 1;
-        self.waiting.push(recv);
-        self.waiting_since.get_or_insert_with(Instant::now);
-        if let Some(mut copy) = copy {
-            copy.event.row_id = row_id;
-            self.ports.tap.push(copy);
+        if shown {
+            self.ports.tap.push(record.clone());
         }
-        Ok(())
+        self.rows.push(record);
     }
 
-    fn commit(&mut self) -> Result<(), StoreError> {
-        self.writer.commit()?;
-        self.settle();
-        Ok(())
+    /// Tells who acts and who looks on, and has kept, what was accepted.
+    fn pass_on(&mut self) -> Result<(), Failed> {
+        self.ports.tap.flush();
+        let (named, rows) = (std::mem::take(&mut self.named), std::mem::take(&mut self.rows));
+        self.hand_over(Keep::Rows(named, rows))
     }
 
-    /// Counts what is on disk by now: the writer commits full chunks by itself.
-    fn settle(&mut self) {
-        let committed = self.writer.committed() - self.begin;
-        let rows = (committed - self.state.committed) as usize;
-        if rows == 0 {
-            return;
-        }
-        let now = now();
-        for recv in self.waiting.drain(..rows) {
-            self.state.commit.record(recv, now);
-        }
-        self.state.committed = committed;
-        self.committed_at = Instant::now();
-        self.waiting_since = (!self.waiting.is_empty()).then_some(self.committed_at);
+    fn hand_over(&mut self, what: Keep) -> Result<(), Failed> {
+        if self.keeper.keep(what) { Ok(()) } else { Err(Failed) }
     }
 
     fn tell(&mut self) {
         if self.turned_at.elapsed() >= TURN_EVERY {
             self.state.lag.turn();
-            self.state.commit.turn();
             self.turned_at = Instant::now();
         }
         self.told_at = Instant::now();
+        self.state.kept = self.keeper.kept();
         self.ports.state.send_replace(self.state.clone());
     }
 
+    /// Accepts what is queued and `last`, and ends the session.
     fn finish(mut self, cause: &str, last: Option<OwnRow>) -> Ended {
+        let handed = self.drain(last).and_then(|()| self.hand_over(Keep::Finish(cause.to_owned())));
+        // Why it failed is said at its end.
+        let _ = handed;
+        self.end()
+    }
+
+    fn drain(&mut self, last: Option<OwnRow>) -> Result<(), Failed> {
         while let Ok(batch) = self.ports.batches.try_recv() {
             self.batch(batch)?;
         }
@@ -303,23 +260,26 @@ impl LogThread {
                 self.own_row(row)?;
             }
         }
-        last.into_iter().try_for_each(|row| self.own_row(row))?;
-        self.commit()?;
-        self.state.lag.turn();
-        self.state.commit.turn();
-        self.ports.state.send_replace(self.state.clone());
-        let summary = self.writer.finish(cause)?;
-        Ok((summary, self.state))
+        last.into_iter().try_for_each(|row| self.own_row(row))
+    }
+
+    fn end(self) -> Ended {
+        let LogThread { keeper, ports, mut state, .. } = self;
+        let (summary, kept) = keeper.end()?;
+        state.kept = kept;
+        state.lag.turn();
+        ports.state.send_replace(state.clone());
+        Ok((summary, state))
     }
 }
 
-async fn next(ports: &mut Ports, patience: Duration) -> Input {
+async fn next(ports: &mut Ports) -> Input {
     let Ports { batches, asks, .. } = ports;
     tokio::select! {
         biased;
         ask = asks.recv() => Input::Ask(ask),
         Some(batch) = batches.recv() => Input::Batch(batch),
-        () = tokio::time::sleep(patience) => Input::Nothing,
+        () = tokio::time::sleep(IDLE) => Input::Nothing,
     }
 }
 

@@ -19,6 +19,7 @@
 mod audit;
 mod board;
 mod disk;
+mod keeper;
 mod log_thread;
 mod meter;
 mod opening;

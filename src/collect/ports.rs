@@ -66,8 +66,8 @@ pub(super) enum Seen {
 pub(super) struct LogState {
     /// Rows of this session that have a row id.
     pub(super) accepted: u64,
-    /// Rows of this session on disk.
-    pub(super) committed: u64,
+    /// What of them is on disk.
+    pub(super) kept: Kept,
     /// Gap rows of our own.
     pub(super) own_gaps: u64,
     /// Differences that the audit found.
@@ -76,10 +76,17 @@ pub(super) struct LogState {
     pub(super) counters: Counters,
     /// Exchange's stamp to receipt.
     pub(super) lag: Meter,
-    /// Receipt to disk.
-    pub(super) commit: Meter,
     /// When the last frame came.
     pub(super) last_frame: Option<Instant>,
+}
+
+/// How far the keeper is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    /// Rows of this session on disk.
+    pub(super) committed: u64,
+    /// Receipt to disk.
+    pub(super) commit: Meter,
 }
 
 /// What the thread is connected to.

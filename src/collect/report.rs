@@ -79,7 +79,7 @@ impl CollectReport {
     pub(super) fn log(&mut self, state: &LogState) {
         let counters = state.counters;
         self.received = counters.received;
-        self.committed = state.committed;
+        self.committed = state.kept.committed;
         self.missing = counters.missing;
         self.duplicates = counters.duplicates;
         self.late = counters.late;
@@ -89,7 +89,7 @@ impl CollectReport {
         self.open_gaps = counters.open_gaps + state.own_gaps;
         self.reconnects = counters.reconnects;
         self.markets = counters.markets;
-        (self.lag, self.commit) = (state.lag.clone(), state.commit.clone());
+        (self.lag, self.commit) = (state.lag.clone(), state.kept.commit.clone());
         self.figures();
     }
 

@@ -248,7 +248,7 @@ impl Session<'_> {
         let ended = match ended {
             Some(ended) => ended,
             None => {
-                let waiting = self.state.borrow().accepted - self.state.borrow().committed;
+                let waiting = self.state.borrow().accepted - self.state.borrow().kept.committed;
                 hear(Notice::Flushing(waiting));
                 // Behind everything that is still queued: from there on nothing is recorded.
                 let last = (cause == GapCause::DiskFull.word()).then(|| {

@@ -9,6 +9,8 @@ pub enum Effect {
     Leave(super::run::Leave),
     /// Move the tape.
     Tape(TapeMove),
+    /// Stop all orders of this process.
+    Kill,
 }
 
 /// A move of the tape.

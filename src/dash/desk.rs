@@ -14,46 +14,6 @@ const GAPS: usize = 500;
 /// Events after which it shows which market is busy.
 const ENOUGH: u64 = 500;
 
-/// Order of the market list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sort {
-    /// By name.
-    #[default]
-    Ticker,
-    /// Busiest first.
-    Activity,
-    /// Narrowest spread first.
-    Spread,
-    /// Most contracts in the last minute first.
-    Volume,
-    /// Soonest close first.
-    Close,
-}
-
-impl Sort {
-    /// The next one, and round again.
-    pub const fn next(self) -> Sort {
-        match self {
-            Sort::Ticker => Sort::Activity,
-            Sort::Activity => Sort::Spread,
-            Sort::Spread => Sort::Volume,
-            Sort::Volume => Sort::Close,
-            Sort::Close => Sort::Ticker,
-        }
-    }
-
-    /// The word shown.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Sort::Ticker => "name",
-            Sort::Activity => "busiest",
-            Sort::Spread => "spread",
-            Sort::Volume => "volume",
-            Sort::Close => "close",
-        }
-    }
-}
-
 /// Markets and trading as one source tells of them.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
@@ -63,8 +23,10 @@ pub struct Desk {
     pub trading: Trading,
     /// Index of the market that is looked at.
     pub selected: usize,
-    /// It was chosen, by the person or by [`Desk::choose_busy`]: it stays.
+    /// The person chose it: it stays.
     pub chosen: bool,
+    /// [`Desk::choose_busy`] did: it stays while it lives.
+    busy: bool,
     /// Receive time of the last event.
     pub clock: TsNs,
     /// Row of the last event.
@@ -120,14 +82,26 @@ impl Desk {
 
     /// Looks at the busiest market that lives, once there is something to choose by.
     fn choose_busy(&mut self) {
-        if self.chosen || self.events < ENOUGH {
+        if self.chosen || self.busy || self.events < ENOUGH {
             return;
         }
-        let living = |at: &usize| self.markets[*at].info.settlement.is_none();
+        let living = |at: &usize| !self.markets[*at].is_over(self.clock);
         let busiest =
             (0..self.markets.len()).filter(living).max_by_key(|at| self.markets[*at].activity());
         self.selected = busiest.unwrap_or(self.selected);
-        self.chosen = true;
+        self.busy = true;
+    }
+
+    /// A desk that knows nothing yet, and looks at what this one looks at, if that is still of use at `now`.
+    pub fn anew(&self, now: TsNs) -> Desk {
+        let mut desk = Desk::default();
+        if let Some(market) = self.market()
+            && (self.chosen || (self.busy && !market.is_over(now)))
+        {
+            desk.selected = desk.enter(&market.ticker);
+            (desk.chosen, desk.busy) = (self.chosen, self.busy);
+        }
+        desk
     }
 
     /// Looks at this market from now on, whether it has been met or not.
@@ -166,7 +140,7 @@ impl Desk {
         let at = self.ids.get(event.market.0 as usize).copied();
         if let Some(market) = at.and_then(|at| self.markets.get_mut(at)) {
             market.push(event);
-            if market.info.settlement.is_some() {
+            if market.is_over(event.recv) {
                 self.trading.orders.over(&market.ticker);
             }
         }
@@ -207,26 +181,6 @@ impl Desk {
         self.markets.get(self.selected)
     }
 
-    /// Indices of the markets whose names fit the filter, in this order.
-    pub fn listed(&self, filter: &str, sort: Sort, now: TsNs) -> Vec<usize> {
-        let fits = |i: &usize| fuzzy(&self.markets[*i].ticker, filter);
-        let mut all: Vec<usize> = (0..self.markets.len()).filter(fits).collect();
-        // The name decides among equals, so that the list does not jump.
-        all.sort_by(|a, b| self.markets[*a].ticker.cmp(&self.markets[*b].ticker));
-        match sort {
-            Sort::Ticker => {}
-            Sort::Activity => all.sort_by_key(|i| u32::MAX - self.markets[*i].activity()),
-            Sort::Spread => {
-                all.sort_by_key(|i| self.markets[*i].spread_e4().unwrap_or(i64::MAX));
-            }
-            Sort::Volume => all.sort_by_cached_key(|i| -self.markets[*i].flow(now).1.e2()),
-            Sort::Close => {
-                all.sort_by_key(|i| self.markets[*i].info.close.map_or(i64::MAX, |c| c.0));
-            }
-        }
-        all
-    }
-
     /// Why no book here is current, where that is so for all of them; else of the market that is looked at.
     pub fn staleness(&self, feed: Option<&str>, now: TsNs) -> Option<Staleness> {
         let own = self.market().and_then(|market| market.staleness(now));
@@ -236,12 +190,6 @@ impl Desk {
             (own, None) => own,
         }
     }
-}
-
-/// True if the letters of `filter` stand in `name` in this order, upper and lower case alike.
-fn fuzzy(name: &str, filter: &str) -> bool {
-    let mut letters = name.chars().flat_map(char::to_lowercase);
-    filter.chars().flat_map(char::to_lowercase).all(|wanted| letters.any(|c| c == wanted))
 }
 
 #[cfg(test)]
@@ -298,10 +246,20 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_takes_letters_in_their_order() {
-        assert!(fuzzy("KXHIGHNY-26NOV20-B59.5", "hny59"));
-        assert!(!fuzzy("KXHIGHNY-26NOV20-B59.5", "95h"));
-        assert!(fuzzy("anything", ""));
-        assert_eq!(desk().listed("kb", Sort::Ticker, TsNs(0)), [1]);
+    fn an_outcome_that_is_known_beforehand_closes_no_market() {
+        let mut desk = desk();
+        desk.markets[0].info.close = Some(crate::units::TsUs(5_000_000));
+        desk.markets[0].info.settlement = Some(Price::ONE);
+        assert_eq!(desk.markets[0].staleness(TsNs::from_ms(4_999)), None);
+        assert_eq!(
+            desk.markets[0].staleness(TsNs::from_ms(5_000)),
+            Some(Staleness::Settled(Price::ONE))
+        );
+        // What the program chose is chosen anew where it is over; what the person chose stays.
+        desk.busy = true;
+        assert_eq!(desk.anew(TsNs(0)).markets.len(), 1);
+        assert_eq!(desk.anew(TsNs::from_ms(5_000)).markets.len(), 0);
+        desk.wanted("KX-A");
+        assert_eq!(desk.anew(TsNs::from_ms(5_000)).markets.len(), 1);
     }
 }

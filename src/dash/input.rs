@@ -8,9 +8,7 @@ use super::panes::{Pane, Screen};
 use super::run::Leave;
 use super::state::{Popup, State, Typing};
 use crate::units::TsNs;
-use ratatui::crossterm::event::{
-    KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
-};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
 /// Rows that a turn of the wheel moves.
@@ -42,6 +40,10 @@ impl State {
             (None, action) => self.act(action, now),
             (Some(Popup::Leaving), Action::StopWork) => Some(Effect::Leave(Leave::Stop)),
             (Some(Popup::Leaving), Action::Detach) => Some(Effect::Leave(Leave::Detach)),
+            (Some(Popup::Killing), Action::Kill) => {
+                self.popup = None;
+                Some(Effect::Kill)
+            }
             (Some(Popup::Help(line)), Action::Move(by)) => {
                 let line = i64::from(line).saturating_add(by).clamp(0, 200) as u16;
                 self.popup = Some(Popup::Help(line));
@@ -90,6 +92,7 @@ impl State {
             }
             Action::Quit => return Some(Effect::Leave(Leave::Closed)),
             Action::Help => self.popup = Some(Popup::Help(0)),
+            Action::AskKill => self.popup = Some(Popup::Killing),
             Action::Go(screen) => return self.go(screen),
             Action::NextPane => self.turn_focus(1),
             Action::PrevPane => self.turn_focus(-1),
@@ -104,6 +107,7 @@ impl State {
             }
             Action::Filter => self.typing = Some(Typing::Filter),
             Action::Goto => self.typing = Some(Typing::Goto(String::new())),
+            Action::Holds => self.holds = !self.holds,
             Action::Sort => self.sort = self.sort.next(),
             Action::Move(rows) => self.move_rows(self.focus(), rows, now),
             Action::Page(pages) => self.move_rows(self.focus(), pages * self.page(), now),
@@ -209,7 +213,7 @@ impl State {
             Pane::Sessions => (2, self.sessions.len()),
             // Counted from the newest.
             Pane::Lines => (3, lines().count()),
-            Pane::Actions => (4, self.desk().trading.deeds.len()),
+            Pane::Actions => (4, self.desk().trading.listed(self.holds).count()),
             Pane::Gaps => (5, self.desk().gaps.len()),
             _ => return None,
         })

@@ -2,7 +2,7 @@
 
 use super::keys::{Action, Binding, When};
 use super::panes::Screen;
-use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::{KeyCode, KeyModifiers};
 
 pub(super) const NONE: KeyModifiers = KeyModifiers::NONE;
 pub(super) const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
@@ -33,6 +33,7 @@ const fn key(
 pub const KEYMAP: &[Binding] = &[
     key('s', When::Leaving, Action::StopWork, "stop the work", "stop the work, keep everything, leave"),
     key('d', When::Leaving, Action::Detach, "leave only", "leave the screen, the work goes on"),
+    key('y', When::Killing, Action::Kill, "stop trading", "stop all orders until `kflow risk reset`"),
     key('q', When::Always, Action::Quit, "quit", "leave the dashboard"),
     chord((KeyCode::Char('c'), CTRL), When::Always, Action::Quit, "", "leave the dashboard"),
     key('?', When::Always, Action::Help, "help", "show the keys"),
@@ -50,6 +51,7 @@ pub const KEYMAP: &[Binding] = &[
     chord((KeyCode::Esc, NONE), When::Always, Action::Back, "", "out of filter, zoom, question"),
     key('t', When::Always, Action::Palette, "", "other colours: dark, light, classic, mono"),
     key('/', When::Filter, Action::Filter, "filter", "filter the list by letters"),
+    key('K', When::Trading, Action::AskKill, "kill", "stop all orders of this process (asks first)"),
     key(' ', When::Live, Action::Freeze, "freeze", "freeze the display; recording goes on"),
     // The tape, before the lists that want some of the same keys.
     key(' ', When::Replay, Action::Play, "play", "run the tape, stop it"),
@@ -84,8 +86,9 @@ pub const KEYMAP: &[Binding] = &[
     key('G', When::RowsOffTape, Action::Bottom, "", "first row, last row"),
     chord((KeyCode::End, NONE), When::RowsOffTape, Action::Bottom, "", "first row, last row"),
     chord((KeyCode::Enter, NONE), When::Sessions, Action::Choose, "replay", "replay this session"),
-    key('m', When::Models, Action::Mark, "compare", "compare this one with the next marked"),
+    key('m', When::Models, Action::Mark, "compare", "mark: overlay runs, compare two models"),
     key('s', When::Markets, Action::Sort, "sort", "order: name, busiest, spread, volume, close"),
+    key('h', When::Markets, Action::Holds, "", "actions: with those that hold, without"),
     key('c', When::Markets, Action::Centre, "centre", "ladder back to the touch"),
     key('y', When::Markets, Action::Flip, "yes/no", "the other axis: NO instead of YES"),
     key('b', When::Markets, Action::Raw, "", "both sides' bids as the exchange sends them"),

@@ -2,8 +2,8 @@
 
 use super::keymap::{CTRL, KEYMAP, NONE, SHIFT};
 use super::panes::{Pane, Screen};
-use super::state::State;
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use super::state::{Popup, State};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub enum Action {
     Filter,
     /// Another order of the list.
     Sort,
+    /// Decisions to hold in the list of actions, or not.
+    Holds,
     /// Up or down by rows; positive is down.
     Move(i64),
     /// Up or down by pages; positive is down.
@@ -90,6 +92,10 @@ pub enum Action {
     StopWork,
     /// Leave the screen; the work goes on.
     Detach,
+    /// Ask whether all orders shall stop.
+    AskKill,
+    /// Stop all orders.
+    Kill,
 }
 
 /// When a key holds.
@@ -119,6 +125,10 @@ pub enum When {
     Logs,
     /// While leaving is asked about.
     Leaving,
+    /// Where this process trades, and may still be stopped.
+    Trading,
+    /// While stopping all orders is asked about.
+    Killing,
 }
 
 impl When {
@@ -137,7 +147,9 @@ impl When {
             When::Sessions => state.focus() == Pane::Sessions,
             When::Filter => screen.has_markets() || screen == Screen::Logs,
             When::Logs => screen == Screen::Logs,
-            When::Leaving => state.is_leaving(),
+            When::Leaving => state.popup == Some(Popup::Leaving),
+            When::Trading => state.can_kill && state.status.stopped.is_empty(),
+            When::Killing => state.popup == Some(Popup::Killing),
         }
     }
 }
@@ -211,9 +223,10 @@ pub fn help(state: &State) -> Vec<(String, &'static str)> {
 
 /// The bar at the bottom: the keys worth knowing here.
 pub fn bar(state: &State) -> Vec<(String, &'static str)> {
-    let leaving = state.is_leaving();
+    let asked = matches!(state.popup, Some(Popup::Leaving | Popup::Killing));
     let fits = |b: &&Binding| {
-        !b.short.is_empty() && b.when.holds(state) && (b.when == When::Leaving) == leaving
+        let answers = matches!(b.when, When::Leaving | When::Killing);
+        !b.short.is_empty() && b.when.holds(state) && answers == asked
     };
     // What holds here stands before what always holds.
     let (always, here): (Vec<&Binding>, Vec<&Binding>) =

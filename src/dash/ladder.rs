@@ -141,26 +141,28 @@ pub fn mid_e4(book: &OrderBook, side: Side) -> Option<i64> {
     }
 }
 
-/// The rows of a book, highest price first.
-pub fn rows(book: &OrderBook, side: Side, group: Group) -> Vec<Row> {
+/// The rows of a book, highest price first; those of `own` orders are among them, whatever stands there.
+pub fn rows(book: &OrderBook, side: Side, group: Group, own: &[Price]) -> Vec<Row> {
     let bids = grouped(book.bids(side).iter(), |p| down(p, group));
     let asks = book.bids(side.other()).iter().map(|(p, q)| (p.complement(), q));
     let asks = grouped(asks, |p| up(p, group));
-    let (Some(top), Some(low)) =
-        (asks.iter().chain(&bids).map(|l| l.0).max(), asks.iter().chain(&bids).map(|l| l.0).min())
-    else {
-        return Vec::new();
-    };
+    let prices = || asks.iter().chain(&bids).map(|level| level.0).chain(own.iter().copied());
+    let (Some(top), Some(low)) = (prices().max(), prices().min()) else { return Vec::new() };
     let find = |levels: &[(Price, Depth)], price| levels.iter().find(|l| l.0 == price).map(|l| l.1);
     let row = |price| Row { price, bid: find(&bids, price), ask: find(&asks, price) };
     if group == Group::Levels {
-        let mut prices: Vec<Price> = asks.iter().chain(&bids).map(|l| l.0).collect();
+        let mut prices: Vec<Price> = prices().collect();
         prices.sort_unstable_by(|a, b| b.cmp(a));
         prices.dedup();
         return prices.into_iter().map(row).collect();
     }
     let steps = (top.e4() - low.e4()) / group.e4();
     (0..=steps).filter_map(|i| Price::new(top.e4() - i * group.e4())).map(row).collect()
+}
+
+/// The row at which a bid (or an ask) of this price stands.
+pub fn row_of(price: Price, is_bid: bool, group: Group) -> Price {
+    if is_bid { down(price, group) } else { up(price, group) }
 }
 
 /// Levels put together, from the touch outwards.
@@ -211,7 +213,7 @@ mod tests {
     #[test]
     fn asks_are_the_other_sides_bids_and_depth_adds_up_from_the_touch() {
         let book = book(&[(4_500, 100), (4_600, 200)], &[(5_300, 300), (5_200, 50)]);
-        let rows = rows(&book, Side::Yes, Group::Cent);
+        let rows = rows(&book, Side::Yes, Group::Cent, &[]);
         let seen: Vec<_> = rows
             .iter()
             .map(|r| (r.price.e4(), r.bid.map(|d| d.cum.0), r.ask.map(|d| (d.size.0, d.cum.0))))
@@ -225,6 +227,19 @@ mod tests {
                 (4_500, Some(300), None),
             ]
         );
+    }
+
+    #[test]
+    fn an_own_order_has_its_row_where_nobody_else_stands() {
+        let book = book(&[(4_500, 100)], &[(5_300, 300)]);
+        let price = |e4| Price::new(e4).expect("in range");
+        let own = [row_of(price(4_655), true, Group::Levels), price(4_000)];
+        let seen: Vec<_> = rows(&book, Side::Yes, Group::Levels, &own);
+        let seen: Vec<_> = seen.iter().map(|row| row.price.e4()).collect();
+        assert_eq!(seen, [4_700, 4_655, 4_500, 4_000]);
+        assert_eq!(row_of(price(4_655), true, Group::Cent).e4(), 4_600);
+        assert_eq!(row_of(price(4_655), false, Group::Cent).e4(), 4_700);
+        assert_eq!(rows(&book, Side::Yes, Group::Cent, &[price(4_000)]).len(), 8);
     }
 
     #[test]
@@ -250,7 +265,7 @@ mod tests {
         ) {
             let book = book(&yes, &no);
             for group in [Group::Levels, Group::Tenth, Group::Cent] {
-                let rows = rows(&book, Side::Yes, group);
+                let rows = rows(&book, Side::Yes, group, &[]);
                 let bids: i64 = rows.iter().filter_map(|r| r.bid).map(|d| d.size.0).sum();
                 let asks: i64 = rows.iter().filter_map(|r| r.ask).map(|d| d.size.0).sum();
                 prop_assert_eq!(bids, yes.iter().map(|l| l.1).sum::<i64>());

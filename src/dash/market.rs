@@ -197,10 +197,10 @@ impl Market {
         self.curve.push_back(point);
     }
 
-    /// True if this level changed a moment before `now`.
-    pub fn is_fresh(&self, side: Side, price: Price, now: TsNs) -> bool {
+    /// True if a level of this side, `here`, changed a moment before `now`.
+    pub fn is_fresh(&self, side: Side, now: TsNs, here: impl Fn(Price) -> bool) -> bool {
         let recent = |at: &TsNs| (0..FLASH_NS).contains(&(now.0 - at.0));
-        self.flashes.iter().any(|(s, p, at)| *s == side && *p == price && recent(at))
+        self.flashes.iter().any(|(s, p, at)| *s == side && recent(at) && here(*p))
     }
 
     /// When the last flash before `now` is over; `None` when none is on.
@@ -236,12 +236,19 @@ impl Market {
 
     /// Why the book must not be taken for the present one at `now`, as far as the market itself knows.
     pub fn staleness(&self, now: TsNs) -> Option<Staleness> {
-        if let Some(price) = self.info.settlement {
-            return Some(Staleness::Settled(price));
+        match self.info.settlement {
+            Some(price) if self.is_over(now) => Some(Staleness::Settled(price)),
+            None if self.is_over(now) => Some(Staleness::Closed),
+            _ => self.broken.clone(),
         }
-        if self.info.close.is_some_and(|close| close.ms() <= now.ms()) {
-            return Some(Staleness::Closed);
+    }
+
+    /// True if trading is over at `now`. The definition of an imported market tells its outcome from the beginning:
+    /// that alone does not close it.
+    pub fn is_over(&self, now: TsNs) -> bool {
+        match self.info.close {
+            Some(close) => close.ms() <= now.ms(),
+            None => self.info.settlement.is_some(),
         }
-        self.broken.clone()
     }
 }

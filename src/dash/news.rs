@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// Something typed, clicked or resized.
-pub use ratatui::crossterm::event::Event as Input;
+pub use crossterm::event::Event as Input;
 
 /// Messages (a batch of up to 1,024 records is one) that wait to be shown: what the state takes in far less than
 /// the 50 ms within which a key is answered.
@@ -47,8 +47,10 @@ pub enum News {
     Runs(Vec<Run>),
     /// All models, newest first.
     Models(Vec<Model>),
-    /// What the log holds.
-    Sessions(Vec<Session>),
+    /// What the log holds, and what is wrong with it; empty where nothing is.
+    Sessions(Vec<Session>, String),
+    /// All orders are stopped: why; empty: they are not any more.
+    Stopped(String),
     /// A line for the log screen.
     Line(Line),
     /// A tape was opened, or cannot be.
@@ -107,9 +109,9 @@ pub struct Run {
 /// A model as its folder tells it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
-    /// Name of its folder, with the fold's where there are several.
+    /// `NAME:3` of a registered version; else the name of its folder, with the fold's where there are several.
     pub id: String,
-    /// The run that it went on from, where it did.
+    /// What it came from: the run of a version, the version that a run went on from; empty where nothing is known.
     pub parent: String,
     /// What it was made with: configuration, data and circumstances, one level deep.
     pub facts: Map<String, Value>,
@@ -119,8 +121,16 @@ pub struct Model {
     pub reward: Option<f64>,
     /// The verdict of its evaluation; empty before one.
     pub verdict: String,
-    /// When it was last saved, seconds since 1970.
+    /// When it was last saved or registered, seconds since 1970.
     pub saved_unix_s: f64,
+    /// Where it stands in its life, as the registry says; empty where that does not know it.
+    pub status: String,
+    /// Names that point to it.
+    pub aliases: Vec<String>,
+    /// Mean return per held-out market.
+    pub mean_return: Option<f64>,
+    /// Its 95 % interval.
+    pub ci95: Option<(f64, f64)>,
 }
 
 /// A recorded session.

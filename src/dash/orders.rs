@@ -34,6 +34,11 @@ impl OwnOrders {
         self.0.get(ticker).map_or(&[], Vec::as_slice)
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
     /// Takes what was sent to the exchange; `size_at` is the size of a bid now, where the book is known.
     pub fn asked(
         &mut self,

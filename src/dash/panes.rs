@@ -196,12 +196,9 @@ pub fn arrange(size: (u16, u16), what: Arrangement) -> Vec<(Pane, Rect)> {
     }
     panes.extend(match screen {
         Screen::Live | Screen::Replay => markets(area, room, side),
-        Screen::Training if room >= Room::Medium => {
-            let (left, right) = cut_columns(area, area.width * 2 / 5);
-            vec![(Pane::Runs, left), (Pane::Curves, right)]
-        }
         Screen::Training => {
-            let (above, below) = cut_rows(area, 7);
+            let rows = if room >= Room::Medium { 9 } else { 7 };
+            let (above, below) = cut_rows(area, rows);
             vec![(Pane::Runs, above), (Pane::Curves, below)]
         }
         Screen::Models => {

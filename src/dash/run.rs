@@ -2,12 +2,15 @@
 
 use super::command::{Effect, TapeMove};
 use super::draw;
+use super::log_lines::Level;
 use super::news::{Handle, Msg, News};
 use super::state::State;
 use super::term::Taken;
 use super::theme::{Palette, Theme};
+use crate::trade::kill::KillFile;
+use crate::trade::risk::{Cause, Trip};
 use crate::units::TsNs;
-use ratatui::crossterm::event;
+use crossterm::event;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +48,14 @@ pub enum Leave {
     Detach,
 }
 
+/// What the dashboard can do.
+pub struct Hands {
+    /// Moves the tape.
+    pub tape: Sender<TapeMove>,
+    /// Stops all orders, where this process sends any.
+    pub kill: Option<KillFile>,
+}
+
 /// Why the dashboard cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum DashError {
@@ -56,8 +67,8 @@ pub enum DashError {
     Panicked,
 }
 
-/// Shows `state` until it is left, with what comes out of `inbox`; `handle` is its other end, `tape` takes moves
-/// of the tape.
+/// Shows `state` until it is left, with what comes out of `inbox`; `handle` is its other end, `hands` do what is
+/// asked for.
 ///
 /// # Errors
 /// When the terminal cannot be used, or a thread panicked; the terminal is as it was.
@@ -65,9 +76,10 @@ pub fn run(
     mut state: State,
     inbox: &Receiver<Msg>,
     handle: &Handle,
-    tape: &Sender<TapeMove>,
+    hands: &Hands,
     options: Options,
 ) -> Result<Leave, DashError> {
+    state.can_kill = hands.kill.is_some();
     let mut taken = Taken::take(options.mouse)?;
     let size = taken.screen.size()?;
     state.size = (size.width, size.height);
@@ -77,7 +89,7 @@ pub fn run(
     loop {
         match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(msg) => {
-                let typed = match hear(&mut state, msg, inbox, tape, options.stay) {
+                let typed = match hear(&mut state, msg, inbox, hands, options.stay) {
                     Outcome::Leave(leave) => return Ok(leave),
                     Outcome::Typed => true,
                     Outcome::News => false,
@@ -116,7 +128,7 @@ fn hear(
     state: &mut State,
     first: Msg,
     inbox: &Receiver<Msg>,
-    tape: &Sender<TapeMove>,
+    hands: &Hands,
     stay: bool,
 ) -> Outcome {
     let mut outcome = Outcome::News;
@@ -129,12 +141,23 @@ fn hear(
         match state.update(msg, now()) {
             Some(Effect::Leave(leave)) => return Outcome::Leave(leave),
             // Without a tape nobody listens.
-            Some(Effect::Tape(to)) => drop(tape.send(to)),
+            Some(Effect::Tape(to)) => drop(hands.tape.send(to)),
+            Some(Effect::Kill) => kill(state, hands),
             None if closes => return Outcome::Leave(Leave::Closed),
             None => {}
         }
     }
     outcome
+}
+
+/// Stops all orders: the file stops the actor of this process within milliseconds, and those after it.
+fn kill(state: &mut State, hands: &Hands) {
+    let Some(file) = &hands.kill else { return };
+    let trip = Trip { cause: Cause::Key, at: now(), detail: "on the dashboard".to_owned() };
+    match file.write(&trip) {
+        Ok(()) => state.status.stopped = super::source::words(&trip),
+        Err(e) => state.say(Level::Error, format!("orders are NOT stopped: {e}"), now()),
+    }
 }
 
 /// The look that the person chose, on what the terminal can do.

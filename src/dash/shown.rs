@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::news::Reach;
 use super::panes::{Arrangement, Pane, Screen, arrange};
-use super::state::{Popup, State};
+use super::state::State;
 use crate::units::TsNs;
 use crate::view::{Link, is_synthetic};
 use ratatui::layout::Rect;
@@ -47,11 +47,6 @@ impl State {
         let side = self.side.unwrap_or(Pane::Markets);
         let (screen, focus, zoom) = (self.screen, self.focus(), self.zoom);
         arrange(self.size, Arrangement { screen, focus, side, zoom })
-    }
-
-    /// True while leaving is asked about.
-    pub fn is_leaving(&self) -> bool {
-        self.popup == Some(Popup::Leaving)
     }
 
     /// Why the live books are not current, where that is so for all of them.

@@ -1,9 +1,10 @@
 //! What the dashboard knows, and how it changes.
 
 use super::command::{Effect, Place, TapeMove};
-use super::desk::{Desk, Sort};
+use super::desk::Desk;
 use super::keys::Action;
 use super::ladder::LadderView;
+use super::list::Sort;
 use super::log_lines::{Level, Line, Lines};
 use super::news::{Heard, Model, Msg, News, Reach, Run, Session};
 use super::panes::{Pane, Screen};
@@ -25,6 +26,8 @@ pub enum Popup {
     Help(u16),
     /// What is to become of the work of this process.
     Leaving,
+    /// Whether all orders are to stop.
+    Killing,
 }
 
 /// What is being typed.
@@ -45,6 +48,8 @@ pub struct State {
     pub place: String,
     /// The work of this process, where it has any: `collector`, `training`.
     pub work: Option<&'static str>,
+    /// This process trades, and its orders can be stopped from here.
+    pub can_kill: bool,
     /// How the running work is reached.
     pub reach: Reach,
     /// The one structure of figures.
@@ -73,6 +78,8 @@ pub struct State {
     pub models: Vec<Model>,
     /// Recorded sessions, newest first.
     pub sessions: Vec<Session>,
+    /// What is wrong with the log; empty where nothing is.
+    pub log_problem: String,
     /// What was said.
     pub lines: Lines,
     /// The screen shown.
@@ -95,6 +102,8 @@ pub struct State {
     pub level: Option<Level>,
     /// Order of the market list.
     pub sort: Sort,
+    /// Decisions to hold are listed, too.
+    pub holds: bool,
     /// How the ladder is looked at.
     pub ladder: LadderView,
     /// Span of the price curve: 0 is five minutes, positive is less.
@@ -164,7 +173,10 @@ impl State {
                 self.runs = runs;
             }
             News::Models(models) => self.models = models,
-            News::Sessions(sessions) => self.sessions = sessions,
+            News::Sessions(sessions, problem) => {
+                (self.sessions, self.log_problem) = (sessions, problem);
+            }
+            News::Stopped(why) => self.stopped(why, now),
             News::Line(line) => self.lines.push(line),
             News::Tape(Ok(tape)) => self.load(tape),
             News::Tape(Err(why)) => {
@@ -192,29 +204,28 @@ impl State {
         self.reach = reach;
     }
 
+    fn stopped(&mut self, why: String, now: TsNs) {
+        let (level, text) = match why.is_empty() {
+            true => (Level::Info, "orders may be sent again".to_owned()),
+            false => (Level::Warn, format!("all orders are stopped: {why}")),
+        };
+        self.say(level, text, now);
+        self.status.stopped = why;
+    }
+
     /// Adds a line of our own to the log.
     pub fn say(&mut self, level: Level, text: String, at: TsNs) {
         self.lines.push(Line { at, level, text });
     }
 
     fn load(&mut self, tape: Box<Tape>) {
-        let selected = self.replay.chosen.then(|| self.replay.market()).flatten();
-        let selected = selected.map(|market| market.ticker.clone());
-        self.replay = Desk::default();
+        self.replay = self.replay.anew(tape.from);
         (self.position, self.tape_problem) = (tape.from, String::new());
         self.tape = Some(tape);
-        if let Some(name) = selected {
-            self.replay.wanted(&name);
-        }
     }
 
     fn wound(&mut self, heard: Heard, at: TsNs) {
-        let selected = self.replay.chosen.then(|| self.replay.market()).flatten();
-        let selected = selected.map(|market| market.ticker.clone());
-        self.replay = Desk::default();
-        if let Some(name) = selected {
-            self.replay.wanted(&name);
-        }
+        self.replay = self.replay.anew(at);
         if let Some(tape) = self.tape.as_ref().filter(|tape| !tape.deeds.is_empty()) {
             self.replay.trading = Trading::begin(tape.opening.clone());
         }

@@ -63,6 +63,8 @@ pub struct Opening {
     pub policy: String,
     /// SHA-256 of the model's weights; empty for a scripted policy.
     pub model_hash: String,
+    /// Orders go to an exchange; otherwise they are paper.
+    pub elsewhere: bool,
     /// Cash that each market's account begins with.
     pub start_cash_e6: i64,
 }
@@ -89,8 +91,9 @@ pub struct Trading {
 impl Trading {
     /// A session without a decision.
     pub fn begin(opening: Opening) -> Trading {
-        let Opening { id, policy, model_hash, start_cash_e6 } = opening;
-        let status = Some(TradeStatus { id, policy, model_hash, ..TradeStatus::default() });
+        let Opening { id, policy, model_hash, elsewhere, start_cash_e6 } = opening;
+        let status = TradeStatus { id, policy, model_hash, elsewhere, ..TradeStatus::default() };
+        let status = Some(status);
         Trading { status, start_cash_e6, stride: 1, ..Trading::default() }
     }
 
@@ -121,6 +124,12 @@ impl Trading {
         }
         self.last.insert(deed.ticker.clone(), deed.clone());
         self.deeds.push_back(deed);
+    }
+
+    /// Decisions for the list, newest first: without `holds` those that changed nothing and that nobody forbade are
+    /// left out.
+    pub fn listed(&self, holds: bool) -> impl Iterator<Item = &Deed> {
+        self.deeds.iter().rev().filter(move |deed| holds || deed.action != 0 || deed.ordered)
     }
 
     fn point(&mut self, ts_ms: f64, profit: f64) {

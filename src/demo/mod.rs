@@ -20,7 +20,7 @@ use crate::agent::checkpoint::Notes;
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
 use crate::agent::fit::{self, MarketJob};
-use crate::agent::judge::{self, Evaluation, JudgeError};
+use crate::agent::judge::{self, Evaluation, JudgeError, Question};
 use crate::agent::split::Plan;
 use crate::agent::train::{Control, TrainError};
 use crate::book::SequencePolicy;
@@ -210,8 +210,9 @@ fn train(studies: &[&Prepared], seed: u64, watch: Watch<'_>) -> Result<(), DemoE
 
 fn conclude(prepared: Prepared, seed: u64, watch: Watch<'_>) -> Result<Study, DemoError> {
     let Place { data, run, .. } = &prepared.place;
-    let eval = judge::judge(run, data, seed, DeviceName::default(), |done, of| {
-        watch("evaluate", done as u64, of as u64);
+    let runs = [run.clone()];
+    let eval = judge::judge(&Question::new(&runs, data, seed), |step, done, of| {
+        watch(step, done as u64, of as u64);
     })?;
     let Prepared { frames, rows, constant_columns, .. } = prepared;
     Ok(Study { eval, frames, rows, constant_columns })

@@ -131,7 +131,7 @@ pub struct Judged {
     pub data_sha256: String,
     /// Held-out markets.
     pub markets: usize,
-    /// Mean return per held-out market.
+    /// Mean return per held-out market, under the pessimistic fills.
     pub mean_return: f64,
     /// Its 95 % interval.
     pub ci95: Option<[f64; 2]>,

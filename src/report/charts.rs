@@ -94,7 +94,8 @@ pub fn dollars(v: f64, digits: usize) -> String {
     format!("{sign}${:.digits$}", v.abs())
 }
 
-fn range(values: impl Iterator<Item = f64>) -> [f64; 2] {
+/// The range of all values with some air; 0..1 without one.
+pub fn range(values: impl Iterator<Item = f64>) -> [f64; 2] {
     let (low, high) = values.fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(v), h.max(v)));
     if low > high {
         return [0.0, 1.0];

@@ -1,16 +1,19 @@
 //! Results as one HTML page that needs nothing else: no script, no font, no image from elsewhere.
 //!
 //! ```text
-//! EvalResult ─► charts (what to draw) ─► svg (how) ─┐
-//!           └─► tables ─────────────────────────────┴► page
+//! EvalResult, Insight ─► charts, insight (what to draw) ─► svg (how) ─┐
+//!                    └─► tables, words ───────────────────────────────┴► page
 //! ```
 //!
 //! **Invariant:** pure: text in, text out. Colours follow the reader's light or dark setting, and no
 //! meaning hangs on colour alone.
 
 mod charts;
+mod insight;
 mod page;
 mod svg;
+mod tables;
+mod words;
 
 pub use page::evaluation;
 

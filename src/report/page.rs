@@ -1,31 +1,16 @@
 //! The page of an evaluation.
 
-use super::charts::{self, dollars, percent};
-use super::{Origin, escape};
+use super::charts::{self, dollars};
+use super::{Origin, escape, insight as pictures, tables, words};
 use crate::agent::eval::{EvalResult, Verdict};
+use crate::agent::insight::Insight;
 use crate::agent::score::{Part, Row};
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("page.css");
 
-/// Columns of the tables: title and meaning.
-const COLUMNS: [(&str, &str); 12] = [
-    ("policy", "who traded"),
-    ("markets", "each traded once, from the start cash to settlement"),
-    ("equity", "start cash plus the results of all markets"),
-    ("return", "mean over markets of result / start cash"),
-    ("95 % interval", "bootstrap of the mean return, 10 000 resamples, events drawn whole"),
-    ("fees", "fees paid, already in equity"),
-    ("trades", "orders filled"),
-    ("turnover", "notional / start cash"),
-    ("drawdown", "largest fall of chained equity, decision by decision"),
-    ("Sharpe", "mean / standard deviation of the markets' returns, not annualised"),
-    ("win rate", "share of traded markets with a profit"),
-    ("hold", "share of decisions that did nothing"),
-];
-
 /// An evaluation as one self-contained HTML page.
-pub fn evaluation(result: &EvalResult, origin: &Origin) -> String {
+pub fn evaluation(result: &EvalResult, insight: &Insight, origin: &Origin) -> String {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -42,13 +27,27 @@ pub fn evaluation(result: &EvalResult, origin: &Origin) -> String {
         );
     }
     verdict(&mut page, result);
+    let _ = write!(page, "<p>{}</p>", escape(&words::paragraph(result, insight)));
     page.push_str("<h2>Held-out markets</h2>");
-    table(&mut page, result, &charts::held_out(result));
+    tables::policies(&mut page, result, &charts::held_out(result));
     executions(&mut page, &charts::held_out(result));
+    let caption = "The large dot is the pessimistic queue, which decides; then the fitted and the optimistic one.";
+    figure(&mut page, "How far fills matter", &pictures::brackets(result), caption);
     figure(&mut page, "Equity", &charts::equity(result), &policy_legend(result));
     let caption = "Each pale dot is one market; the large dot is the mean, the bar its interval.";
     figure(&mut page, "Returns per market", &charts::returns(result), caption);
     figure(&mut page, "Actions", &charts::actions(result), &action_legend(result));
+    look(&mut page, result, insight);
+    if let Some(row) = result.judged() {
+        page.push_str("<details><summary>Every held-out market</summary>");
+        tables::markets(&mut page, &row.results);
+        page.push_str("</details>");
+    }
+    if !result.seeds.is_empty() {
+        page.push_str("<details><summary>Every seed by itself</summary>");
+        tables::policies(&mut page, result, &result.seeds.iter().collect::<Vec<_>>());
+        page.push_str("</details>");
+    }
     for (part, title) in [
         (Part::Validation, "Validation markets (what models may be chosen by)"),
         (Part::Train, "In-sample markets (what the model learned from; no evidence of anything)"),
@@ -56,13 +55,40 @@ pub fn evaluation(result: &EvalResult, origin: &Origin) -> String {
         let rows: Vec<&Row> = result.policies.iter().filter(|r| r.split == part).collect();
         if !rows.is_empty() {
             let _ = write!(page, "<details><summary>{title}</summary>");
-            table(&mut page, result, &rows);
+            tables::policies(&mut page, result, &rows);
             page.push_str("</details>");
         }
     }
     meaning(&mut page, result, origin);
     page.push_str("</main></body></html>\n");
     page
+}
+
+/// The second look: actions in time, calibration, learning, columns, another model.
+fn look(page: &mut String, result: &EvalResult, insight: &Insight) {
+    if !insight.actions_over_life.is_empty() {
+        let picture = pictures::actions_over_life(&insight.actions_over_life, &result.action_names);
+        figure(page, "Actions in the course of a market", &picture, &action_legend(result));
+    }
+    if let Some(calibration) = &insight.calibration {
+        let caption = format!(
+            "Blue: the probability that the policy's actions imply; dashed: the mid. On the line a forecast comes true \
+             as often as it says. {}.",
+            escape(&calibration.sentence())
+        );
+        figure(page, "Calibration", &pictures::reliability(calibration), &caption);
+    }
+    for (key, picture) in pictures::learning(&insight.curves) {
+        figure(page, &format!("Learning: {key}"), &picture, "One line for each model.");
+    }
+    if !insight.importance.is_empty() {
+        page.push_str("<h2>What the policy looks at</h2>");
+        tables::importance(page, &insight.importance);
+    }
+    if let Some(comparison) = &insight.comparison {
+        let _ =
+            write!(page, "<h2>Beside another model</h2><p>{}</p>", escape(&comparison.sentence()));
+    }
 }
 
 fn verdict(page: &mut String, result: &EvalResult) {
@@ -83,23 +109,6 @@ fn verdict(page: &mut String, result: &EvalResult) {
     }
 }
 
-fn table(page: &mut String, result: &EvalResult, rows: &[&Row]) {
-    page.push_str("<div class=\"wide\"><table><thead><tr>");
-    for (title, meaning) in COLUMNS {
-        let _ = write!(page, "<th title=\"{}\">{title}</th>", escape(meaning));
-    }
-    page.push_str("</tr></thead><tbody>");
-    for row in rows {
-        let class = if row.name == result.evaluated { " class=\"judged\"" } else { "" };
-        let _ = write!(page, "<tr{class}>");
-        for cell in cells(row) {
-            let _ = write!(page, "<td>{}</td>", escape(&cell));
-        }
-        page.push_str("</tr>");
-    }
-    page.push_str("</tbody></table></div>");
-}
-
 /// How the orders of each policy filled.
 fn executions(page: &mut String, rows: &[&Row]) {
     page.push_str("<details><summary>How orders filled</summary>");
@@ -107,26 +116,6 @@ fn executions(page: &mut String, rows: &[&Row]) {
         let _ = write!(page, "<p><b>{}</b>: {}.</p>", escape(&row.name), escape(&execution));
     }
     page.push_str("</details>");
-}
-
-/// One row of a table, in the order of [`COLUMNS`].
-fn cells(row: &Row) -> [String; 12] {
-    let or_dash = |v: Option<String>| v.unwrap_or_else(|| "–".into());
-    let signed = |v: f64| format!("{:+.2} %", 100.0 * v);
-    [
-        row.name.clone(),
-        row.markets.to_string(),
-        dollars(row.equity, 2),
-        signed(row.mean_return),
-        or_dash(row.ci95.map(|[l, h]| format!("{} to {}", signed(l), signed(h)))),
-        dollars(row.fees, 2),
-        row.trades.to_string(),
-        format!("{:.1}", row.turnover),
-        dollars(row.max_drawdown, 2),
-        or_dash(row.sharpe.map(|s| format!("{s:.2}"))),
-        or_dash(row.win_rate.map(percent)),
-        percent(row.actions.first().copied().unwrap_or(0.0)),
-    ]
 }
 
 fn figure(page: &mut String, title: &str, svg: &str, caption: &str) {
@@ -152,7 +141,7 @@ fn action_legend(result: &EvalResult) -> String {
 
 fn meaning(page: &mut String, result: &EvalResult, origin: &Origin) {
     page.push_str("<h2>How to read this</h2><dl>");
-    for (title, meaning) in COLUMNS {
+    for (title, meaning) in tables::COLUMNS {
         let _ = write!(page, "<dt>{title}</dt><dd>{meaning}</dd>");
     }
     let _ = write!(
@@ -178,6 +167,11 @@ fn protocol(result: &EvalResult) -> String {
     let how = match result.protocol {
         Protocol::Chronological => "split by settlement time, 60/20/20",
         Protocol::FiveBlocks => "five contiguous blocks, each held out once from its own model",
+        Protocol::WalkForward => {
+            "walk forward: each window judged by a model of what was settled before it"
+        }
+        Protocol::HeldOutSessions => "every recorded session held out once from its own model",
+        Protocol::HeldOutMarkets => "five groups of events drawn by lot, each held out once",
         Protocol::Unseen => "trained on other data; all markets that the model never saw",
     };
     format!("{how}; {} markets near a border used for nothing", result.embargoed)

@@ -18,6 +18,8 @@ pub struct Status {
     pub trade: Option<TradeStatus>,
     /// Training runs, newest first.
     pub runs: Vec<RunStatus>,
+    /// What stopped all orders, in words; empty while nothing did.
+    pub stopped: String,
 }
 
 /// A trading session as its journal tells it.
@@ -29,6 +31,8 @@ pub struct TradeStatus {
     pub policy: String,
     /// SHA-256 of the model's weights; empty for a scripted policy.
     pub model_hash: String,
+    /// Orders go to an exchange with play money; otherwise they are paper.
+    pub elsewhere: bool,
     /// Decisions so far.
     pub decisions: u64,
     /// Orders among them.

@@ -6,11 +6,11 @@
 mod bad_input;
 mod command;
 mod engines;
+mod wgpu;
 
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use kalshiflow::agent::config::{Algo, TrainConfig};
 use kalshiflow::agent::device::DeviceName;
-use kalshiflow::agent::engine::EngineName;
 use kalshiflow::agent::model::{Choice, Model, ModelPolicy};
 use kalshiflow::agent::net::NetShape;
 use kalshiflow::agent::optimizer::{Optimizer, OptimizerKind};
@@ -453,10 +453,9 @@ fn a_configuration_that_cannot_work_is_refused_with_all_its_problems() {
     assert_eq!(problems.len(), 3, "{problems:?}");
 }
 
-/// The real TensorBoard, and (where they are installed) PyTorch with SB3's policy class, read what a run
-/// leaves. `KFLOW_PYTHON` names the Python that has them.
+/// The real TensorBoard, and pandas, read what a run leaves. `KFLOW_PYTHON` names the Python that has them.
 #[test]
-fn python_reads_events_and_weights() {
+fn python_reads_events_and_progress() {
     let python = std::env::var("KFLOW_PYTHON").unwrap_or_else(|_| "python3".into());
     if std::process::Command::new(&python).arg("--version").output().is_err() {
         eprintln!("SKIPPED: {python} is not there; KFLOW_PYTHON names another one");
@@ -466,13 +465,8 @@ fn python_reads_events_and_weights() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
     let outcome = run(&mut CartPole::new(4), &config, CartPole::actions(), &path, false);
-    let Trained { shape, params, optimizer } = Trained::load(&path);
-    let mut engine = EngineName::Fused.build(DeviceName::Flex, shape, params, optimizer);
-    let (mut logits, mut value) = ([0.0; 2], [0.0]);
-    engine.infer(&[0.1, -0.2, 0.3, -0.4], &mut logits, &mut value);
-    let expected = serde_json::json!({
-        "loss": outcome.last.get("train/loss"), "steps": outcome.steps, "logits": logits, "value": value,
-    });
+    let expected =
+        serde_json::json!({ "loss": outcome.last.get("train/loss"), "steps": outcome.steps });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/read_run.py");
     let output = std::process::Command::new(python)
         .arg(script)

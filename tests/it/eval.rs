@@ -1,9 +1,11 @@
 //! Evaluation: finds what is there and nothing else, on tapes whose truth is known.
 
-use kalshiflow::agent::eval::{self, Entrant, EvalResult, Setup, Verdict};
-use kalshiflow::agent::policy::Policy;
+use kalshiflow::agent::eval::{self, Entrant, EvalResult, Setup, Team, Verdict};
+use kalshiflow::agent::insight::Insight;
+use kalshiflow::agent::policy::{Policy, Random};
 use kalshiflow::agent::score::Part;
-use kalshiflow::agent::split::{Plan, Protocol};
+use kalshiflow::agent::split::{Plan, Protocol, Rule};
+use kalshiflow::agent::tries::Tries;
 use kalshiflow::env::EnvConfig;
 use kalshiflow::event::{Event, SessionId};
 use kalshiflow::features::Layout;
@@ -55,10 +57,21 @@ impl Policy for Reader {
 }
 
 fn judge(episodes: &[Episode], plan: &Plan) -> EvalResult {
-    let env = EnvConfig::default();
     let mut entrants = eval::baselines();
-    entrants.push(Entrant { name: "reader".into(), policies: vec![Box::<Reader>::default()] });
-    eval::evaluate(&Setup { episodes, plan, env: &env, seed: 7 }, &mut entrants, |_, _| {})
+    entrants.push(Entrant::one("reader", Box::<Reader>::default()));
+    judge_all(episodes, plan, entrants, None, 2)
+}
+
+fn judge_all(
+    episodes: &[Episode],
+    plan: &Plan,
+    entrants: Vec<Entrant>,
+    tries: Option<Tries>,
+    threads: usize,
+) -> EvalResult {
+    let env = EnvConfig::default();
+    let setup = Setup { episodes, plan, env: &env, seed: 7, tries, threads };
+    eval::evaluate(&setup, entrants, |_, _| {})
 }
 
 #[test]
@@ -95,12 +108,79 @@ fn figures_belong_together() {
         let sum: f64 = row.results.iter().map(|r| r.ret).sum();
         assert!((row.equity - 100.0 - 100.0 * sum).abs() < 1e-6, "{}", row.name);
         assert!((row.mean_return - sum / row.markets as f64).abs() < 1e-12);
+        // The pessimistic queue counts unless told otherwise, so that its figures are the row's.
+        assert!((row.mean_return - row.bracket[0]).abs() < 1e-12, "{}", row.name);
+        assert_eq!(row.ci95, row.pessimistic_ci95, "{}", row.name);
         assert!((row.actions.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         assert!(row.results.is_sorted_by_key(|r| r.settled_ms));
         match row.name.as_str() {
             "hold" => assert_eq!((row.equity, row.trades, row.win_rate), (100.0, 0, None)),
             name => assert!(row.fees > 0.0 && row.trades > 0 && row.max_drawdown > 0.0, "{name}"),
         }
+    }
+}
+
+/// Three seeds of one recipe, two of which do not look: the verdict is about all of them, on any number of
+/// threads, and a later seed cannot be left out of it.
+#[test]
+fn seeds_are_judged_together_on_any_number_of_threads() {
+    let episodes = episodes(&TapeSpec { edge: PLANTED, spread_e3: 400, ..TapeSpec::default() });
+    let plan = Plan::new(&episodes);
+    let judged = |threads, looking: usize| {
+        let team = |i: usize| Team {
+            name: format!("seed {i}"),
+            policies: vec![match i < looking {
+                true => Box::<Reader>::default(),
+                false => Box::<Random>::default(),
+            }],
+        };
+        let mut entrants = eval::baselines();
+        entrants.push(Entrant { name: "reader".into(), teams: (0..3).map(team).collect() });
+        judge_all(&episodes, &plan, entrants, None, threads)
+    };
+    let all = judged(1, 3);
+    assert_eq!((all.verdict, all.seeds.len()), (Verdict::BeatsHolding, 3), "{}", all.reason);
+    assert!(all.reason.ends_with("3 seeds"), "{}", all.reason);
+    let one = judged(1, 1);
+    assert_eq!(one.verdict, Verdict::NoEvidence, "one lucky seed of three: {}", one.reason);
+    let row = one.judged().expect("held out");
+    let mean = one.seeds.iter().map(|s| s.mean_return).sum::<f64>() / 3.0;
+    assert!((row.mean_return - mean).abs() < 1e-12 && one.seeds[0].mean_return > 2.0 * mean);
+    let json = |r: &EvalResult| serde_json::to_string(r).expect("serializable");
+    for threads in [2, 5, 64] {
+        assert_eq!(json(&judged(threads, 1)), json(&one), "{threads} threads");
+    }
+}
+
+/// The same rows that convince when there was one try do not when they are the best of very many.
+#[test]
+fn a_gain_is_deflated_by_the_tries_that_found_it() {
+    let episodes = episodes(&TapeSpec { edge: PLANTED, spread_e3: 400, ..TapeSpec::default() });
+    let plan = Plan::new(&episodes);
+    let judged = |tries| {
+        let reader = Entrant::one("reader", Box::<Reader>::default());
+        judge_all(&episodes, &plan, vec![reader], tries, 1)
+    };
+    let tries =
+        |tries, variance| Some(Tries { tries, sharpe_variance: Some(variance), overfitting: None });
+    assert_eq!(judged(tries(3, 0.01)).verdict, Verdict::BeatsHolding);
+    let many = judged(tries(100_000, 1.0));
+    assert_eq!(many.verdict, Verdict::NoEvidence, "{}", many.reason);
+    assert!(many.reason.contains("after 100000 tries"), "{}", many.reason);
+    assert!(many.tries.is_some_and(|t| t.deflated < 0.95 && t.tries == 100_000));
+}
+
+#[test]
+fn every_way_to_divide_finds_the_edge_and_holds_each_market_out_once() {
+    let episodes = episodes(&TapeSpec { edge: PLANTED, spread_e3: 400, ..TapeSpec::default() });
+    for (rule, markets) in [(Rule::Time, 40), (Rule::WalkForward(4), 134), (Rule::Markets, 200)] {
+        let plan = Plan::by(rule, &episodes).expect("enough markets");
+        let result = judge(&episodes, &plan);
+        let row = result.judged().expect("held out");
+        assert_eq!((row.markets, result.verdict), (markets, Verdict::BeatsHolding), "{rule}");
+        let tickers: std::collections::BTreeSet<_> =
+            row.results.iter().map(|r| &r.ticker).collect();
+        assert_eq!(tickers.len(), row.markets, "{rule}");
     }
 }
 
@@ -130,7 +210,7 @@ fn the_report_needs_nothing_else_and_says_what_it_is() {
         synthetic: Some("sim:seed=7".into()),
         facts: vec![("layout".into(), "flow52-v1".into())],
     };
-    let page = report::evaluation(&result, &origin);
+    let page = report::evaluation(&result, &Insight::default(), &origin);
     for needed in
         ["&lt;run&gt;", "Synthetic data", "sim:seed=7", "hardcoded", "<svg", result.verdict.words()]
     {
@@ -149,7 +229,7 @@ fn the_report_needs_nothing_else_and_says_what_it_is() {
 #[test]
 #[cfg(all(feature = "frames", feature = "learn"))]
 fn ppo_finds_the_planted_edge_and_nothing_on_the_fair_tape() {
-    use kalshiflow::agent::{device::DeviceName, judge};
+    use kalshiflow::agent::judge::{self, Question};
     use kalshiflow::{demo, units::TsNs};
     let long = std::env::var("KFLOW_LONG").is_ok_and(|v| v == "1");
     if !long {
@@ -177,9 +257,9 @@ fn ppo_finds_the_planted_edge_and_nothing_on_the_fair_tape() {
         assert_ne!(fair.verdict, Verdict::BeatsHolding, "seed {seed}: {}", fair.reason);
 
         // The same run judged again says the same; on the other tape it finds nothing it never saw.
-        let run = dir.path().join("edge/run");
+        let runs = [dir.path().join("edge/run")];
         let judge = |data: &str, seed| {
-            judge::judge(&run, &dir.path().join(data), seed, DeviceName::default(), |_, _| {})
+            judge::judge(&Question::new(&runs, &dir.path().join(data), seed), |_, _, _| {})
         };
         let again = judge("edge/data", seed).expect("judged");
         let json = |e: &judge::Evaluation| serde_json::to_string(e).expect("serializable");

@@ -26,14 +26,14 @@ const NARROW: [(&str, &[&str]); 7] = [
         "dash",
         &[
             "units", "event", "market", "view", "wire", "book", "store", "collect", "broker",
-            "replay", "env", "actor",
+            "replay", "env", "trade", "actor",
         ],
     ),
     ("trade", &["units", "event", "market", "rng", "config", "wire", "book", "feed", "broker"]),
 ];
 
 /// Crate and the paths under `src` that may name it.
-const DOORS: [(&str, &[&str]); 17] = [
+const DOORS: [(&str, &[&str]); 20] = [
     ("redb", &["store"]),
     ("bincode", &["store/codec.rs"]),
     ("arrow", &["dataset"]),
@@ -51,6 +51,9 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("toml", &["config", "agent", "cli"]),
     ("indicatif", &["cli"]),
     ("ratatui", &["dash"]),
+    ("crossterm", &["dash"]),
+    ("zip", &["agent/sb3"]),
+    ("pulp", &["agent/simd.rs"]),
 ];
 
 /// Rooms without IO, clock and threads, and the files in them that are edges.

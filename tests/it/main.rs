@@ -36,6 +36,10 @@ mod readme;
 #[cfg(feature = "learn")]
 mod registry;
 mod rows;
+#[cfg(feature = "learn")]
+mod sb3;
+#[cfg(feature = "learn")]
+mod search;
 mod shared;
 mod simulator;
 mod simulator_rest;

@@ -88,7 +88,7 @@ fn the_transcript_is_what_the_demo_prints() {
 }
 
 fn comparable(text: &str) -> String {
-    let words = ["ppo", "untrained", "fills: "];
+    let words = ["ppo", "untrained", "fills: ", "calibration: "];
     let learned = |line: &str| words.iter().any(|word| line.starts_with(word));
     let row = |line: &str| if learned(line) { "(learned)".to_owned() } else { line.to_owned() };
     text.lines().map(|line| row(line) + "\n").collect()

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 fn model(dir: &Path, seed: u64, spoil: impl FnOnce(&mut Model, &mut Vec<u8>)) -> PathBuf {
     let rules = EnvConfig::default();
     let config = TrainConfig { seed, ..TrainConfig::ppo() };
-    let shape = NetShape { obs_len: 52, hidden: vec![64, 64], n_actions: 5 };
+    let shape = NetShape::mlp(52, vec![64, 64], 5);
     let mut model = Model::untrained(&config, shape, interface(&rules));
     let mut bytes = Vec::new();
     spoil(&mut model, &mut bytes);

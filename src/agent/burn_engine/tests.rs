@@ -8,7 +8,7 @@ use crate::rng::Rng;
 const ROWS: usize = 9;
 
 fn shape() -> NetShape {
-    NetShape { obs_len: 5, hidden: vec![7, 6], n_actions: 3 }
+    NetShape::mlp(5, vec![7, 6], 3)
 }
 
 /// The network written out in f64.

@@ -31,7 +31,8 @@ impl FusedEngine {
     pub fn new(shape: NetShape, params: Vec<f32>, optimizer: Optimizer) -> FusedEngine {
         let (policy, value) = shape.towers();
         let grads = vec![0.0; params.len()];
-        let (policy, value) = (Tower::new(policy), Tower::new(value));
+        let (policy, value) =
+            (Tower::new(policy, shape.activation), Tower::new(value, shape.activation));
         let lesson = Lesson::default();
         let mut engine = FusedEngine { shape, params, grads, optimizer, policy, value, lesson };
         engine.prepare();

@@ -1,12 +1,11 @@
-//! One multi-layer perceptron with tanh between its layers: answers, and gradients by the chain rule
-//! written out.
+//! One multi-layer perceptron: answers, and gradients by the chain rule written out.
 //!
 //! Every layer's outputs are kept `[rows, width]` with `width` rounded up to whole vectors. The columns
-//! above the real ones have weight and bias 0, hence value 0 and slope 0 at all times.
+//! above the real ones have weight and bias 0, hence value 0 and slope 0 at all times: both activations leave 0 at 0.
 
 use super::product::{LANES, Left, Start, product};
 use crate::agent::elementary;
-use crate::agent::net::Layer;
+use crate::agent::net::{Activation, Layer};
 use crate::agent::simd::{self, Simd, WithSimd};
 
 /// Rows that pass through a tower at once: their values and slopes stay in the second cache level, and
@@ -25,21 +24,22 @@ struct Stage {
     padded_grads: Vec<f32>,
     /// The weight on its side, `[outputs, width of the stage below]`; empty at the bottom.
     turned: Vec<f32>,
-    /// `[BLOCK_ROWS, width]`: outputs, after tanh but for the last stage.
+    /// `[BLOCK_ROWS, width]`: outputs, after the activation but for the last stage.
     out: Vec<f32>,
-    /// `[BLOCK_ROWS, width]`: derivatives of the loss, before tanh.
+    /// `[BLOCK_ROWS, width]`: derivatives of the loss, before the activation.
     slope: Vec<f32>,
 }
 
 /// The layers of one tower and their working memory.
 pub struct Tower {
     stages: Vec<Stage>,
+    activation: Activation,
     ones: Vec<f32>,
 }
 
 impl Tower {
-    /// A tower of `layers`, whose parameters are told to [`Tower::prepare`].
-    pub fn new(layers: Vec<Layer>) -> Tower {
+    /// A tower of `layers` with `activation` between them; parameters are told to [`Tower::prepare`].
+    pub fn new(layers: Vec<Layer>, activation: Activation) -> Tower {
         let mut below = 0;
         let stages = layers
             .into_iter()
@@ -59,7 +59,7 @@ impl Tower {
                 }
             })
             .collect();
-        Tower { stages, ones: vec![1.0; BLOCK_ROWS] }
+        Tower { stages, activation, ones: vec![1.0; BLOCK_ROWS] }
     }
 
     /// Takes note of changed parameters.
@@ -87,8 +87,10 @@ impl Tower {
             let (weight, bias) = all.split_at(here.layer.inputs * here.width);
             let out = &mut here.out[..rows * here.width];
             product(left, (weight, here.width), Start::Row(bias), out);
-            if i < last {
-                simd::run(Tanh(out));
+            match self.activation {
+                _ if i == last => {}
+                Activation::Tanh => simd::run(Tanh(out)),
+                Activation::Relu => simd::run(Relu(out)),
             }
         }
     }
@@ -125,7 +127,11 @@ impl Tower {
                 let out = &mut below.slope[..rows * below.width];
                 let left = Left::Rows(slope.0, slope.1);
                 product(left, (&here.turned, below.width), Start::Zero, out);
-                simd::run(TanhSlope { slope: out, value: &below.out[..rows * below.width] });
+                let value = &below.out[..rows * below.width];
+                match self.activation {
+                    Activation::Tanh => simd::run(TanhSlope { slope: out, value }),
+                    Activation::Relu => simd::run(ReluSlope { slope: out, value }),
+                }
             }
         }
     }
@@ -197,6 +203,37 @@ impl WithSimd for TanhSlope<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         for (slope, value) in self.slope.iter_mut().zip(self.value) {
             *slope *= 1.0 - value * value;
+        }
+    }
+}
+
+/// Written as a comparison, which lets NaN through: `max` would hide it.
+struct Relu<'a>(&'a mut [f32]);
+
+impl WithSimd for Relu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for x in self.0 {
+            *x = if *x < 0.0 { 0.0 } else { *x };
+        }
+    }
+}
+
+/// The derivative of what was cut off is 0, of the rest 1.
+struct ReluSlope<'a> {
+    slope: &'a mut [f32],
+    value: &'a [f32],
+}
+
+impl WithSimd for ReluSlope<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (slope, value) in self.slope.iter_mut().zip(self.value) {
+            *slope = if *value > 0.0 { *slope } else { 0.0 };
         }
     }
 }

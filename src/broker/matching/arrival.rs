@@ -2,7 +2,7 @@
 
 use super::life::Booking;
 use super::queues::{Filled, Three};
-use super::{Amend, Ask, Bracket, End, Matcher, NewOrder, Order, OrderId, Phase, Refusal};
+use super::{Amend, Ask, Bound, Bracket, End, Matcher, NewOrder, Order, OrderId, Phase, Refusal};
 use super::{Reports, State, Update};
 use crate::book::Book;
 use crate::broker::{OrderFees, Role};
@@ -27,6 +27,10 @@ impl Matcher {
     /// Does everything that is due by `until`, in the order of time; at the same time expiries come first,
     /// then arrivals, then the close.
     pub(super) fn act_until(&mut self, until: TsNs, book: &Book, out: &mut Reports) {
+        // What our own orders have before them; the other queues are never behind.
+        if self.rules.counts == Bound::Fitted && !self.queues.is_empty() {
+            self.decide(None, false, out);
+        }
         while self.next_due <= until && self.next_due < NEVER {
             let due = self.next_due;
             self.now = self.now.max(due);
@@ -127,7 +131,7 @@ impl Matcher {
             let (side, price) = (order.intent.rests(), order.intent.resting_price(order.price));
             let shown = book.is_valid().then(|| book.bids(side).size(price));
             self.queues.join((slot, side, price), order.qty, self.row, shown);
-            let ahead = Bracket(self.queues.ahead(slot).unwrap_or_default());
+            let ahead = Bracket(self.queues.ahead(slot, &self.pairs).unwrap_or_default());
             self.update(id, State::Resting { ahead }, out);
         }
     }
@@ -223,10 +227,10 @@ impl Matcher {
             self.end(slot, End::Reduced, out);
         } else if new.price == old.price && new.qty <= old.qty {
             self.queues.resize(slot, new.qty, self.row);
-            let ahead = Bracket(self.queues.ahead(slot).unwrap_or_default());
+            let ahead = Bracket(self.queues.ahead(slot, &self.pairs).unwrap_or_default());
             self.update(id, State::Resting { ahead }, out);
         } else {
-            self.queues.leave(slot, self.row);
+            self.queues.leave(slot, self.row, &self.pairs);
             if new.post_only && self.would_trade(&new, book) {
                 self.end(slot, End::PostOnlyCross, out);
             } else {

@@ -6,6 +6,7 @@ use super::{
     Request, Rules, State, Update,
 };
 use crate::broker::Role;
+use crate::broker::attribution::Waiting;
 use crate::units::{Price, Qty, Side, TsNs};
 
 impl Matcher {
@@ -51,7 +52,8 @@ impl Matcher {
         let mut booking =
             Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
         let (taken, before) = (&mut self.taken, booking.out.fills.len());
-        self.queues.cross((self.row, self.now), side, price, qty, |filled| {
+        let row = (self.row, self.now, self.pairs.deadline());
+        self.queues.cross(row, side, price, qty, |filled| {
             // The order that we met is shown as if it had not met us.
             if let Some(level) = filled.crossed {
                 taken.note(side.other(), level, filled.qty[booking.counts as usize]);
@@ -61,25 +63,32 @@ impl Matcher {
         self.retire(before, out);
     }
 
-    /// Learns what the last row decided.
+    /// Learns what the last row decided: `traded` is a decrease that has found its trade.
     #[inline]
-    pub(super) fn learn(&mut self, out: &mut Reports) {
-        if self.queues.is_empty() {
-            self.verdicts.clear();
-            return;
+    pub(super) fn learn(&mut self, traded: Option<Waiting>, out: &mut Reports) {
+        let due = traded.is_some() || self.pairs.is_over(self.queues.due());
+        if due && !self.queues.is_empty() {
+            self.decide(traded, false, out);
         }
-        if !self.verdicts.is_empty() {
-            let before = out.fills.len();
-            let mut booking =
-                Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
-            for verdict in self.verdicts.drain(..) {
-                self.queues.verdict(&verdict, |filled| booking.fill(&filled, Role::Maker));
+    }
+
+    pub(super) fn decide(&mut self, traded: Option<Waiting>, ends: bool, out: &mut Reports) {
+        let before = out.fills.len();
+        let mut booking =
+            Booking::of(&self.rules, &mut self.slots, &mut self.position, self.row, out);
+        let mut told = |filled: Filled| booking.fill(&filled, Role::Maker);
+        self.queues.give_up(&self.pairs, ends, &mut told);
+        if let Some(Waiting { row, until, key }) = traded {
+            self.queues.traded((row, until), &key, told);
+        }
+        self.retire(before, out);
+        if out.fills.len() > before || ends || self.queues.settles(&self.pairs) {
+            let horizon = if ends { u64::MAX } else { self.pairs.horizon() };
+            if self.queues.settle(horizon) {
+                self.free();
             }
-            self.retire(before, out);
         }
-        if self.queues.settle(self.attribution.horizon()) {
-            self.free();
-        }
+        self.queues.look_ahead();
     }
 
     /// Ends the orders that are filled in the queue that counts, if there are fills beyond `before`.
@@ -121,7 +130,7 @@ impl Matcher {
         let left = (order.order.qty - filled).max(Qty::ZERO);
         let state = State::Ended { why, left };
         out.updates.push(Update { order: order.id, at: self.now, row: self.row, state });
-        self.queues.leave(slot, self.row);
+        self.queues.leave(slot, self.row, &self.pairs);
         if !self.queues.is_pending(slot) {
             self.slots[slot] = None;
         }

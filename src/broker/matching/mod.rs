@@ -26,7 +26,7 @@ pub use order::{
     Update,
 };
 
-use super::attribution::{Attribution, AttributionTotals, Stamp, Verdict};
+use super::attribution::{Key, Pairs, Stamp};
 use super::{OrderFees, Taken};
 use crate::book::{Book, BookError, Change};
 use crate::event::{Body, Delta, Event, Trade};
@@ -46,7 +46,7 @@ const MAX_REQUESTS: usize = 2 * MAX_ORDERS;
 pub struct Matcher {
     rules: Rules,
     rng: Rng,
-    attribution: Attribution,
+    pairs: Pairs,
     queues: Queues,
     taken: Taken,
     /// Free where `None`; no longer than was ever needed, since most questions go through all of them.
@@ -60,8 +60,6 @@ pub struct Matcher {
     /// Exchange time and row up to which everything has happened.
     now: TsNs,
     row: u64,
-    #[serde(skip)]
-    verdicts: Vec<Verdict>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,7 +91,7 @@ impl Matcher {
         Matcher {
             rules,
             rng,
-            attribution: Attribution::default(),
+            pairs: Pairs::default(),
             queues: Queues::new(rules.fitted),
             taken: Taken::default(),
             slots: Vec::with_capacity(MAX_ORDERS),
@@ -103,18 +101,16 @@ impl Matcher {
             position: Qty::ZERO,
             now: TsNs(i64::MIN),
             row: 0,
-            verdicts: Vec::new(),
         }
     }
 
     /// No order again, in another market, reusing the memory.
     pub fn restart(&mut self, rules: Rules, rng: Rng) {
-        self.attribution.restart();
+        self.pairs.restart();
         self.queues.restart(rules.fitted);
         self.taken.clear();
         self.slots.fill(None);
         self.requests.clear();
-        self.verdicts.clear();
         self.next_due = rules.close.unwrap_or(TsNs(i64::MAX));
         (self.rules, self.rng) = (rules, rng);
         (self.phase, self.position) = (Phase::Active, Qty::ZERO);
@@ -199,35 +195,44 @@ impl Matcher {
     pub fn on_delta(&mut self, at: Stamp, delta: &Delta, size: Qty, out: &mut Reports) {
         let Delta { side, price, qty } = *delta;
         self.row = at.row;
-        if !self.taken.is_empty() {
-            self.taken.refresh(side, price);
+        self.pairs.change(at, side, price, qty);
+        let concerned = self.queues.concerned(side, price, qty < Qty::ZERO);
+        if concerned | self.pairs.has_trades() | !self.taken.is_empty() {
+            self.on_change(at.row, delta, size, out);
         }
-        if qty < Qty::ZERO {
-            if !self.queues.is_empty() {
-                self.queues.shrink(at.row, side, price, -qty, size - qty);
-            }
-            self.attribution.decrease(at, side, price, -qty, &mut self.verdicts);
-        } else {
-            self.attribution.row(at, &mut self.verdicts);
-            if !self.queues.is_empty() {
-                self.crossed(side.other(), price.complement(), qty, out);
-            }
-        }
-        self.learn(out);
+        self.learn(None, out);
     }
 
-    /// A public trade.
+    /// A level changed where an order of ours or a trade may wait for it.
+    fn on_change(&mut self, row: u64, delta: &Delta, size: Qty, out: &mut Reports) {
+        let Delta { side, price, qty } = *delta;
+        self.taken.refresh(side, price);
+        if qty >= Qty::ZERO {
+            return self.crossed(side.other(), price.complement(), qty, out);
+        }
+        if self.queues.stands_at(side, price) {
+            self.queues.shrink((row, self.pairs.deadline()), side, price, -qty, size - qty);
+        }
+        if let Some((decrease, _)) = self.pairs.claim() {
+            self.learn(Some(decrease), out);
+        }
+    }
+
+    /// A public trade. A block trade consumes no level and is only a row.
     pub fn on_trade(&mut self, at: Stamp, trade: &Trade, out: &mut Reports) {
         self.row = at.row;
-        self.attribution.trade(at, trade, &mut self.verdicts);
-        self.learn(out);
+        self.pairs.row(at);
+        let counts = trade.block != Some(true);
+        let key = Key::of_trade(at, trade);
+        let traded = counts.then(|| self.pairs.trade(at.row, key)).flatten();
+        self.learn(traded, out);
     }
 
     /// The book was replaced by `book`: our places are known no better than it shows.
     pub fn on_snapshot(&mut self, at: Stamp, book: &Book, out: &mut Reports) {
         self.row = at.row;
-        self.attribution.row(at, &mut self.verdicts);
-        self.learn(out);
+        self.pairs.row(at);
+        self.learn(None, out);
         self.taken.clear();
         self.queues.anchor(at.row, |side, price| book.bids(side).size(price));
         self.free();
@@ -270,8 +275,7 @@ impl Matcher {
 
     /// The recording ends: what is still undecided is decided now.
     pub fn finish(&mut self, out: &mut Reports) {
-        self.attribution.finish(&mut self.verdicts);
-        self.learn(out);
+        self.decide(None, true, out);
     }
 
     /// How it matches.
@@ -291,7 +295,7 @@ impl Matcher {
 
     /// Contracts of others before a working order, by queue, as far as is known.
     pub fn ahead(&self, id: OrderId) -> Option<Bracket<Qty>> {
-        self.queues.ahead(self.slot(id)?).map(Bracket)
+        self.queues.ahead(self.slot(id)?, &self.pairs).map(Bracket)
     }
 
     /// Orders that work now: name, order (its size with what is filled), and what is filled by queue.
@@ -315,10 +319,5 @@ impl Matcher {
     #[inline]
     pub fn left(&self, side: Side, level: (Price, Qty)) -> Qty {
         self.taken.left(side, level)
-    }
-
-    /// How decreases were attributed so far.
-    pub fn attribution(&self) -> AttributionTotals {
-        self.attribution.totals()
     }
 }

@@ -4,7 +4,8 @@
 //! which everything is decided (`BASE`), and from there through the rows that still may change (`SEEN`).
 //! A new row is added to `SEEN`. When a cause becomes known the undecided stretch, at most a window long, is
 //! played again in the order of its rows; what a queue then has filled beyond what was told is a new fill. In
-//! the end the fills are those of somebody who knew every cause at once.
+//! the end the fills are those of somebody who knew every cause at once. Most rows touch no level of ours, and
+//! nothing of this is looked at until one does or until what waits has waited long enough ([`Queues::due`]).
 //!
 //! Of a trade of c contracts at a level, the contracts before us come off first: others', then our own
 //! older orders and those at better prices, then we. A trade at a worse level, or an order that arrives at
@@ -15,17 +16,21 @@
 //! **Invariant:** our fills of one trade never exceed it, in any of the queues.
 
 mod fold;
+mod settle;
 
 use crate::broker::QueueModel;
-use crate::broker::attribution::{Cause, Verdict};
+use crate::broker::attribution::{Deadline, Key, Pairs};
 use crate::units::{Price, Qty, Side, TsNs};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 const BASE: usize = 0;
 const SEEN: usize = 1;
 const TOLD: usize = 2;
 const DUE: usize = 3;
+
+/// So many decreases of our levels may wait until their causes are played: no cause fills anything while
+/// there is no trade among them. Twice what a busy second has, and few enough to play at once.
+const BATCH: usize = 16;
 
 /// More contracts than any level holds: the place in a queue that nobody has shown.
 pub(super) const UNKNOWN_FRONT: Qty = Qty(1 << 50);
@@ -39,10 +44,20 @@ pub(super) struct Queues {
     fitted: QueueModel,
     /// By side, best price first, oldest first.
     rests: Vec<Rest>,
-    /// Some of them left.
-    leaving: bool,
+    /// So many of them are YES.
+    yes: usize,
+    /// The best price at which an order of ours works, by side.
+    best: [Option<Price>; 2],
+    /// Where [`bit`] of a level is not set, no order of ours works on it; by side.
+    levels: [u64; 2],
+    /// The earliest moment at which something that waits here is decided.
+    due: Deadline,
+    /// The earliest one at which an order that left can be forgotten.
+    leaves: Deadline,
     /// What happened to our levels and is not folded into `BASE` yet, by row.
-    trail: VecDeque<Entry>,
+    trail: Vec<Entry>,
+    /// So many of them are trades, or orders that met us.
+    trades: usize,
     /// Contracts filled, by slot: `BASE`, `SEEN`, what was told of it, and what is
     /// to be told now.
     filled: Vec<[Three; 4]>,
@@ -60,6 +75,8 @@ pub(super) struct Rest {
     /// First row that can fill it, and the last one.
     from: u64,
     until: u64,
+    /// When everything up to the last row is decided, once there is one.
+    settles: Deadline,
     /// Contracts of the order from row `cap.1` on, and before.
     cap: (Qty, u64),
     cap_before: Qty,
@@ -78,13 +95,14 @@ struct Entry {
     /// Size of the level before.
     level: Qty,
     kind: Kind,
+    /// When everything up to it is decided.
+    until: Deadline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Kind {
     /// The level shrank, and why is not known yet.
     Undecided,
-    Cancel,
     Trade,
     /// An order of the other side arrived at this price of ours or better.
     Cross,
@@ -107,16 +125,22 @@ pub(super) struct Filled {
 impl Queues {
     /// No order yet.
     pub(super) fn new(fitted: QueueModel) -> Queues {
-        let (rests, trail, filled) = (Vec::new(), VecDeque::new(), Vec::new());
-        Queues { fitted, rests, leaving: false, trail, filled, floor: 0 }
+        let (rests, trail, trades, filled) = (Vec::new(), Vec::new(), 0, Vec::new());
+        let (best, levels, never) = ([None; 2], [0; 2], Deadline::NEVER);
+        let (due, leaves) = (never, never);
+        Queues { fitted, rests, yes: 0, best, levels, due, leaves, trail, trades, filled, floor: 0 }
     }
 
     /// No order again, reusing the memory.
     pub(super) fn restart(&mut self, fitted: QueueModel) {
         self.fitted = fitted;
         self.rests.clear();
+        self.yes = 0;
         self.trail.clear();
+        self.trades = 0;
         self.filled.clear();
+        (self.best, self.levels) = ([None; 2], [0; 2]);
+        (self.due, self.leaves) = (Deadline::NEVER, Deadline::NEVER);
         self.floor = 0;
     }
 
@@ -159,6 +183,7 @@ impl Queues {
             price,
             from: row + 1,
             until: u64::MAX,
+            settles: Deadline::NEVER,
             cap: (cap, 0),
             cap_before: cap,
             front: [known; 2],
@@ -168,13 +193,34 @@ impl Queues {
             |r: &Rest| (r.side, std::cmp::Reverse(r.price)) <= (side, std::cmp::Reverse(price));
         let at = self.rests.partition_point(later);
         self.rests.insert(at, rest);
+        self.see_levels();
     }
 
     /// The order in `slot` leaves after `row`; what happened up to it may still turn out to be a fill.
-    pub(super) fn leave(&mut self, slot: usize, row: u64) {
-        for rest in self.rests.iter_mut().filter(|r| r.slot == slot) {
-            rest.until = rest.until.min(row);
-            self.leaving = true;
+    pub(super) fn leave(&mut self, slot: usize, row: u64, pairs: &Pairs) {
+        let settles = pairs.waiting().next_back().map_or(Deadline::PAST, |newest| newest.until);
+        for rest in self.rests.iter_mut().filter(|r| r.slot == slot && r.until > row) {
+            (rest.until, rest.settles) = (row, settles);
+            (self.due, self.leaves) = (self.due.min(settles), self.leaves.min(settles));
+        }
+        self.see_levels();
+    }
+
+    /// Our orders on one side, best price first.
+    #[inline]
+    fn side(&self, side: Side) -> std::ops::Range<usize> {
+        match side {
+            Side::Yes => 0..self.yes,
+            Side::No => self.yes..self.rests.len(),
+        }
+    }
+
+    fn see_levels(&mut self) {
+        self.yes = self.rests.partition_point(|r| r.side == Side::Yes);
+        (self.best, self.levels) = ([None; 2], [0; 2]);
+        for rest in self.rests.iter().filter(|r| r.until == u64::MAX) {
+            self.best[rest.side.index()].get_or_insert(rest.price);
+            self.levels[rest.side.index()] |= bit(rest.price);
         }
     }
 
@@ -192,8 +238,9 @@ impl Queues {
     }
 
     /// Contracts of others before the order in `slot`, by queue, as far as is known.
-    pub(super) fn ahead(&self, slot: usize) -> Option<Three> {
-        self.resting(slot).map(|rest| rest.front[SEEN])
+    pub(super) fn ahead(&self, slot: usize, pairs: &Pairs) -> Option<Three> {
+        let rest = self.resting(slot)?;
+        Some(if self.is_traded() { rest.front[SEEN] } else { self.seen(rest, pairs) })
     }
 
     /// Our best resting order on `side` at `floor` or better, with what stands before it.
@@ -212,110 +259,95 @@ impl Queues {
         self.rests.iter().any(|r| r.slot == slot && r.until != u64::MAX)
     }
 
-    /// A level that held `level` contracts shrank; why is not known yet.
+    /// False when this change of a level is nothing to an order of ours: none works on a level that shrank,
+    /// none is met by one that grew.
     #[inline]
-    pub(super) fn shrink(&mut self, row: u64, side: Side, price: Price, qty: Qty, level: Qty) {
-        if self.rests.iter().any(|r| r.side == side && r.price == price) {
-            // The verdict brings the time of what it makes a fill.
-            let at = TsNs(0);
-            let entry = Entry { row, at, side, price, qty, level, kind: Kind::Undecided };
-            self.trail.push_back(entry);
-            self.fold::<SEEN>(&entry, u64::MAX, &mut |_| {});
+    pub(super) fn concerned(&self, side: Side, price: Price, shrank: bool) -> bool {
+        let here = self.levels[side.index()] & bit(price) != 0;
+        let met = self.meets(side.other(), price.complement());
+        // Which of both nobody can foresee: no branch.
+        here & shrank | met & !shrank
+    }
+
+    /// True when an order of ours works on this level.
+    pub(super) fn stands_at(&self, side: Side, price: Price) -> bool {
+        let here = |r: &Rest| r.price == price && r.side == side && r.until == u64::MAX;
+        self.levels[side.index()] & bit(price) != 0 && self.rests.iter().any(here)
+    }
+
+    /// A level of ours that held `level` contracts shrank; why is not known until `until`.
+    pub(super) fn shrink(
+        &mut self,
+        (row, until): (u64, Deadline),
+        side: Side,
+        price: Price,
+        qty: Qty,
+        level: Qty,
+    ) {
+        // The verdict brings the time of what it makes a fill.
+        let at = TsNs(0);
+        let entry = Entry { row, at, side, price, qty, level, kind: Kind::Undecided, until };
+        self.trail.push(entry);
+        self.fold::<SEEN>(&entry, u64::MAX, &mut |_| {});
+        if self.trail.len() >= BATCH {
+            self.due = self.due.min(self.oldest());
         }
     }
 
-    /// The cause of a decrease is known; `told` receives what it filled.
+    /// When the window of something that is undecided here closes.
     #[inline]
-    pub(super) fn verdict(&mut self, verdict: &Verdict, told: impl FnMut(Filled)) {
-        match verdict.cause {
-            Cause::Cancel => self.cancelled(verdict.row, told),
-            Cause::Trade(_) => self.traded(verdict, told),
-        }
+    pub(super) fn due(&self) -> Deadline {
+        self.due
     }
 
-    /// The decrease of this row was a cancel: everything up to it is decided.
-    fn cancelled(&mut self, row: u64, told: impl FnMut(Filled)) {
-        self.fold_before(row);
-        let Some(entry) = self.trail.pop_front_if(|entry| entry.row == row) else { return };
-        self.fold::<BASE>(&Entry { kind: Kind::Cancel, ..entry }, u64::MAX, &mut |_| {});
-        self.replay(entry.side, row, told);
-    }
-
-    fn traded(&mut self, verdict: &Verdict, told: impl FnMut(Filled)) {
-        let Verdict { row, key, .. } = *verdict;
+    /// The decrease of this row was a trade; `told` receives what it filled.
+    pub(super) fn traded(
+        &mut self,
+        (row, until): (u64, Deadline),
+        key: &Key,
+        told: impl FnMut(Filled),
+    ) {
         let (kind, at) = (Kind::Trade, TsNs::from_ms(key.ts_ms));
         let through = row > self.floor && self.reaches(key.side, key.price);
         let place = self.trail.partition_point(|e| e.row < row);
         match self.trail.get_mut(place).filter(|e| e.row == row) {
             Some(entry) => (entry.kind, entry.at) = (kind, at),
             None if through => {
-                let (side, price, qty) = (key.side, key.price, key.qty);
-                self.trail.insert(place, Entry { row, at, side, price, qty, level: qty, kind });
+                let Key { side, price, qty, .. } = *key;
+                let entry = Entry { row, at, side, price, qty, level: qty, kind, until };
+                self.trail.insert(place, entry);
             }
             None => return,
         }
+        self.trades += 1;
         self.replay(key.side, row, told);
     }
 
     /// True when an order of the other side that pays `price` or more for `side` meets one of ours.
     #[inline]
     pub(super) fn meets(&self, side: Side, price: Price) -> bool {
-        self.rests.iter().any(|r| r.side == side && r.price >= price && r.until == u64::MAX)
+        self.best[side.index()].is_some_and(|best| best >= price)
     }
 
     /// An order of `qty` contracts of the other side arrived: it meets our orders at `price` or better.
     pub(super) fn cross(
         &mut self,
-        (row, at): (u64, TsNs),
+        (row, at, until): (u64, TsNs, Deadline),
         side: Side,
         price: Price,
         qty: Qty,
         told: impl FnMut(Filled),
     ) {
         let kind = Kind::Cross;
-        self.trail.push_back(Entry { row, at, side, price, qty, level: qty, kind });
+        self.trail.push(Entry { row, at, side, price, qty, level: qty, kind, until });
+        self.trades += 1;
         self.replay(side, row, told);
+        self.look_ahead();
     }
+}
 
-    /// Everything before row `horizon` is decided: it is folded, and orders that are over are forgotten.
-    /// True when there were such orders.
-    #[inline]
-    pub(super) fn settle(&mut self, horizon: u64) -> bool {
-        self.fold_before(horizon);
-        self.leaving && self.forget(horizon)
-    }
-
-    #[inline]
-    fn fold_before(&mut self, row: u64) {
-        while let Some(entry) = self.trail.pop_front_if(|entry| entry.row < row) {
-            self.fold::<BASE>(&entry, u64::MAX, &mut |_| {});
-        }
-    }
-
-    /// Forgets orders that left before everything that may still change.
-    fn forget(&mut self, horizon: u64) -> bool {
-        let first = self.trail.front().map_or(u64::MAX, |e| e.row).min(horizon);
-        let before = self.rests.len();
-        self.rests.retain(|r| r.until >= first || r.until == u64::MAX);
-        self.leaving = self.rests.iter().any(|r| r.until < u64::MAX);
-        self.rests.len() < before
-    }
-
-    /// Our place is not certain any more: something is missing before the next row.
-    pub(super) fn doubt(&mut self) {
-        self.rests.iter_mut().filter(|r| r.until == u64::MAX).for_each(|r| r.uncertain = true);
-    }
-
-    /// A snapshot after row `row` shows what the levels hold now. Nobody can stand before us who is not
-    /// shown, and at best nobody does.
-    pub(super) fn anchor(&mut self, row: u64, level: impl Fn(Side, Price) -> Qty) {
-        self.doubt();
-        self.settle(u64::MAX);
-        self.floor = row;
-        for rest in &mut self.rests {
-            let shown = level(rest.side, rest.price);
-            let [pessimistic, fitted, _] = rest.front[BASE];
-            rest.front = [[pessimistic.min(shown), fitted.min(shown), Qty::ZERO]; 2];
-        }
-    }
+/// Another one for any two of 64 whole cents in a row.
+#[inline]
+fn bit(price: Price) -> u64 {
+    1 << (price.index() / 4 % 64)
 }

@@ -1,8 +1,8 @@
-//! `kflow bench train`: the learner on an environment that costs nothing.
+//! `kflow bench train`: the learner on an environment that costs nothing, and on CartPole.
 //!
-//! The environment and the settings are those of the peer benchmark for Stable-Baselines3 (52
-//! observations, 5 actions, two towers of 64-64 with tanh), and a run's keys are the peer's, so that the
-//! figures compare line by line.
+//! The environments and the settings are those of the peer benchmark for Stable-Baselines3 (52
+//! observations, 5 actions, two towers of 64-64 with tanh; rl-zoo's CartPole), and a run's keys are the
+//! peer's, so that the figures compare line by line.
 
 mod run;
 mod single;
@@ -12,10 +12,13 @@ use crate::agent::device::DeviceName;
 use crate::agent::engine::EngineName;
 use crate::agent::schedule::Schedule;
 use crate::agent::simd;
-use crate::cli::exit::{Code, Failure, OrFail};
+use crate::cli::device::device;
+use crate::cli::exit::{Code, Failure};
 use crate::cli::printer;
 use crate::cli::progress::Progress;
 use crate::cli::train::EngineChoice;
+use crate::env::VecEnv;
+use crate::env::toy::{CartPole, TableWalk};
 use clap::ValueEnum;
 use run::Run;
 use serde::Serialize;
@@ -24,7 +27,7 @@ use serde_json::Value;
 /// Options of `kflow bench train`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Where the tensors live: `cpu` (which is `flex`) or `ndarray`
+    /// Where the tensors live: `cpu` (which is `flex`), `ndarray` or `wgpu`, which is then compared with the CPU
     #[arg(long, default_value = "cpu")]
     device: String,
     /// What computes
@@ -43,7 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     horizon: Option<u32>,
     /// Rows per minibatch, instead of the preset's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, visible_alias = "batch", value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     minibatch: Option<u32>,
     /// Passes over a rollout, instead of the preset's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -51,7 +54,7 @@ pub struct Args {
     /// Widths of the hidden layers
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=65_536))]
     hidden: Option<Vec<u32>>,
-    /// Environment steps of each run [default: about a second's worth]
+    /// Environment steps of each run [default: about a second's worth, one rollout at least]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Print one JSON object
@@ -75,6 +78,8 @@ enum Preset {
     Puffer,
     /// `kflow train --preset throughput`
     Throughput,
+    /// PPO on CartPole-v1 with rl-zoo's parameters: 8 environments, 32 steps, minibatches of 256, 20 passes
+    Cartpole,
 }
 
 impl Preset {
@@ -84,6 +89,7 @@ impl Preset {
             Preset::Sb3A2c => "sb3-a2c",
             Preset::Puffer => "puffer",
             Preset::Throughput => "throughput",
+            Preset::Cartpole => "cartpole",
         }
     }
 
@@ -99,7 +105,33 @@ impl Preset {
                 (config, 1_048_576)
             }
             Preset::Throughput => (TrainConfig::throughput(), 400_000),
+            Preset::Cartpole => {
+                let clip_range = Schedule::Linear(0.2);
+                let algo = Algo::Ppo { batch_size: 256, n_epochs: 20, clip_range, target_kl: None };
+                let config = TrainConfig {
+                    algo,
+                    n_steps: 32,
+                    gamma: 0.98,
+                    gae_lambda: 0.8,
+                    learning_rate: Schedule::Linear(0.001),
+                    ..TrainConfig::ppo()
+                };
+                (config, 100_000)
+            }
         }
+    }
+
+    /// `n` environments, and the names of their actions.
+    fn env(self, n: usize) -> (Box<dyn VecEnv>, Vec<String>) {
+        match self {
+            Preset::Cartpole => (Box::new(CartPole::new(n)), CartPole::actions()),
+            _ => (Box::new(TableWalk::new(n)), TableWalk::actions()),
+        }
+    }
+
+    /// True when the environment can be solved, so that what was learned is worth a look.
+    fn is_game(self) -> bool {
+        self == Preset::Cartpole
     }
 }
 
@@ -107,7 +139,7 @@ impl Args {
     /// The preset's settings with what was asked for instead.
     fn config(&self, preset: Preset) -> Result<TrainConfig, Failure> {
         let (mut config, steps) = preset.config();
-        config.total_timesteps = self.steps.unwrap_or(steps);
+        let usual = run::flops_per_step(&config);
         config.n_envs = self.envs.map_or(config.n_envs, |n| n as usize);
         config.n_steps = self.horizon.map_or(config.n_steps, |n| n as usize);
         if let Some(hidden) = &self.hidden {
@@ -124,6 +156,8 @@ impl Args {
             }
             Algo::A2c { .. } => {}
         }
+        let fewer = usual / run::flops_per_step(&config);
+        config.total_timesteps = self.steps.unwrap_or((steps as f64 * fewer).ceil() as u64);
         let problems = config.problems();
         match problems.is_empty() {
             true => Ok(config),
@@ -172,6 +206,12 @@ struct Figures {
     /// Arithmetic alone allows this much in the first run: `gemm_gflops` over its operations per step.
     floor_steps_per_s: f64,
     runs: Vec<Run>,
+    /// The same runs by the fused engine on one core, when `runs` were not made there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cpu_runs: Vec<Run>,
+    /// Elapsed time of the first of `cpu_runs` over that of the first of `runs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratio_to_cpu: Option<f64>,
 }
 
 /// Measures and prints.
@@ -179,8 +219,8 @@ struct Figures {
 /// # Errors
 /// When the device is not in this binary, or the settings do not work.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let device: DeviceName = args.device.parse().or_fail(Code::Config)?;
-    let engine = args.engine.named().unwrap_or_else(|| EngineName::best(device));
+    let device = device(&args.device)?;
+    let engine = args.engine.engine(None, device)?;
     if args.isa.is_some() {
         simd::hold_to_avx2().map_err(|e| Failure::msg(Code::Config, e))?;
     }
@@ -188,25 +228,32 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let configs = presets.iter().map(|p| args.config(*p)).collect::<Result<Vec<_>, _>>()?;
     let mut progress = Progress::start("bench train", configs.len() as u64 + 1);
     let mut figures = Figures {
-        device: device.to_string(),
+        device: device.hardware().map_or_else(|| device.to_string(), str::to_owned),
         engine: engine.to_string(),
         isa: simd::isa(),
         gemm_gflops: single::gemm_gflops(),
         ..Figures::default()
     };
     for (preset, config) in presets.iter().zip(&configs) {
-        let run = run::measure(preset.name(), config, engine, device, figures.gemm_gflops)?;
+        let run = run::measure(*preset, config, engine, device, figures.gemm_gflops)?;
         let speed = Some(run.steps_per_cpu_s);
         match preset {
             Preset::Sb3Ppo => figures.ppo_steps_per_cpu_s = speed,
             Preset::Sb3A2c => figures.a2c_steps_per_cpu_s = speed,
             Preset::Puffer => figures.large_batch_steps_per_cpu_s = speed,
             Preset::Throughput => figures.throughput_steps_per_cpu_s = speed,
+            Preset::Cartpole => {}
         }
         figures.runs.push(run);
+        if device.is_apart() {
+            let (fused, cpu) = (EngineName::Fused, DeviceName::Flex);
+            let run = run::measure(*preset, config, fused, cpu, figures.gemm_gflops)?;
+            figures.cpu_runs.push(run);
+        }
         progress.set(figures.runs.len() as u64);
     }
     figures.floor_steps_per_s = figures.runs[0].floor_steps_per_s;
+    figures.ratio_to_cpu = figures.cpu_runs.first().map(|cpu| cpu.wall_s / figures.runs[0].wall_s);
     if presets.len() > 1 {
         figures.update_us = Some(single::update_us(engine, device));
         figures.decision_us = Some(single::decision_us(device));
@@ -219,10 +266,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
 fn show(figures: &Figures) -> Result<(), Failure> {
     let mut rest = Vec::new();
     if let Ok(Value::Object(map)) = serde_json::to_value(figures) {
-        let rows = map.iter().filter(|(key, _)| *key != "runs");
+        let rows = map.iter().filter(|(_, value)| !value.is_array());
         rest.extend(rows.map(|(key, value)| vec![key.clone(), shown(value)]));
     }
-    let rows: Vec<Vec<String>> = figures.runs.iter().map(Run::row).collect();
+    let runs = figures.runs.iter().chain(&figures.cpu_runs);
+    let rows: Vec<Vec<String>> = runs.map(Run::row).collect();
     printer::line(&printer::table(&Run::HEAD, &rows))?;
     printer::line(&printer::table(&["figure", "value"], &rest))
 }

@@ -4,9 +4,8 @@ use crate::cli::amount::{of_bytes, of_seconds};
 use crate::cli::logging::LogFormat;
 use crate::cli::printer;
 use crate::collect::{Notice, Pruning};
-use crate::dash::{Handle, Level, Line, News};
+use crate::dash::{Handle, News};
 use crate::event::{Gap, GapCause};
-use crate::units::TsNs;
 use crate::view::{CollectStatus, Link};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -36,11 +35,10 @@ impl Screen {
 
     /// What log lines have to go through, so that they do not tear the status line.
     pub(super) fn above(&self) -> impl Fn(&str) + Send + Sync + Clone + 'static {
-        let (line, dash) = (self.line.clone(), self.dash.clone());
-        move |text: &str| match (&dash, &line) {
-            (Some(dash), _) if dash.offer(News::Line(line_of(text))) => {}
-            (_, Some(line)) => line.suspend(|| printer::say(text)),
-            (_, None) => printer::say(text),
+        let line = self.line.clone();
+        move |text: &str| match &line {
+            Some(line) => line.suspend(|| printer::say(text)),
+            None => printer::say(text),
         }
     }
 
@@ -112,19 +110,6 @@ impl Screen {
             }
         }
     }
-}
-
-/// A line for the dashboard's log.
-fn line_of(text: &str) -> Line {
-    let level = match text {
-        _ if text.contains("ERROR ") => Level::Error,
-        _ if text.contains("WARN ") || text.starts_with("warning:") => Level::Warn,
-        _ if text.starts_with("gap:") || text.starts_with("connection lost") => Level::Warn,
-        _ if text.contains("DEBUG ") || text.contains("TRACE ") => Level::Debug,
-        _ => Level::Info,
-    };
-    let at = crate::cli::now().unwrap_or(TsNs(0));
-    Line { at, level, text: text.to_owned() }
 }
 
 /// Synthetic data are never shown without their badge.
@@ -217,6 +202,7 @@ fn healed(gap: &Gap) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::TsNs;
     use crate::view::Quantiles;
 
     fn status() -> CollectStatus {

@@ -1,16 +1,15 @@
 //! `kflow runs repeat`: a run that cannot be repeated is an anecdote.
 
 use crate::agent::checkpoint::RunDir;
-use crate::agent::device::DeviceName;
 use crate::agent::fit::{self, MarketJob};
 use crate::agent::provenance::Provenance;
 use crate::agent::repeat::{Compared, repeat};
 use crate::agent::split::Plan;
-use crate::cli::exit::{Code, Failure, OrFail};
-use crate::cli::printer;
+use crate::cli::exit::{Code, Failure};
 use crate::cli::progress::Progress;
 use crate::cli::train::plan::{RunPlan, folder};
 use crate::cli::train::{self, checkpoint_failure};
+use crate::cli::{device, printer};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -57,14 +56,15 @@ impl Repeated {
 /// # Errors
 /// 5 when the run or its data are not there any more, 6 when something came out otherwise.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let device: DeviceName = args.device.parse().or_hint(Code::Config, "use --device cpu")?;
+    let device = device::device(&args.device)?;
     let dir = folder(&args.run_dir, &args.run);
     let mut plan = RunPlan::read(&dir)?;
     let (recording, _) = train::load(&args.data, plan.rules.layout, &plan.filter)?;
     let name = format!("{}.repeated", plan.id);
     plan.dir = dir.with_file_name(name);
     plan.resume = false;
-    let jobs = fit::jobs(&recording, &Plan::new(&recording.episodes), &plan.job(device));
+    let split = Plan::of_run(&dir, &recording.episodes).map_err(checkpoint_failure)?;
+    let jobs = fit::jobs(&recording, &split, &plan.job(device));
     let originals = fit::model_dirs(&dir);
     same_data(&jobs, &originals)?;
     if plan.dir.exists() {
@@ -109,10 +109,6 @@ fn same_data(jobs: &[MarketJob], originals: &[PathBuf]) -> Result<(), Failure> {
     let other = |what: String| {
         Failure::msg(Code::Integrity, what).hint("name the data that it was trained on with --data")
     };
-    if jobs.len() != originals.len() {
-        let (now, then) = (jobs.len(), originals.len());
-        return Err(other(format!("these data make {now} models, the run has {then}")));
-    }
     for (job, original) in jobs.iter().zip(originals) {
         let was = Provenance::read(original).map_err(checkpoint_failure)?;
         if job.notes.dataset["fingerprint_sha256"] != was.data {

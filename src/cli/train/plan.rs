@@ -35,7 +35,7 @@ impl RunPlan {
         Ok(RunPlan { id, dir: dir.to_owned(), config, rules, filter, resume: true })
     }
 
-    /// The job that [`fit::jobs`] multiplies by the splits.
+    /// The job that [`fit::Course::jobs`] multiplies by the splits.
     pub(in crate::cli) fn job(&self, device: DeviceName) -> MarketJob {
         MarketJob {
             markets: [].into(),
@@ -56,7 +56,8 @@ impl RunPlan {
 
 /// New runs, one per seed.
 pub(super) fn fresh(args: &Args, device: DeviceName) -> Result<Vec<RunPlan>, Failure> {
-    let config = config(args, device)
+    let engine = args.engine.engine(None, device)?;
+    let config = config(args, engine)
         .map_err(|e| Failure::msg(Code::Config, e).hint("see kflow train --help"))?;
     let (rules, filter) = (args.rules.config()?, args.filters.filter());
     let stamp = uuid::Uuid::now_v7();
@@ -74,14 +75,13 @@ pub(super) fn fresh(args: &Args, device: DeviceName) -> Result<Vec<RunPlan>, Fai
     Ok((0..args.seeds).map(|i| plan(args.seed.wrapping_add(i))).collect())
 }
 
-fn config(args: &Args, device: DeviceName) -> Result<TrainConfig, String> {
-    let mut config = TrainConfig::of(&args.algo)?;
-    config.engine = args.engine.named().unwrap_or_else(|| EngineName::best(device));
+fn config(args: &Args, engine: EngineName) -> Result<TrainConfig, String> {
+    let mut config = TrainConfig { engine, ..TrainConfig::of(&args.algo)? };
     if let Preset::Throughput = args.preset {
         if args.algo != "ppo" {
             return Err("the preset `throughput` is one of PPO".to_owned());
         }
-        config = TrainConfig { engine: config.engine, ..TrainConfig::throughput() };
+        config = TrainConfig { engine, ..TrainConfig::throughput() };
     }
     // Entries of an observation live on different scales: normalise unless told otherwise.
     config.normalize_obs = true;
@@ -103,10 +103,10 @@ fn config(args: &Args, device: DeviceName) -> Result<TrainConfig, String> {
 }
 
 /// The run called `name`, to be continued.
-pub(super) fn resumed(args: &Args, name: &str) -> Result<RunPlan, Failure> {
+pub(super) fn resumed(args: &Args, name: &str, device: DeviceName) -> Result<RunPlan, Failure> {
     let mut plan = RunPlan::read(&folder(&args.run_dir, name))?;
     plan.config.total_timesteps = args.steps.unwrap_or(plan.config.total_timesteps);
-    plan.config.engine = args.engine.named().unwrap_or(plan.config.engine);
+    plan.config.engine = args.engine.engine(Some(plan.config.engine), device)?;
     Ok(plan)
 }
 

@@ -35,9 +35,9 @@ pub(super) fn show(
             printer::line(&format!("  {finding}"))?;
         }
     }
-    for plan in plans {
-        printer::say(&format!("next: kflow eval {}", plan.dir.display()));
-    }
+    // All seeds at once: the best of them would be a choice.
+    let dirs: Vec<String> = plans.iter().map(|plan| plan.dir.display().to_string()).collect();
+    printer::say(&format!("next: kflow eval {}", dirs.join(" ")));
     Ok(())
 }
 

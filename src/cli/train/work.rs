@@ -3,7 +3,7 @@
 use super::Args;
 use super::plan::RunPlan;
 use super::show::{checkpoint_failure, ended, train_failure};
-use crate::agent::checkpoint::{Claim, RunDir};
+use crate::agent::checkpoint::{CheckpointError, Claim, RunDir};
 use crate::agent::fit::{self, MarketJob};
 use crate::agent::provenance;
 use crate::agent::train::{Control, Outcome};
@@ -14,6 +14,7 @@ use crate::cli::models::{failure as registry_failure, now_s};
 use crate::cli::progress::Progress;
 use crate::cli::signals::{self, Signal};
 use crate::registry::{Registry, Run, Status, Trained};
+use std::fs;
 use std::sync::mpsc;
 use tokio::sync::watch;
 
@@ -32,10 +33,11 @@ pub(super) fn train(
     jobs: &mut [MarketJob],
     front: Option<&Front>,
 ) -> Result<Done, Failure> {
-    let claims = plans.iter().map(|plan| RunDir::claim(&plan.dir));
-    let _claims: Vec<Claim> = claims.collect::<Result<_, _>>().map_err(checkpoint_failure)?;
-    for job in jobs.iter_mut() {
-        job.prepare().map_err(checkpoint_failure)?;
+    // Every run has as many models as the plan has splits.
+    let per_run = jobs.len() / plans.len();
+    let mut claims: Vec<Claim> = Vec::new();
+    for (plan, jobs) in plans.iter().zip(jobs.chunks_mut(per_run)) {
+        claims.push(prepare(plan, jobs).map_err(checkpoint_failure)?);
     }
     let registry = Registry::at(&args.run_dir);
     begin(&registry, plans, jobs)?;
@@ -51,9 +53,28 @@ pub(super) fn train(
         }
     };
     let outcomes = run_all(args, jobs, front, &asked)?;
+    drop(claims);
     end(&registry, plans, &outcomes)?;
     let signal = asked.borrow().and_then(Signal::of_word);
     Ok(Done { outcomes, signal })
+}
+
+/// Makes the folders of a new run, all at once, and takes the right to train in them.
+fn prepare(plan: &RunPlan, jobs: &mut [MarketJob]) -> Result<Claim, CheckpointError> {
+    if plan.resume {
+        return RunDir::claim(&plan.dir);
+    }
+    let staged = plan.dir.with_extension("new");
+    let claim = RunDir::claim(&staged)?;
+    let made = jobs
+        .iter_mut()
+        .try_for_each(|job| job.prepare(&plan.dir, &staged))
+        .and_then(|()| RunDir::publish(&staged, &plan.dir));
+    if made.is_err() {
+        // Half a run is none; that it cannot be removed either changes nothing.
+        let _ = fs::remove_dir_all(&staged);
+    }
+    made.map(|()| claim)
 }
 
 /// Trains all models on all cores, with the dashboard or one progress bar.
@@ -121,7 +142,6 @@ fn begin(registry: &Registry, plans: &[RunPlan], jobs: &[MarketJob]) -> Result<(
 /// Enters what came out of them.
 fn end(registry: &Registry, plans: &[RunPlan], outcomes: &[Outcome]) -> Result<(), Failure> {
     let now = now_s()?;
-    // Every run has as many models as the plan has splits.
     let per_run = outcomes.len() / plans.len();
     let trained = |outcome: &Outcome| Trained {
         steps: outcome.steps,

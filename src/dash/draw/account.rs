@@ -1,8 +1,8 @@
 //! What the policy did and why, and what it came to.
 
 use super::chart::{Plot, Series};
-use super::{Paint, clock, cut, first_row};
-use crate::dash::panes::Pane;
+use super::{Paint, clock, cut, first_row, tail};
+use crate::dash::panes::{Pane, Screen};
 use crate::dash::trading::Deed;
 use crate::units::{Qty, TsNs};
 use crate::view::text::{of_profit, of_qty, of_span};
@@ -25,13 +25,14 @@ pub(super) fn actions(p: &mut Paint<'_>, area: Rect) {
         format!("{} of {} held back {}", status.orders, status.decisions, status.held_back);
     let inner =
         p.frame(Pane::Actions, area, &cut(&remark, usize::from(area.width.saturating_sub(14))));
-    let count = trading.deeds.len();
+    let count = trading.listed(state.holds).count();
     let first = first_row(state.rows[4].min(count), usize::from(inner.height), count);
-    for (y, deed) in (0..inner.height).zip(trading.deeds.iter().rev().skip(first)) {
+    for (y, deed) in (0..inner.height).zip(trading.listed(state.holds).skip(first)) {
         p.line(inner, y, &action(p, deed, inner.width));
     }
 }
 
+/// When, what, how sure, why it was not done, where.
 fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
     let (mark, style) = match (deed.ordered, deed.action) {
         (_, 0) => ("·", p.theme.dim()),
@@ -43,28 +44,26 @@ fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
         (true, _) => ("▼", p.theme.ask()),
         (false, _) => ("x", p.theme.warn()),
     };
-    let name = if deed.action_name.is_empty() {
-        deed.action.to_string()
-    } else {
-        deed.action_name.clone()
+    let name = match deed.action_name.as_str() {
+        "" => deed.action.to_string(),
+        name => name.to_owned(),
     };
-    let sure = deed.confidence.map_or_else(String::new, |c| format!(" {:.0}%", c * 100.0));
-    let why = match (deed.ordered, deed.action) {
-        (true, _) | (_, 0) => String::new(),
-        _ if !deed.limit.is_empty() => format!(" {}: {}", deed.reason, deed.limit),
-        _ => format!(" {}", deed.reason),
+    let sure = deed.confidence.map_or_else(String::new, |c| format!("{:.0}%", c * 100.0));
+    let why = match deed.reason.as_str() {
+        "" | "policy" => String::new(),
+        // A policy that holds is not held back.
+        "refused" if deed.action == 0 => String::new(),
+        reason if deed.limit.is_empty() => format!("{reason} "),
+        _ => format!("{} ", deed.limit),
     };
-    let mut spans = vec![
+    let room = usize::from(width).saturating_sub(29 + why.chars().count());
+    Line::from(vec![
         Span::styled(clock(TsNs::from_ms(deed.ts_ms)), p.theme.dim()),
         Span::styled(format!(" {mark} "), style),
-        Span::raw(name),
-        Span::raw(sure),
+        Span::raw(format!("{name:<11} {sure:>4}  ")),
         Span::styled(why, p.theme.warn()),
-    ];
-    if width >= 30 {
-        spans.push(Span::styled(format!(" {}", deed.ticker), p.theme.dim()));
-    }
-    Line::from(spans)
+        Span::styled(tail(&deed.ticker, room), p.theme.dim()),
+    ])
 }
 
 /// Position, cash, equity and its curve.
@@ -78,6 +77,7 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let age_s = trading.deeds.back().map_or(0, |deed| (p.now.ms() - deed.ts_ms) / 1_000);
     let remark = match age_s {
         OLD_S.. => format!("last decision {} ago", of_span(age_s)),
+        _ if status.elsewhere => "orders at an exchange".to_owned(),
         _ => "paper".to_owned(),
     };
     let inner = p.frame(Pane::Account, area, &remark);
@@ -96,19 +96,31 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     } else {
         format!(" {}", cut(&status.model_hash, 9))
     };
-    let rows = [
+    let resting = format!(
+        "{} here, {} in all",
+        state.desk().market().map_or(0, |m| trading.orders.of(&m.ticker).len()),
+        trading.orders.count(),
+    );
+    let mut rows = vec![
         ("policy", format!("{}{model}", status.policy), Style::new()),
         ("position", position, p.theme.title()),
         ("open", format!("{} of {} markets", status.open_positions, status.markets), Style::new()),
+        ("resting", resting, Style::new()),
         ("cash", dollars(status.cash_e6), Style::new()),
         ("equity", dollars(status.equity_e6), Style::new()),
         ("profit", of_profit(status.profit_e6), p.theme.sign(status.profit_e6 as f64)),
     ];
-    for (y, (name, text, style)) in (0..inner.height).zip(rows) {
+    if state.screen == Screen::Live && !state.status.stopped.is_empty() {
+        rows.insert(0, ("STOPPED", state.status.stopped.clone(), p.theme.warn()));
+    }
+    let top = (rows.len() as u16).min(inner.height);
+    for (y, (name, text, style)) in (0..top).zip(rows) {
         p.put(inner, 0, y, name, p.theme.dim());
         p.put(inner, 9, y, &text, style);
     }
-    let below = Rect { y: inner.y + 6, height: inner.height.saturating_sub(6), ..inner };
-    let series = [Series { points: &trading.profit, style: p.theme.series(0) }];
+    p.put(inner, 0, top, "equity since the start, dollars", p.theme.dim());
+    let top = (top + 1).min(inner.height);
+    let below = Rect { y: inner.y + top, height: inner.height - top, ..inner };
+    let series = [Series::new(&trading.profit, p.theme.series(0))];
     Plot { area: below, label: |v: f64| format!("{v:+.2}") }.draw(p, &series);
 }

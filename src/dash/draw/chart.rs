@@ -15,6 +15,15 @@ pub(super) struct Series<'a> {
     pub(super) points: &'a [(f64, f64)],
     /// Its look.
     pub(super) style: Style,
+    /// What stands at its end, so that it is known without colour.
+    pub(super) mark: Option<char>,
+}
+
+impl<'a> Series<'a> {
+    /// A curve that stands alone, or is known by its place.
+    pub(super) fn new(points: &'a [(f64, f64)], style: Style) -> Series<'a> {
+        Series { points, style, mark: None }
+    }
 }
 
 /// Room for curves, and how the y axis is written.
@@ -59,6 +68,9 @@ impl<L: Fn(f64) -> String> Plot<L> {
                 before = dot;
             }
             raster.show(p, one.style);
+            if let (Some(mark), Some(dot)) = (one.mark, before) {
+                raster.mark(p, dot, mark, one.style);
+            }
         }
     }
 
@@ -108,6 +120,10 @@ impl Raster {
         for i in 0..=steps {
             self.dot(from.0 + dx * i / steps, from.1 + dy * i / steps);
         }
+    }
+
+    fn mark(&self, p: &mut Paint<'_>, (x, y): (i32, i32), mark: char, style: Style) {
+        p.put(self.area, (x / 2) as u16, (y / 4) as u16, &mark.to_string(), style);
     }
 
     fn show(&self, p: &mut Paint<'_>, style: Style) {

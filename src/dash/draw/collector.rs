@@ -37,32 +37,33 @@ pub(super) fn figures(p: &mut Paint<'_>, area: Rect) {
     };
     let rates: Vec<(f64, f64)> =
         state.rates.iter().enumerate().map(|(i, (rate, _))| (i as f64, *rate)).collect();
-    let series = [Series { points: &rates, style: p.theme.series(0) }];
+    let series = [Series::new(&rates, p.theme.series(0))];
     Plot { area: below, label: |v: f64| format!("{}/s", of_count(v)) }.draw(p, &series);
 }
 
 fn table(s: &CollectStatus) -> Vec<(&'static str, String)> {
     let days = s.disk_days.map_or(String::new(), |days| format!(", ~{days:.0} days"));
+    let growth = of_bytes(s.log_bytes_per_min);
+    // The smallest screen shows the first ten.
     let mut rows = vec![
         ("state", format!("{} for {}", s.link.word(), of_seconds(s.uptime_s))),
         ("markets", format!("{} ({} unknown)", s.markets, s.stale)),
         ("frames", format!("{} ({}/s)", of_count(s.received as f64), of_count(s.frames_per_s))),
-        ("accepted", of_count(s.accepted as f64)),
-        ("committed", of_count(s.committed as f64)),
+        (
+            "on disk",
+            format!("{} of {} rows", of_count(s.committed as f64), of_count(s.accepted as f64)),
+        ),
         ("queue", format!("{} of {} batches", s.queue, s.queue_max)),
         ("lag", format!("p50 {:.1} ms, p99 {:.1} ms", s.lag_ms.p50, s.lag_ms.p99)),
-        ("to disk", format!("p50 {:.1} ms, p99 {:.1} ms", s.commit_ms.p50, s.commit_ms.p99)),
         ("gaps", format!("{} ({} open), {} missing", s.gaps, s.open_gaps, s.missing)),
         ("reconnects", s.reconnects.to_string()),
+        ("log", format!("{} (+{growth}/min)", of_bytes(s.log_bytes as f64))),
+        ("disk", format!("{} free{days}", of_bytes(s.disk_free_bytes as f64))),
+        ("to disk", format!("p50 {:.1} ms, p99 {:.1} ms", s.commit_ms.p50, s.commit_ms.p99)),
         (
             "odd",
             format!("{} bad, {} double, {} late, {} drift", s.bad, s.duplicates, s.late, s.drift),
         ),
-        (
-            "log",
-            format!("{} (+{}/min)", of_bytes(s.log_bytes as f64), of_bytes(s.log_bytes_per_min)),
-        ),
-        ("disk", format!("{} free{days}", of_bytes(s.disk_free_bytes as f64))),
         ("session", s.session.clone()),
     ];
     if !s.problem.is_empty() {
@@ -98,22 +99,30 @@ pub(super) fn lags(p: &mut Paint<'_>, area: Rect) {
 pub(super) fn sessions(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let inner = p.frame(Pane::Sessions, area, "Enter replays");
+    let (problem, rest) = (&state.log_problem, u16::from(!state.log_problem.is_empty()));
+    p.put(inner, 0, 0, problem, p.theme.warn());
+    let inner = Rect { y: inner.y + rest, height: inner.height.saturating_sub(rest), ..inner };
     if state.sessions.is_empty() {
-        return p.nothing(inner, &["no session is sealed yet"]);
+        let why = if problem.is_empty() { "no session is sealed yet" } else { "none can be read" };
+        return p.nothing(inner, &[why]);
     }
     let shown = usize::from(inner.height.saturating_sub(1));
     let first = first_row(state.rows[2], shown, state.sessions.len());
-    p.put(inner, 0, 0, "started", p.theme.dim());
-    p.put(inner, 21, 0, "for        rows    gaps  size     ended", p.theme.dim());
+    // The year only where there is room.
+    let date = if inner.width >= 70 { 0 } else { 5 };
+    let started = 16 - date;
+    let head =
+        format!("{:<started$} for      rows    gaps  ended      size      source", "started");
+    p.put(inner, 0, 0, &head, p.theme.dim());
     for (i, (y, session)) in (1..inner.height).zip(&state.sessions[first..]).enumerate() {
-        let started = time_text(TsUs(session.from.0.div_euclid(1_000_000_000) * 1_000_000));
-        let cause = if session.cause.is_empty() { "(open)" } else { &session.cause };
+        let began = time_text(TsUs(session.from.0.div_euclid(1_000_000_000) * 1_000_000));
         let text = format!(
-            "{:<20} {:<9} {:>6} {:>7}  {:<8} {cause}  {}",
-            started,
+            "{:<started$} {:<8} {:<7} {:<5} {:<10} {:<9} {}",
+            began.get(date..16).unwrap_or_default().replace('T', " "),
             of_span((session.to.0 - session.from.0) / 1_000_000_000),
             of_count(session.records as f64),
             session.gaps,
+            if session.cause.is_empty() { "(open)" } else { &session.cause },
             of_bytes(session.bytes as f64),
             session.source,
         );

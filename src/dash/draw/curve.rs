@@ -22,9 +22,12 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         market.curve.iter().filter(|point| point.at.0 >= from_ns).copied().collect();
     let seconds = |point: &Point| (point.at.0 - p.now.0) as f64 / 1e9;
     let line = |pick: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
-        let mut all: Vec<_> =
-            shown.iter().map(|point| (seconds(point), pick(point).unwrap_or(f64::NAN))).collect();
-        // It stays as it was last until now.
+        let mut all: Vec<(f64, f64)> = Vec::with_capacity(2 * shown.len() + 1);
+        for point in &shown {
+            // It stays as it was until it changes.
+            all.extend(all.last().map(|(_, y)| (seconds(point), *y)));
+            all.push((seconds(point), pick(point).unwrap_or(f64::NAN)));
+        }
         all.extend(all.last().map(|(_, y)| (0.0, *y)));
         all
     };
@@ -33,12 +36,9 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let spread = line(|point| Some(point.ask?.prob() - point.bid?.prob()));
     let below = if inner.height > 2 * SPREAD_ROWS { SPREAD_ROWS } else { 0 };
     let above = Rect { height: inner.height - below, ..inner };
-    let series = [
-        Series { points: &bid, style: p.theme.bid() },
-        Series { points: &ask, style: p.theme.ask() },
-    ];
+    let series = [Series::new(&bid, p.theme.bid()), Series::new(&ask, p.theme.ask())];
     Plot { area: above, label: |v: f64| format!("{v:.3}") }.draw(p, &series);
     let under = Rect { y: inner.y + above.height, height: below, ..inner };
-    let series = [Series { points: &spread, style: p.theme.dim() }];
+    let series = [Series::new(&spread, p.theme.dim())];
     Plot { area: under, label: |v: f64| format!("{:.1}¢", v * 100.0) }.draw(p, &series);
 }

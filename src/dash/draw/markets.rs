@@ -1,6 +1,6 @@
 //! The list of markets.
 
-use super::{Paint, cut, first_row};
+use super::{Paint, cut, first_row, tail};
 use crate::dash::market::{Market, Staleness};
 use crate::dash::panes::Pane;
 use crate::units::Price;
@@ -68,14 +68,4 @@ fn row(p: &mut Paint<'_>, area: Rect, y: u16, market: &Market) {
         None => " ",
     };
     p.put(area, area.width.saturating_sub(1), y, mark, p.theme.warn());
-}
-
-/// The end of a name: markets of one series differ there.
-fn tail(name: &str, room: usize) -> String {
-    let length = name.chars().count();
-    if length <= room {
-        return name.to_owned();
-    }
-    let kept: String = name.chars().skip(length + 1 - room.max(1)).collect();
-    format!("…{kept}")
 }

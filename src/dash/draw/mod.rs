@@ -5,6 +5,7 @@ mod account;
 mod chart;
 mod collector;
 mod curve;
+mod grid;
 mod ladder;
 mod logs;
 mod markets;
@@ -13,6 +14,7 @@ mod overlay;
 mod scrubber;
 mod svg;
 mod top;
+mod touch;
 mod trades;
 mod training;
 
@@ -184,4 +186,14 @@ fn cut(text: &str, room: usize) -> String {
         kept.push('…');
     }
     kept
+}
+
+/// The end of a name, in at most `room` columns: markets of one series differ there.
+fn tail(name: &str, room: usize) -> String {
+    let length = name.chars().count();
+    match room {
+        0 => String::new(),
+        _ if length <= room => name.to_owned(),
+        _ => format!("…{}", name.chars().skip(length + 1 - room).collect::<String>()),
+    }
 }

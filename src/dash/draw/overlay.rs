@@ -47,6 +47,7 @@ pub(super) fn popup(p: &mut Paint<'_>, area: Rect) {
     match p.state.popup {
         Some(Popup::Help(first)) => help(p, area, usize::from(first)),
         Some(Popup::Leaving) => leaving(p, area),
+        Some(Popup::Killing) => killing(p, area),
         None => {}
     }
 }
@@ -70,18 +71,27 @@ fn help(p: &mut Paint<'_>, area: Rect, first: usize) {
 
 fn leaving(p: &mut Paint<'_>, area: Rect) {
     let work = p.state.work.unwrap_or("work");
-    let inner = open(p, area, "Leave?", 58, 7);
-    p.put(inner, 1, 0, &format!("The {work} runs in this process."), Style::new());
-    for (y, (key, what)) in [
+    let answers = [
         ("s", "stop it, save everything, leave"),
         ("d", "leave the screen only, it goes on"),
         ("Esc", "stay"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        p.put(inner, 2, y as u16 + 2, key, p.theme.title());
-        p.put(inner, 7, y as u16 + 2, what, Style::new());
+    ];
+    ask(p, area, "Leave?", &format!("The {work} runs in this process."), &answers);
+}
+
+fn killing(p: &mut Paint<'_>, area: Rect) {
+    let answers =
+        [("y", "stop; what rests is taken back, recording goes on"), ("Esc", "go on trading")];
+    ask(p, area, "Stop all orders?", "They stay stopped until `kflow risk reset`.", &answers);
+}
+
+/// A box with a sentence and the keys that answer it.
+fn ask(p: &mut Paint<'_>, area: Rect, title: &str, text: &str, answers: &[(&str, &str)]) {
+    let inner = open(p, area, title, 60, answers.len() as u16 + 4);
+    p.put(inner, 1, 0, text, Style::new());
+    for (y, (key, what)) in (2..).zip(answers) {
+        p.put(inner, 2, y, key, p.theme.title());
+        p.put(inner, 7, y, what, Style::new());
     }
 }
 

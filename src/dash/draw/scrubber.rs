@@ -2,10 +2,14 @@
 
 use super::{Paint, clock};
 use crate::dash::panes::Pane;
-use crate::units::TsNs;
+use crate::units::{TsNs, TsUs};
 use crate::view::text::of_span;
+use crate::wire::convert::time_text;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+
+/// From here on times of day say too little.
+const DAY_NS: i64 = 86_400_000_000_000;
 
 /// Draws the line with its marks: gaps, actions, the place.
 pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
@@ -19,7 +23,10 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let passed = of_span((state.position.0 - tape.from.0) / 1_000_000_000);
     let all = of_span(span_ns / 1_000_000_000);
     let inner = p.frame(Pane::Scrubber, area, &format!("{passed} of {all}"));
-    let (from, to) = (clock(tape.from), clock(tape.to));
+    let (from, to) = match span_ns > DAY_NS {
+        true => (day_and_clock(tape.from), day_and_clock(tape.to)),
+        false => (clock(tape.from), clock(tape.to)),
+    };
     p.put(inner, 0, 1, &from, p.theme.dim());
     p.put_right(inner, inner.width, 1, &to, p.theme.dim());
     let middle = format!("{} gaps ×  {} actions ▲", tape.gaps.len(), tape.acts().count());
@@ -46,4 +53,10 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         p.put(inner, column(at), 0, "×", p.theme.warn());
     }
     p.put(inner, here, 0, "●", Style::new().patch(p.theme.title()));
+}
+
+/// `01-05 13:37:00`.
+fn day_and_clock(at: TsNs) -> String {
+    let text = time_text(TsUs(at.0.div_euclid(1_000_000_000) * 1_000_000));
+    text.get(5..19).unwrap_or_default().replace('T', " ")
 }

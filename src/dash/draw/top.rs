@@ -53,12 +53,17 @@ pub(super) fn tabs(p: &mut Paint<'_>, area: Rect) {
     }
 }
 
-/// How much has passed behind a frozen display.
-fn frozen(p: &mut Paint<'_>, row: Rect) {
+/// How much has passed behind a frozen display, and that nothing is ordered.
+fn badges(p: &mut Paint<'_>, row: Rect) {
+    let mut end = row.width;
     if let Some(frozen) = p.state.frozen.as_ref().filter(|_| p.state.screen == Screen::Live) {
         let passed = p.state.live.events.saturating_sub(frozen.events);
         let text = format!(" PAUSED +{} ", of_count(passed as f64));
-        p.put_right(row, row.width, 0, &text, p.theme.badge());
+        p.put_right(row, end, 0, &text, p.theme.badge());
+        end -= text.len() as u16 + 1;
+    }
+    if !p.state.status.stopped.is_empty() {
+        p.put_right(row, end, 0, " ORDERS STOPPED ", p.theme.badge());
     }
 }
 
@@ -79,6 +84,7 @@ pub(super) fn status(p: &mut Paint<'_>, area: Rect) {
     };
     let style = if well { p.theme.bid() } else { p.theme.warn() };
     let text = match (&p.state.reach, status, &p.trouble) {
+        (Reach::Alone, _, _) if !p.state.log_problem.is_empty() => p.state.log_problem.clone(),
         (Reach::Alone, _, _) => format!("in {}; `kflow collect` starts one", p.state.place),
         (Reach::Lost(why), _, _) => why.clone(),
         (_, Some(status), trouble) => {
@@ -96,7 +102,7 @@ pub(super) fn status(p: &mut Paint<'_>, area: Rect) {
         Span::raw(text),
     ]);
     p.line(row, 0, &line);
-    frozen(p, row);
+    badges(p, row);
 }
 
 fn figures(status: &CollectStatus, width: u16) -> String {

@@ -4,21 +4,25 @@ use super::chart::{Plot, Series};
 use super::{Paint, cut, first_row};
 use crate::dash::news::Run;
 use crate::dash::panes::{Pane, Room};
+use crate::dash::source::EQUITY;
 use crate::view::text::{of_count, of_span};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Curves in the order in which they are looked at; shares of actions come after them.
-const CURVES: [(&str, &str); 10] = [
+const CURVES: [(&str, &str); 13] = [
     ("rollout/ep_rew_mean", "reward per episode"),
+    (EQUITY, "equity after an episode"),
     ("train/explained_variance", "explained variance"),
     ("train/entropy_loss", "entropy loss"),
     ("train/approx_kl", "approx. KL"),
     ("train/value_loss", "value loss"),
     ("train/policy_gradient_loss", "policy loss"),
+    ("train/loss", "loss"),
     ("train/clip_fraction", "clip fraction"),
-    ("trade/equity", "equity"),
     ("time/fps", "steps per second"),
+    ("rollout/nonzero_reward_share", "share of steps with a reward"),
+    ("train/grad_norm", "gradient norm"),
     ("rollout/ep_len_mean", "steps per episode"),
 ];
 /// Weight of the past in the smoothed line.
@@ -29,25 +33,28 @@ const GOING_S: f64 = 60.0;
 /// The runs, newest first.
 pub(super) fn runs(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
-    let inner = p.frame(Pane::Runs, area, "m compares");
+    let inner = p.frame(Pane::Runs, area, "m overlays");
     if state.runs.is_empty() {
         return p.nothing(inner, &["no training run yet", "kflow train"]);
     }
     let shown = usize::from(inner.height.saturating_sub(1));
     let first = first_row(state.rows[0], shown, state.runs.len());
-    let name = usize::from(inner.width.saturating_sub(43)).max(10);
-    let head =
-        format!("  {:<name$} {:>6} {:>7} {:>8}  {}", "run", "done", "speed", "reward", "left");
+    let bar = usize::from(inner.width.saturating_sub(92)).min(24);
+    let name = usize::from(inner.width.saturating_sub(63)).saturating_sub(bar).clamp(10, 56);
+    let head = format!(
+        "  {:<name$} {:>bar$} {:>5} {:>16} {:>9} {:>9}  left",
+        "run", "", "done", "steps", "speed", "reward"
+    );
     p.put(inner, 0, 0, &head, p.theme.dim());
     for (i, (y, run)) in (1..inner.height).zip(&state.runs[first..]).enumerate() {
-        one(p, inner, y, run, name);
+        one(p, inner, y, run, (name, bar));
         if first + i == state.rows[0] {
             p.choose(inner, y);
         }
     }
 }
 
-fn one(p: &mut Paint<'_>, area: Rect, y: u16, run: &Run, name: usize) {
+fn one(p: &mut Paint<'_>, area: Rect, y: u16, run: &Run, (name, bar): (usize, usize)) {
     let status = &run.status;
     let share = status.steps as f64 / status.steps_total.max(1) as f64;
     let going = p.now.0 as f64 / 1e9 - status.written_unix_s < GOING_S;
@@ -58,16 +65,27 @@ fn one(p: &mut Paint<'_>, area: Rect, y: u16, run: &Run, name: usize) {
     };
     let reward = status.latest.get("rollout/ep_rew_mean");
     let reward = reward.map_or_else(|| "-".to_owned(), |r| format!("{r:.3}"));
-    let speed = format!("{}/s", of_count(status.steps_per_s));
+    let full = (share.clamp(0.0, 1.0) * bar as f64).round() as usize;
+    let steps =
+        format!("{} of {}", of_count(status.steps as f64), of_count(status.steps_total as f64));
     let text = format!(
-        "{:<name$} {:>5.0}% {speed:>7} {reward:>8}  {left}",
+        "{:<name$} {}{} {:>4.0}% {steps:>16} {:>9} {reward:>9}  {left}",
         cut(&status.id, name),
-        share * 100.0
+        "█".repeat(full),
+        "░".repeat(bar - full),
+        share * 100.0,
+        format!("{}/s", of_count(status.steps_per_s)),
     );
     let style = shown_index(p, run).map_or_else(Style::new, |i| p.theme.series(i));
-    let mark = if p.state.marked.contains(&status.id) { "●" } else { " " };
-    p.put(area, 0, y, mark, style);
+    let marked = p.state.marked.contains(&status.id);
+    let mark = shown_index(p, run).filter(|_| marked).and_then(digit).unwrap_or(' ');
+    p.put(area, 0, y, &mark.to_string(), style);
     p.put(area, 2, y, &text, if going { style } else { p.theme.dim() });
+}
+
+/// What stands in the list and at the end of the curves of the `i`th overlaid run.
+fn digit(i: usize) -> Option<char> {
+    char::from_digit(i as u32 + 1, 36)
 }
 
 /// The runs whose curves are drawn: those that are marked, or the chosen one.
@@ -82,32 +100,32 @@ fn shown_index(p: &Paint<'_>, run: &Run) -> Option<usize> {
     overlaid(p).iter().position(|shown| shown.status.id == run.status.id)
 }
 
-/// Curves of the runs, one above the other: dots as logged, and a smoothed line.
+/// Curves of the runs side by side: dots as logged, and a smoothed line.
 pub(super) fn curves(p: &mut Paint<'_>, area: Rect) {
     let runs = overlaid(p);
-    let inner = p.frame(Pane::Curves, area, "←/→ turns");
     let known: Vec<(&str, &str)> = CURVES
         .into_iter()
         .filter(|(key, _)| runs.iter().any(|run| run.curves.contains_key(*key)))
         .collect();
+    let steps = runs.iter().map(|run| run.status.steps).max().unwrap_or(0);
+    let remark = format!("to {} steps, {} curves, ←/→ turns", of_count(steps as f64), known.len());
+    let inner = p.frame(Pane::Curves, area, &remark);
     if known.is_empty() {
         return p.nothing(inner, &["no curve yet"]);
     }
-    let alone = p.state.zoom || Room::of(p.state.size.0, p.state.size.1) <= Room::Small;
-    let columns = if alone { 1 } else { (inner.width / 44).clamp(1, 3) };
+    let narrow = Room::of(p.state.size.0, p.state.size.1) <= Room::Narrow;
+    let alone = p.state.zoom || narrow;
+    let columns = if alone { 1 } else { (inner.width / 38).clamp(1, 5) };
     let shares = if inner.height >= 16 { 7 } else { 0 };
     let high = inner.height - shares;
-    let rows = if alone { 1 } else { (high / 7).clamp(1, 5) };
+    let rows = if alone { 1 } else { (high / 6).clamp(1, 5) };
+    let rows = rows.min((known.len() as u16).div_ceil(columns));
     let (wide, tall) = (inner.width / columns, high / rows);
-    for cell in 0..columns * rows {
+    for cell in (0..columns * rows).take(known.len()) {
         let at = usize::from(cell) + p.state.curve;
-        if usize::from(cell) >= known.len() {
-            break;
-        }
-        let (key, name) = known[at % known.len()];
         let (x, y) = (cell % columns * wide, cell / columns * tall);
         let place = Rect { x: inner.x + x, y: inner.y + y, width: wide - 1, height: tall };
-        curve(p, place, &runs, (key, name));
+        curve(p, place, &runs, known[at % known.len()]);
     }
     let below = Rect { y: inner.y + high, height: shares, ..inner };
     action_shares(p, below, &runs);
@@ -115,23 +133,23 @@ pub(super) fn curves(p: &mut Paint<'_>, area: Rect) {
 
 fn curve(p: &mut Paint<'_>, area: Rect, runs: &[&Run], (key, name): (&str, &str)) {
     let newest = runs.first().and_then(|run| run.status.latest.get(key));
-    let newest = newest.map_or(String::new(), |v| format!("  {v:.4}"));
-    p.put(area, 0, 0, &format!("{name}{newest}"), p.theme.title());
+    let newest = newest.map_or(String::new(), |v| format!("  {}", short(*v)));
+    p.put(area, 0, 0, &cut(&format!("{name}{newest}"), usize::from(area.width)), p.theme.title());
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    let raw: Vec<&[(f64, f64)]> =
-        runs.iter().filter_map(|run| run.curves.get(key)).map(Vec::as_slice).collect();
-    let smooth: Vec<Vec<(f64, f64)>> = raw.iter().map(|points| smoothed(points)).collect();
-    let dim = p.theme.dim();
-    let series: Vec<Series<'_>> = raw
+    let raw: Vec<(usize, &[(f64, f64)])> = runs
         .iter()
-        .map(|points| Series { points, style: dim })
-        .chain(
-            smooth
-                .iter()
-                .enumerate()
-                .map(|(i, points)| Series { points, style: p.theme.series(i) }),
-        )
+        .enumerate()
+        .filter_map(|(i, run)| Some((i, run.curves.get(key)?.as_slice())))
         .collect();
+    let smooth: Vec<(usize, Vec<(f64, f64)>)> =
+        raw.iter().map(|(i, points)| (*i, smoothed(points))).collect();
+    let dim = p.theme.dim();
+    let dots = raw.iter().map(|(_, points)| Series::new(points, dim));
+    let lines = smooth.iter().map(|(i, points)| Series {
+        mark: digit(*i).filter(|_| runs.len() > 1),
+        ..Series::new(points, p.theme.series(*i))
+    });
+    let series: Vec<Series<'_>> = dots.chain(lines).collect();
     Plot { area: below, label: |v: f64| short(v) }.draw(p, &series);
 }
 

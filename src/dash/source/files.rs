@@ -4,9 +4,11 @@
 use super::journal::Journal;
 use super::now;
 use super::runs;
+use super::words;
 use crate::dash::log_lines::{Level, Line};
 use crate::dash::news::{Gone, Handle, News, Session};
 use crate::store::{Log, StoreError};
+use crate::trade::kill::KillFile;
 use crate::units::TsNs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -38,6 +40,9 @@ pub struct Files {
     log: Option<Vec<(PathBuf, u64)>>,
     /// What was wrong with the log when it was last looked at.
     problem: String,
+    kill: KillFile,
+    /// What stopped trading when it was last looked at.
+    stopped: String,
 }
 
 impl Files {
@@ -50,6 +55,8 @@ impl Files {
             runs: runs::Folder::default(),
             log: None,
             problem: String::new(),
+            kill: KillFile::at(data_dir),
+            stopped: String::new(),
         }
     }
 
@@ -59,6 +66,7 @@ impl Files {
     /// When nobody listens any more.
     pub fn look(&mut self, handle: &Handle) -> Result<(), Gone> {
         self.trading(handle)?;
+        self.kill_switch(handle)?;
         if let Some((runs, models)) = self.runs.look(&self.run_dir, now()) {
             handle.news(News::Runs(runs))?;
             handle.news(News::Models(models))?;
@@ -83,6 +91,15 @@ impl Files {
         if fills.is_empty() { Ok(()) } else { handle.news(News::Fills(fills)) }
     }
 
+    fn kill_switch(&mut self, handle: &Handle) -> Result<(), Gone> {
+        let stopped = self.kill.read().map_or_else(String::new, |trip| words(&trip));
+        if stopped == self.stopped {
+            return Ok(());
+        }
+        self.stopped.clone_from(&stopped);
+        handle.news(News::Stopped(stopped))
+    }
+
     /// What the log holds, when a file of it is new, gone or sealed.
     fn sessions(&mut self, handle: &Handle) -> Result<(), Gone> {
         let found = segments(&self.data_dir.join("log"));
@@ -93,15 +110,16 @@ impl Files {
         self.log = Some(found);
         let (sessions, problem) = match Log::open(&self.data_dir) {
             Ok(log) => (log.sessions().iter().rev().map(row).collect(), log.problems().join("; ")),
-            Err(StoreError::NoLog { .. }) if !gone => (Vec::new(), String::new()),
+            Err(StoreError::NoLog { .. }) if gone => (Vec::new(), "the log is gone".to_owned()),
+            Err(StoreError::NoLog { .. }) => (Vec::new(), String::new()),
             Err(e) => (Vec::new(), e.to_string()),
         };
         if problem != self.problem && !problem.is_empty() {
-            let text = format!("the log: {problem}");
+            let text = format!("the log in {}: {problem}", self.data_dir.display());
             handle.news(News::Line(Line { at: now(), level: Level::Error, text }))?;
         }
-        self.problem = problem;
-        handle.news(News::Sessions(sessions))
+        self.problem.clone_from(&problem);
+        handle.news(News::Sessions(sessions, problem))
     }
 }
 

@@ -40,6 +40,7 @@ impl Journal {
             id: self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             policy: text("policy"),
             model_hash: text("model_hash"),
+            elsewhere: about["spec"]["elsewhere"].as_bool().unwrap_or(false),
             start_cash_e6: about["spec"]["env"]["start_cash"].as_i64().unwrap_or(0),
         }
     }

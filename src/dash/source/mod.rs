@@ -6,13 +6,22 @@ pub mod inside;
 mod journal;
 mod line;
 mod reel;
+mod registry;
 mod runs;
 pub mod tape;
 
+pub(super) use runs::EQUITY;
+
 pub use reel::{Reel, ReelError, Wound};
 
+use crate::trade::risk::Trip;
 use crate::units::TsNs;
 use std::time::SystemTime;
+
+/// What stopped trading, in words.
+pub(super) fn words(trip: &Trip) -> String {
+    format!("{} {}", trip.cause.word(), trip.detail).trim_end().to_owned()
+}
 
 /// Our wall clock.
 fn now() -> TsNs {

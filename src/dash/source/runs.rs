@@ -1,6 +1,7 @@
 //! Run folders: what `kflow train` writes, read as plain JSON, so that nothing of learning is needed to look on.
 
 use super::files::{seconds, written_s};
+use super::registry::{self, Registry};
 use crate::dash::news::{Model, Run};
 use crate::units::TsNs;
 use crate::view::RunStatus;
@@ -13,11 +14,16 @@ const RUNS: usize = 50;
 /// A run whose files were not written for this long has no end in sight, seconds.
 const STILL_S: f64 = 60.0;
 
+/// The curve that follows from the rewards.
+pub(in crate::dash) const EQUITY: &str = "rollout/ep_equity_mean";
+
 /// Run folders as they were last seen.
 #[derive(Default)]
 pub(super) struct Folder {
     /// Per run folder: when its files were written.
     seen: Vec<(PathBuf, [u64; 3])>,
+    /// When the registry was written.
+    registered: u64,
 }
 
 impl Folder {
@@ -36,13 +42,20 @@ impl Folder {
             std::cmp::Reverse(written_s(&dir.join("config.json")).to_bits())
         });
         found.truncate(RUNS);
-        if found == self.seen {
+        let registered = written_s(&run_dir.join(registry::FILE)).to_bits();
+        if found == self.seen && registered == self.registered {
             return None;
         }
-        self.seen = found;
+        (self.seen, self.registered) = (found, registered);
         let dirs = || self.seen.iter().map(|(dir, _)| dir);
         let runs = dirs().map(|dir| run(run_dir, dir, now)).collect();
-        Some((runs, dirs().filter_map(|dir| model(run_dir, dir)).collect()))
+        let registry = Registry::read(run_dir);
+        let mut models = registry.versions(run_dir);
+        models.extend(dirs().filter_map(|dir| model(run_dir, dir)).map(|mut model| {
+            registry.annotate(&mut model);
+            model
+        }));
+        Some((runs, models))
     }
 }
 
@@ -65,7 +78,7 @@ fn name(run_dir: &Path, dir: &Path) -> String {
     }
 }
 
-fn json(path: &Path) -> Value {
+pub(super) fn json(path: &Path) -> Value {
     let bytes = std::fs::read(path).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
@@ -91,6 +104,7 @@ fn run(run_dir: &Path, dir: &Path, now: TsNs) -> Run {
             latest.insert(key.to_owned(), number);
         }
     }
+    equity(&mut curves, &mut latest, &json(&dir.join("rules.json")));
     let number = |key: &str| latest.get(key).copied().unwrap_or(0.0);
     let (steps, fps) = (number("time/total_timesteps") as u64, number("time/fps"));
     let steps_total = config["total_timesteps"].as_u64().unwrap_or(0);
@@ -111,6 +125,26 @@ fn run(run_dir: &Path, dir: &Path, now: TsNs) -> Run {
     Run { status, curves }
 }
 
+/// Equity at the end of an episode: without shaping its rewards sum to the change of equity, in dollars.
+fn equity(
+    curves: &mut BTreeMap<String, Vec<(f64, f64)>>,
+    latest: &mut BTreeMap<String, f64>,
+    rules: &Value,
+) {
+    let Some(start_e6) = rules["start_cash"].as_f64() else { return };
+    if rules["reward"]["order_penalty"].as_f64() != Some(0.0) {
+        return;
+    }
+    let of = |reward: f64| start_e6 / 1e6 + reward;
+    if let Some(points) = curves.get("rollout/ep_rew_mean") {
+        let points = points.iter().map(|(steps, reward)| (*steps, of(*reward))).collect();
+        curves.insert(EQUITY.to_owned(), points);
+    }
+    if let Some(reward) = latest.get("rollout/ep_rew_mean") {
+        latest.insert(EQUITY.to_owned(), of(*reward));
+    }
+}
+
 /// The model in a run folder, once there is one.
 fn model(run_dir: &Path, dir: &Path) -> Option<Model> {
     let weights = dir.join("last/model.safetensors");
@@ -119,21 +153,7 @@ fn model(run_dir: &Path, dir: &Path) -> Option<Model> {
     }
     let last = lines(&dir.join("progress.jsonl")).pop().unwrap_or_default();
     let number = |key: &str| last.get(key).and_then(Value::as_f64);
-    let mut facts = Map::new();
-    for (file, keys) in [
-        ("config.json", None),
-        (
-            "dataset.json",
-            Some(&["fingerprint_sha256", "sources", "episodes", "protocol", "split"][..]),
-        ),
-        ("env.json", Some(&["program", "device", "isa", "parent", "alias"][..])),
-        ("rules.json", Some(&["layout", "actions", "start_cash", "position_limit"][..])),
-    ] {
-        let Value::Object(all) = json(&dir.join(file)) else { continue };
-        facts.extend(
-            all.into_iter().filter(|(key, _)| keys.is_none_or(|k| k.contains(&key.as_str()))),
-        );
-    }
+    let facts = facts_of(dir);
     let text = |key: &str| facts.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let fold_of = dir.parent().filter(|parent| *parent != run_dir && dir != run_dir);
     let parent = match (text("parent"), fold_of) {
@@ -141,15 +161,35 @@ fn model(run_dir: &Path, dir: &Path) -> Option<Model> {
         (_, Some(run)) => name(run_dir, run),
         _ => String::new(),
     };
-    let judged = fold_of.map_or_else(|| dir.to_owned(), Path::to_owned);
-    let verdict = json(&judged.join("evaluation.json"));
+    let judged = json(&fold_of.unwrap_or(dir).join("evaluation.json"));
     Some(Model {
         id: name(run_dir, dir),
         parent,
         steps: number("time/total_timesteps").unwrap_or(0.0) as u64,
         reward: number("rollout/ep_rew_mean"),
-        verdict: verdict["verdict"].as_str().unwrap_or_default().to_owned(),
+        verdict: judged["verdict"].as_str().unwrap_or_default().to_owned(),
         saved_unix_s: written_s(&weights),
         facts,
+        ..Model::default()
     })
+}
+
+/// What a model was made with, flat, as the files beside it tell.
+pub(super) fn facts_of(dir: &Path) -> Map<String, Value> {
+    let mut facts = Map::new();
+    for (file, keys) in [
+        ("config.json", None),
+        (
+            "dataset.json",
+            Some(&["fingerprint_sha256", "sources", "episodes", "protocol", "split"][..]),
+        ),
+        ("env.json", Some(&["program", "device", "isa", "parent"][..])),
+        ("rules.json", Some(&["layout", "actions", "start_cash", "position_limit"][..])),
+    ] {
+        let Value::Object(all) = json(&dir.join(file)) else { continue };
+        facts.extend(
+            all.into_iter().filter(|(key, _)| keys.is_none_or(|k| k.contains(&key.as_str()))),
+        );
+    }
+    facts
 }

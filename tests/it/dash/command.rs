@@ -12,7 +12,7 @@ fn dash(data: &Path, words: &[&str]) -> crate::cli::Output {
 }
 
 /// A recorded, synthetic market.
-fn recorded(dir: &Path) -> std::path::PathBuf {
+pub fn recorded(dir: &Path) -> std::path::PathBuf {
     let tape = synthesize(&TapeSpec { markets: 4, stagger_minutes: 1, ..TapeSpec::default() });
     write(&tape, &dir.join("tape")).unwrap();
     let data = dir.join("data");
@@ -32,11 +32,7 @@ fn nothing_to_look_at_no_terminal_and_a_wrong_place_are_said_in_a_line() {
     assert_eq!(blind.code, 2, "{}", blind.stderr);
     assert!(blind.stderr.contains("is not a terminal") && blind.stderr.contains("--json"));
     assert_eq!(dash(&data, &["--json", "--at", "noon"]).code, 2);
-    let newer = data.join("log/000009-000000000001.redb");
-    std::fs::write(&newer, "not a database").unwrap();
-    let odd = dash(&data, &["--json"]);
-    assert!([0, 5].contains(&odd.code), "{}", odd.stderr);
-    for out in [empty, blind, odd] {
+    for out in [empty, blind] {
         assert!(!out.stderr.contains("panicked"), "{}", out.stderr);
     }
 }

@@ -154,6 +154,7 @@ fn opening() -> Opening {
         id: "0199f7a2-6000-7000-8000-000000000002".into(),
         policy: "ppo".into(),
         model_hash: "8f21c03ac7712".into(),
+        elsewhere: false,
         start_cash_e6: 100_000_000,
     }
 }
@@ -170,12 +171,15 @@ fn run(seed: u64, rows: u64, total: u64) -> Run {
         };
         let noise = rng.unit() - 0.5;
         put("rollout/ep_rew_mean", -2.0 + 6.0 * part + noise);
+        put("rollout/ep_equity_mean", 98.0 + 6.0 * part + noise);
+        put("rollout/nonzero_reward_share", 0.4 + noise / 10.0);
         put("rollout/ep_len_mean", 80.0 + noise);
         put("train/explained_variance", 0.9 * part + noise / 5.0);
         put("train/entropy_loss", -1.6 + part + noise / 10.0);
         put("train/approx_kl", 0.012 + noise / 100.0);
         put("train/value_loss", 4.0 - 3.0 * part + noise);
         put("train/policy_gradient_loss", -0.01 + noise / 50.0);
+        put("train/loss", 2.0 - 1.4 * part + noise / 2.0);
         put("train/clip_fraction", 0.15 + noise / 10.0);
         put("time/fps", 21_200.0 + 400.0 * noise);
         put("action_share/hold", 0.52 - 0.2 * part);
@@ -207,12 +211,30 @@ fn model(seed: u64, reward: f64, verdict: &str) -> Model {
     });
     Model {
         id: format!("ppo-s{seed}-0199f7a2"),
-        parent: if seed == 8 { "ppo-s7-0199f7a2".into() } else { String::new() },
+        parent: if seed == 8 { "gold:2".into() } else { String::new() },
         facts: facts.as_object().expect("an object").clone(),
         steps: 983_040,
         reward: Some(reward),
         verdict: verdict.into(),
         saved_unix_s: NOW.0 as f64 / 1e9 - 600.0 * (seed - 6) as f64,
+        status: "ready".into(),
+        ..Model::default()
+    }
+}
+
+/// A registered version of the run with this seed.
+fn version(number: u64, seed: u64, status: &str, aliases: &[&str]) -> Model {
+    let made = model(seed, 0.9, if number == 1 { "no evidence" } else { "beats holding" });
+    let mean = 0.004 * number as f64;
+    Model {
+        id: format!("gold:{number}"),
+        parent: made.id.clone(),
+        status: status.into(),
+        aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+        mean_return: Some(mean),
+        ci95: Some((mean - 0.006, mean + 0.007)),
+        saved_unix_s: NOW.0 as f64 / 1e9 - 86_400.0 * (4 - number) as f64,
+        ..made
     }
 }
 
@@ -261,11 +283,17 @@ pub fn news() -> Vec<News> {
         News::Deeds(deeds()),
         News::Runs(vec![run(7, 40, 61), run(8, 61, 61), run(9, 25, 61)]),
         News::Models(vec![
+            version(3, 8, "deployed", &["champion"]),
+            version(2, 7, "ready", &["candidate"]),
+            version(1, 7, "archived", &[]),
             model(7, 1.93, "beats holding"),
             model(8, 0.42, "no evidence"),
             model(9, -0.7, ""),
         ]),
-        News::Sessions(vec![session(1, ""), session(2, "sigterm"), session(3, "finished")]),
+        News::Sessions(
+            vec![session(1, ""), session(2, "sigterm"), session(3, "finished")],
+            String::new(),
+        ),
         line(30, Level::Info, "session 0199f7a2-5f00-7000-8000-000000000001"),
         line(20, Level::Warn, "gap: numbers 48200 to 48202 are missing"),
         line(12, Level::Debug, "a frame of an unknown type"),

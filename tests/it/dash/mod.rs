@@ -1,7 +1,10 @@
 //! The dashboard: what it draws, what it replays, and how it behaves on a real terminal.
 
 mod command;
+mod ends;
+mod files;
 mod fixture;
 mod screens;
+mod story;
 mod tape;
 mod terminal;

@@ -1,10 +1,12 @@
 //! What is drawn: every screen at three sizes as it was looked at once, and at every other size without a panic.
 
 use super::fixture::{NOW, state};
-use kalshiflow::dash::{Msg, News, Palette, Popup, Reach, Screen, State, TOO_SMALL, Theme, draw};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use kalshiflow::dash::{
+    Effect, Msg, News, Palette, Popup, Reach, Screen, State, TOO_SMALL, Theme, draw,
+};
 use kalshiflow::units::TsNs;
 use proptest::prelude::*;
-use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use std::path::Path;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -167,6 +169,60 @@ fn leaving_asks_only_while_this_process_works() {
 }
 
 #[test]
+fn stopping_orders_is_asked_twice_and_offered_only_where_this_process_trades() {
+    let mut state = state((160, 45));
+    press(&mut state, "K");
+    assert_eq!(state.popup, None, "another process trades");
+    state.can_kill = true;
+    let answer = |state: &mut State, key: char| {
+        let key = Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
+        state.update(Msg::Input(key), NOW)
+    };
+    assert_eq!(answer(&mut state, 'K'), None);
+    assert!(text(&state, PLAIN).contains("Stop all orders?"));
+    assert_eq!(answer(&mut state, 'n'), None);
+    assert_eq!((state.popup, answer(&mut state, 'y')), (None, None), "y alone turns the ladder");
+    assert_eq!(answer(&mut state, 'K'), None);
+    assert_eq!(answer(&mut state, 'y'), Some(Effect::Kill));
+    state.update(Msg::News(News::Stopped("kill_key on the dashboard".into())), NOW);
+    let drawn = text(&state, PLAIN);
+    assert!(drawn.contains("ORDERS STOPPED") && drawn.contains("kill_key"), "{drawn}");
+    assert_eq!(
+        (answer(&mut state, 'K'), state.popup),
+        (None, None),
+        "there is nothing left to stop"
+    );
+}
+
+#[test]
+fn overlaid_runs_are_told_apart_without_colour() {
+    let mut state = state((120, 40));
+    press(&mut state, "2mjm");
+    let drawn = text(&state, Theme { palette: Palette::Mono, ..PLAIN });
+    let runs: Vec<&str> =
+        drawn.lines().skip(4).take(2).map(|line| &line['│'.len_utf8()..]).collect();
+    assert!(runs[0].starts_with("1 ppo-s7") && runs[1].starts_with("2 ppo-s8"), "{drawn}");
+    let curves: String = drawn.lines().skip(12).collect();
+    assert!(
+        curves.contains('1') && curves.contains('2') && curves.contains("equity after"),
+        "{drawn}"
+    );
+}
+
+#[test]
+fn a_model_shows_what_it_came_from_and_what_came_from_it() {
+    let mut state = state((120, 40));
+    press(&mut state, "3j");
+    let drawn = text(&state, PLAIN);
+    for kin in ["ppo-s7-0199f7a2", "└ gold:2 @candidate", "  └ ppo-s8-0199f7a2"] {
+        assert!(drawn.contains(kin), "{kin}:\n{drawn}");
+    }
+    press(&mut state, "mjm");
+    let drawn = text(&state, PLAIN);
+    assert!(drawn.contains("what differs") && drawn.contains("no evidence"), "{drawn}");
+}
+
+#[test]
 fn a_filter_narrows_the_list_and_chooses_from_it() {
     let mut state = state((120, 40));
     press(&mut state, "/b47\n");
@@ -206,7 +262,7 @@ fn own_orders_stand_on_their_row_with_what_is_before_them() {
 
 #[test]
 fn a_click_chooses_a_market_and_a_tab() {
-    use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
     let mut state = state((120, 40));
     let drawn = text(&state, PLAIN);
     let click = |state: &mut State, wanted: &str| {
@@ -241,7 +297,7 @@ proptest! {
                 let (width, height) = sizes.next().expect("cycled");
                 state.update(Msg::Input(Event::Resize(width, height)), NOW);
                 if let Some((column, row)) = clicks.next() {
-                    use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+                    use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
                     let kind = MouseEventKind::Down(MouseButton::Left);
                     let click = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
                     state.update(Msg::Input(Event::Mouse(click)), NOW);

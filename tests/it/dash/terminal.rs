@@ -1,7 +1,6 @@
-//! The program on a real terminal: a PTY of the kernel, with an emulator that says what stands on it.
+//! A real terminal for tests: a PTY of the kernel, with an emulator that says what stands on it.
 
 use crate::cli::kflow;
-use kalshiflow::dash::{self, DashError, Options, State};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::num::NonZeroU16;
@@ -11,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes on a busy machine: a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What stands on the screen, and a bell for when it changes.
 type Shared = Arc<(Mutex<vt100::Parser>, Condvar)>;
@@ -20,17 +19,20 @@ fn cells(n: u16) -> NonZeroU16 {
     NonZeroU16::new(n).unwrap()
 }
 
-struct Terminal {
+/// A terminal with a program on it.
+pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
     keyboard: Box<dyn Write + Send>,
-    process: Box<dyn Child + Send + Sync>,
+    /// The program.
+    pub process: Box<dyn Child + Send + Sync>,
     shared: Shared,
     /// How the kernel treated the line before.
     line: String,
 }
 
 impl Terminal {
-    fn start(
+    /// Starts a program on a terminal of this size, with these variables beside the usual ones.
+    pub fn start(
         program: &Path,
         words: &[&str],
         env: &[(&str, &str)],
@@ -63,23 +65,23 @@ impl Terminal {
         Terminal { master: pair.master, keyboard, process, shared, line }
     }
 
-    fn kflow(words: &[&str], size: (u16, u16)) -> Terminal {
+    pub fn kflow(words: &[&str], size: (u16, u16)) -> Terminal {
         Terminal::start(Path::new(env!("CARGO_BIN_EXE_kflow")), words, &[], size)
     }
 
-    fn keys(&mut self, keys: &str) {
+    pub fn keys(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
 
-    fn resize(&mut self, cols: u16, rows: u16) {
+    pub fn resize(&mut self, cols: u16, rows: u16) {
         self.shared.0.lock().unwrap().set_size(cells(rows), cells(cols));
         self.master.resize(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
     /// Waits until the screen shows what is wanted.
     #[track_caller]
-    fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+    pub fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let (parser, bell) = &*self.shared;
         let mut screen = parser.lock().unwrap();
         let begun = Instant::now();
@@ -95,13 +97,22 @@ impl Terminal {
     }
 
     #[track_caller]
-    fn shows(&self, text: &str) -> String {
+    pub fn shows(&self, text: &str) -> String {
         self.until(text, |screen| screen.contains(text))
+    }
+
+    /// How many cells are so.
+    pub fn cells(&self, is_so: impl Fn(&vt100::Cell) -> bool) -> usize {
+        let parser = self.shared.0.lock().unwrap();
+        let (rows, cols) = parser.screen().size();
+        let (rows, cols) = (rows.get(), cols.get());
+        let all = (0..rows).flat_map(|y| (0..cols).map(move |x| (y, x)));
+        all.filter_map(|(y, x)| parser.screen().cell(y, x)).filter(|cell| is_so(cell)).count()
     }
 
     /// Waits for the end; the terminal must be as it was.
     #[track_caller]
-    fn ends(mut self, code: u32) -> String {
+    pub fn ends(mut self, code: u32) -> String {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -140,10 +151,11 @@ impl Terminal {
 }
 
 /// An exchange to practise on, until dropped.
-struct Exchange(std::process::Child, String);
+pub struct Exchange(std::process::Child, pub String);
 
 impl Exchange {
-    fn start() -> Exchange {
+    /// Starts one with twelve markets.
+    pub fn start() -> Exchange {
         let words = ["sim", "run", "--markets", "12", "--rate", "400", "--bind", "127.0.0.1:0"];
         let mut command = kflow(&words);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -160,123 +172,7 @@ impl Drop for Exchange {
     }
 }
 
-fn bids_are_shown(screen: &str) -> bool {
+/// True for a screen with a live book.
+pub fn bids_are_shown(screen: &str) -> bool {
     screen.contains("spread ") && screen.contains("● LIVE")
-}
-
-/// The whole story on one data directory: the collector with its dashboard, another dashboard beside it, and,
-/// when both are gone, what was recorded.
-#[test]
-fn the_dashboard_records_looks_on_and_replays_on_a_real_terminal() {
-    let dir = tempfile::tempdir().unwrap();
-    let exchange = Exchange::start();
-    let data = dir.path().join("data");
-    let data = data.to_str().unwrap();
-    let words =
-        ["collect", "--ui", "--env", "sim", "--discover", "--url", &exchange.1, "--data", data];
-    let mut front = Terminal::kflow(&words, (120, 40));
-    front.until("a live book", bids_are_shown);
-    front.shows(" SIM ");
-
-    // Another process looks on, and knows the books although it came late.
-    let mut beside = Terminal::kflow(&["dash", "--data", data, "--run-dir", data], (160, 45));
-    beside.until("the same book", bids_are_shown);
-    beside.keys("4");
-    beside.shows("last minute");
-    beside.keys("q");
-    beside.ends(0);
-
-    front.keys("2");
-    front.shows("no training run yet");
-    front.keys("3");
-    front.shows("no model yet");
-    front.keys("6");
-    front.shows("session ");
-    front.keys("1?");
-    front.shows("ladder back to the touch");
-    front.keys("\x1b");
-    front.until("the help is gone", |screen| !screen.contains("ladder back to the touch"));
-    front.keys("/zzz");
-    front.shows("nothing fits the filter");
-    front.keys("\x1b");
-    front.until("all markets", |screen| screen.contains("12/12"));
-    front.keys("z");
-    front.until("only the ladder", |screen| {
-        !screen.contains("Markets") && screen.contains("spread ")
-    });
-    front.keys("z");
-    front.resize(52, 14);
-    front.shows("terminal too small (52x14), need 60x16");
-    front.resize(90, 30);
-    front.until("the book again", bids_are_shown);
-    front.keys(" ");
-    front.shows("PAUSED +");
-    front.keys(" q");
-    front.shows("The collector runs in this process");
-    front.keys("s");
-    let summary = front.ends(0);
-    assert!(summary.contains("rows committed"), "{summary}");
-
-    let mut replay = Terminal::kflow(&["dash", "--data", data, "--run-dir", data], (120, 40));
-    replay.shows("STANDS x1");
-    replay.keys("\x1b[F");
-    replay.until("the last row", |screen| screen.contains("spread ") && !screen.contains("row 0 "));
-    replay.keys(" ");
-    replay.shows("STANDS");
-    replay.keys("g40%\r");
-    replay.keys(" ");
-    replay.shows("RUNS x1");
-    replay.keys("+");
-    replay.shows("RUNS x2");
-    replay.keys("q");
-    replay.ends(0);
-}
-
-#[test]
-fn a_signal_leaves_the_terminal_as_it_was() {
-    let dir = tempfile::tempdir().unwrap();
-    let exchange = Exchange::start();
-    let data = dir.path().join("data");
-    let data = data.to_str().unwrap();
-    let words =
-        ["collect", "--ui", "--env", "sim", "--discover", "--url", &exchange.1, "--data", data];
-    let front = Terminal::kflow(&words, (100, 30));
-    front.until("a live book", bids_are_shown);
-    let beside = Terminal::kflow(&["dash", "--data", data, "--run-dir", data], (100, 30));
-    beside.until("the same book", bids_are_shown);
-    for (terminal, code) in [(beside, 143), (front, 143)] {
-        let pid = terminal.process.process_id().unwrap();
-        let killed = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
-        assert!(killed.unwrap().success());
-        terminal.ends(code);
-    }
-}
-
-/// The name of the test below, and the word that makes it the one who panics.
-const PANICS: &str = "dash::terminal::a_panic_in_any_thread_leaves_the_terminal_as_it_was";
-const ROLE: &str = "KFLOW_TEST_ON_TERMINAL";
-
-/// This very program runs on a terminal, takes the screen, and a thread of it panics.
-#[test]
-fn a_panic_in_any_thread_leaves_the_terminal_as_it_was() {
-    if std::env::var_os(ROLE).is_some() {
-        let (handle, inbox) = dash::inbox();
-        let (moves, _) = std::sync::mpsc::channel();
-        let options = Options { rate_hz: 10, mouse: true, theme: Default::default(), stay: true };
-        let told = handle.clone();
-        std::thread::spawn(move || {
-            // Rings once the screen is taken and a key was pressed on it.
-            std::thread::sleep(Duration::from_millis(500));
-            let _ = told.tell(dash::Msg::News(dash::News::Heard(Default::default())));
-            panic!("on purpose");
-        });
-        let left = dash::run(State::new("nowhere", (80, 24)), &inbox, &handle, &moves, options);
-        assert!(matches!(left, Err(DashError::Panicked)), "{left:?}");
-        return;
-    }
-    let me = std::env::current_exe().unwrap();
-    let words = [PANICS, "--exact", "--nocapture"];
-    let terminal = Terminal::start(&me, &words, &[(ROLE, "1")], (100, 30));
-    let said = terminal.ends(0);
-    assert!(said.contains("on purpose"), "{said}");
 }

@@ -125,7 +125,7 @@ fn lay_down(format: Option<(usize, u32)>) -> tempfile::TempDir {
 }
 
 /// Gives the segment another format version, as a later program would write it.
-fn set_format(path: &Path, format: u32) {
+pub fn set_format(path: &Path, format: u32) {
     const TABLE: redb::TableDefinition<(u8, u64), &[u8]> = redb::TableDefinition::new("segment");
     let number = bincode::serde::encode_to_vec(format, bincode::config::standard()).unwrap();
     let mut row = number.clone();

@@ -20,7 +20,7 @@ mod disk;
 mod export;
 mod frames;
 mod full;
-mod golden;
+pub mod golden;
 mod gone;
 mod io_error;
 mod network;

@@ -31,7 +31,9 @@ const QUICK: [&str; 11] = [
 /// The run folder below `run_dir` that can be taken up, if any.
 fn to_take_up(run_dir: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(run_dir).ok()?.flatten();
-    entries.map(|e| e.path()).find(|dir| dir.join("fold_0/config.json").is_file())
+    // A run whose folders were being made ends in `.new`, and is none.
+    let is_run = |d: &PathBuf| d.extension().is_none() && d.join("fold_0/config.json").is_file();
+    entries.map(|entry| entry.path()).find(is_run)
 }
 
 /// The words that begin a run below `run_dir`, or take up the one that is there.

@@ -1,9 +1,12 @@
 //! Our side: the book alone, and the same maker in the matcher with all three queues.
 
 use crate::tape::Window;
-use kalshiflow::book::Book;
+use kalshiflow::book::{Book, Change};
+use kalshiflow::broker::Stamp;
 use kalshiflow::broker::matching::{Matcher, NewOrder, OrderId, Reports, Rules, State};
 use kalshiflow::broker::{Delay, Intent, Latency, Verb};
+use kalshiflow::event::Trade;
+use kalshiflow::features::episode::{TapeEvent, TapeKind};
 use kalshiflow::rng::Rng;
 use kalshiflow::units::{Price, Qty, Side, TsNs};
 use kalshiflow::wire::orders::{SelfTradePrevention, TimeInForce};
@@ -41,7 +44,7 @@ struct Maker {
     run: Run,
 }
 
-/// Ten contracts on both sides at the touch, looked after every 250 ms.
+/// Ten contracts on both sides at the touch, looked after every 250 ms, on the tape that the environment plays.
 pub fn make(window: &Window) -> Run {
     let latency = Latency::all(Delay::Fixed(crate::LATENCY_MS as u32 * 1_000));
     let rules = Rules { latency, ..Rules::default() };
@@ -54,13 +57,12 @@ pub fn make(window: &Window) -> Run {
     };
     let Some(first) = window.stamps_ns.first() else { return maker.run };
     let mut next = first.0 + crate::EVERY_MS * 1_000_000;
-    for event in &window.events {
+    for (row, event) in window.tape.iter().enumerate() {
         while event.recv.0 > next {
             maker.decide(TsNs(next));
             next += crate::EVERY_MS * 1_000_000;
         }
-        // As above.
-        let _ = maker.matcher.on_event(event, &mut maker.book, &mut maker.out);
+        maker.see(row as u64 + 1, event, window);
     }
     maker.matcher.finish(&mut maker.out);
     maker.hear(TsNs(i64::MAX));
@@ -68,6 +70,29 @@ pub fn make(window: &Window) -> Run {
 }
 
 impl Maker {
+    /// As the account of the environment sees an event.
+    fn see(&mut self, row: u64, event: &TapeEvent, window: &Window) {
+        let at = Stamp { row, recv: event.recv, ts: Some(event.ts) };
+        self.matcher.before(at, &self.book, &mut self.out);
+        match event.kind {
+            TapeKind::Delta(delta) => match self.book.delta(&delta) {
+                Ok(Change::Level { size, .. }) => {
+                    self.matcher.on_delta(at, &delta, size, &mut self.out);
+                }
+                Ok(_) => {}
+                Err(_) => self.matcher.on_gap(at),
+            },
+            TapeKind::Trade { taker, yes_price, qty } => {
+                let trade = Trade { taker, yes_price, qty, block: None, id: [0; 16] };
+                self.matcher.on_trade(at, &trade, &mut self.out);
+            }
+            TapeKind::Snapshot(book) => {
+                self.book.snapshot(&window.books[book as usize]);
+                self.matcher.on_snapshot(at, &self.book, &mut self.out);
+            }
+        }
+    }
+
     fn decide(&mut self, now: TsNs) {
         self.run.steps += 1;
         self.hear(now);

@@ -10,7 +10,8 @@ use hftbacktest::types::{
     Event as PeerEvent, LOCAL_EVENT, SELL_EVENT, TRADE_EVENT,
 };
 use kalshiflow::book::{Book, Change, SequencePolicy};
-use kalshiflow::event::{Body, Event};
+use kalshiflow::event::{Body, Event, Snapshot};
+use kalshiflow::features::episode::TapeEvent;
 use kalshiflow::intake::IntakeError;
 use kalshiflow::intake::tape::{Tape, windows};
 use kalshiflow::units::{Price, Qty, Side};
@@ -21,6 +22,9 @@ pub struct Window {
     pub name: String,
     /// Ours.
     pub events: Vec<Event>,
+    /// Ours as the environment plays them, and the books of the snapshots among them.
+    pub tape: Vec<TapeEvent>,
+    pub books: Vec<Snapshot>,
     /// When each happened and was received, by hftbacktest's rules for stamps.
     pub stamps_ns: Vec<(i64, i64)>,
     /// Theirs.
@@ -89,7 +93,14 @@ impl Window {
                 _ => {}
             }
         }
-        Window { name, events, stamps_ns, peer }
+        let (mut tape, mut books) = (Vec::with_capacity(events.len()), Vec::new());
+        for event in &events {
+            tape.extend(TapeEvent::of(event, books.len() as u32));
+            if let Body::Snapshot(book) = &event.body {
+                books.push((**book).clone());
+            }
+        }
+        Window { name, events, tape, books, stamps_ns, peer }
     }
 }
 

@@ -2,12 +2,25 @@
 
 use super::{BASE, DUE, Entry, Filled, Kind, Queues, Rest, SEEN, TOLD, Three};
 use crate::broker::QueueModel;
+use crate::broker::attribution::Pairs;
 use crate::units::{Price, Qty, Side};
 
 impl Queues {
     /// True when a trade at this price means that one of our orders is reached.
     pub(super) fn reaches(&self, side: Side, price: Price) -> bool {
-        self.rests.iter().any(|r| r.side == side && r.price > price)
+        self.rests[self.side(side)].first().is_some_and(|best| best.price > price)
+    }
+
+    /// Contracts before one of our orders, with the causes that are known but not yet played; while no
+    /// trade is among them.
+    pub(super) fn seen(&self, rest: &Rest, pairs: &Pairs) -> Three {
+        let mut front = rest.front[BASE];
+        let ours = |e: &&Entry| e.side == rest.side && rest.stands_in(e);
+        for entry in self.trail.iter().filter(ours) {
+            let known = pairs.is_over(entry.until);
+            shrink(&mut front, entry, if known { self.fitted } else { QueueModel::Risk });
+        }
+        front
     }
 
     /// Plays the undecided stretch of one side again after something changed at `row`, and tells what is
@@ -15,7 +28,7 @@ impl Queues {
     pub(super) fn replay(&mut self, side: Side, row: u64, told: impl FnMut(Filled)) {
         self.play(side, u64::MAX, |_| {});
         let mut any = false;
-        for rest in self.rests.iter().filter(|r| r.side == side) {
+        for rest in &self.rests[self.side(side)] {
             let [_, seen, told, due] = &mut self.filled[rest.slot];
             *due = std::array::from_fn(|i| (seen[i] - told[i]).max(Qty::ZERO));
             any |= *due != [Qty::ZERO; 3];
@@ -26,8 +39,9 @@ impl Queues {
     }
 
     /// Plays the undecided stretch of one side; rows from `tell_from` on may tell what is due.
-    fn play(&mut self, side: Side, tell_from: u64, mut told: impl FnMut(Filled)) {
-        for rest in self.rests.iter_mut().filter(|r| r.side == side) {
+    pub(super) fn play(&mut self, side: Side, tell_from: u64, mut told: impl FnMut(Filled)) {
+        let ours = self.side(side);
+        for rest in &mut self.rests[ours] {
             rest.front[SEEN] = rest.front[BASE];
             let filled = &mut self.filled[rest.slot];
             filled[SEEN] = filled[BASE];
@@ -49,24 +63,27 @@ impl Queues {
         told: &mut impl FnMut(Filled),
     ) {
         match entry.kind {
-            Kind::Undecided => self.shrunk::<PART>(entry, QueueModel::Risk),
-            Kind::Cancel => self.shrunk::<PART>(entry, self.fitted),
+            Kind::Undecided => {
+                let ours = self.side(entry.side);
+                for rest in self.rests[ours].iter_mut().filter(|r| r.stands_in(entry)) {
+                    shrink(&mut rest.front[PART], entry, QueueModel::Risk);
+                }
+            }
             Kind::Trade | Kind::Cross => self.reached::<PART>(entry, tell_from, told),
         }
     }
 
-    /// Contracts left the level, by this model of the fitted queue.
-    #[inline]
-    fn shrunk<const PART: usize>(&mut self, entry: &Entry, fitted: QueueModel) {
-        for rest in &mut self.rests {
-            if rest.side == entry.side && rest.price == entry.price && rest.is_there(entry.row) {
-                let models = [QueueModel::Risk, fitted, QueueModel::Front];
-                for (front, model) in rest.front[PART].iter_mut().zip(models) {
-                    *front = model.cancel(*front, entry.level, entry.qty);
-                }
-                keep_order(&mut rest.front[PART]);
-            }
+    /// An undecided decrease, before which everything is folded, was a cancel. True when the queues are not
+    /// those any more that they were while that was open.
+    pub(super) fn cancelled(&mut self, entry: &Entry) -> bool {
+        let (mut moved, ours) = (false, self.side(entry.side));
+        for rest in self.rests[ours].iter_mut().filter(|r| r.stands_in(entry)) {
+            let mut open = rest.front[BASE];
+            shrink(&mut open, entry, QueueModel::Risk);
+            shrink(&mut rest.front[BASE], entry, self.fitted);
+            moved |= open != rest.front[BASE];
         }
+        moved
     }
 
     /// A trade or an order of the other side came as far as this price.
@@ -76,9 +93,12 @@ impl Queues {
         tell_from: u64,
         told: &mut impl FnMut(Filled),
     ) {
-        let mut reached = Reached::default();
-        for rest in &mut self.rests {
-            if rest.side != entry.side || !rest.is_there(entry.row) || rest.price < entry.price {
+        let (mut reached, ours) = (Reached::default(), self.side(entry.side));
+        for rest in &mut self.rests[ours] {
+            if rest.price < entry.price {
+                break;
+            }
+            if !rest.is_there(entry.row) {
                 continue;
             }
             let filled = &mut self.filled[rest.slot];
@@ -94,11 +114,31 @@ impl Queues {
     }
 }
 
+/// Contracts left the level, by this model of the fitted queue.
+#[inline]
+fn shrink(front: &mut Three, entry: &Entry, fitted: QueueModel) {
+    let &Entry { level, qty, .. } = entry;
+    *front = [
+        QueueModel::Risk.cancel(front[0], level, qty),
+        fitted.cancel(front[1], level, qty),
+        QueueModel::Front.cancel(front[2], level, qty),
+    ];
+    keep_order(front);
+}
+
 impl Rest {
+    /// True when this decrease of its side is one of its level while it rests.
+    #[inline]
+    fn stands_in(&self, entry: &Entry) -> bool {
+        self.price == entry.price && self.is_there(entry.row)
+    }
+
+    #[inline]
     fn is_there(&self, row: u64) -> bool {
         (self.from..=self.until).contains(&row)
     }
 
+    #[inline]
     fn cap_at(&self, row: u64) -> Qty {
         if row < self.cap.1 { self.cap_before } else { self.cap.0 }
     }
@@ -132,6 +172,7 @@ impl Reached {
 
 /// An own order before us may have spared others in one queue and not in another; where that turned the
 /// order of the queues around, the better one is believed to be as good as the worse one.
+#[inline]
 fn keep_order(front: &mut Three) {
     front[1] = front[1].min(front[0]);
     front[2] = front[2].min(front[1]);

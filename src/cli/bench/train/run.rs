@@ -1,20 +1,25 @@
 //! A whole run in memory, its time split among its three parts.
 
+use super::{Preset, single};
 use crate::agent::config::{Algo, TrainConfig};
 use crate::agent::device::DeviceName;
 use crate::agent::engine::EngineName;
+use crate::agent::model::{Choice, ModelPolicy};
 use crate::agent::net::{Layer, NetShape};
+use crate::agent::policy::Policy;
 use crate::agent::trainer::Trainer;
 use crate::cli::bench::CpuTimer;
 use crate::cli::exit::Failure;
+use crate::env::StepBuf;
 use crate::env::toy::TableWalk;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// One run. Keys that `bench_sb3.py` prints too mean the same there.
+/// One run. Keys that `sb3.py` prints too mean the same there.
 #[derive(Serialize)]
 pub(super) struct Run {
     preset: &'static str,
+    engine: String,
     algo: &'static str,
     envs: usize,
     n_steps: usize,
@@ -23,7 +28,7 @@ pub(super) struct Run {
     hidden: Vec<usize>,
     steps: u64,
     cpu_s: f64,
-    wall_s: f64,
+    pub(super) wall_s: f64,
     /// Environment steps per second of one core.
     pub(super) steps_per_cpu_s: f64,
     steps_per_s: f64,
@@ -42,14 +47,23 @@ pub(super) struct Run {
     pub(super) floor_steps_per_s: f64,
     /// How much of that was reached.
     floor_percent: f64,
+    /// Mean greedy return after the run, of an environment that can be solved; its time is not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eval_mean: Option<f64>,
 }
 
+/// Episodes of `eval_mean`, and their chance: none of training's.
+const GAMES: u32 = 50;
+const GAMES_SEED: u64 = 10_000;
+
 impl Run {
-    pub(super) const HEAD: [&'static str; 9] = [
+    pub(super) const HEAD: [&'static str; 11] = [
         "preset",
+        "engine",
         "envs x horizon",
         "minibatch x passes",
         "steps/CPU s",
+        "steps/s",
         "rollout %",
         "advantage %",
         "update %",
@@ -61,9 +75,11 @@ impl Run {
         let percent = |share: f64| format!("{share:.1}");
         vec![
             self.preset.to_owned(),
+            self.engine.clone(),
             format!("{} x {}", self.envs, self.n_steps),
             format!("{} x {}", self.batch, self.epochs),
             format!("{:.0}", self.steps_per_cpu_s),
+            format!("{:.0}", self.steps_per_s),
             percent(self.rollout_percent),
             percent(self.advantage_percent),
             percent(self.update_percent),
@@ -73,19 +89,19 @@ impl Run {
     }
 }
 
-/// Trains on numbers from a table.
+/// Trains in the preset's environment.
 pub(super) fn measure(
-    preset: &'static str,
+    preset: Preset,
     config: &TrainConfig,
-    engine: EngineName,
+    engine_name: EngineName,
     device: DeviceName,
     gemm_gflops: f64,
 ) -> Result<Run, Failure> {
-    let mut env = TableWalk::new(config.n_envs);
-    let shape = config.shape(&env);
+    let (mut env, actions) = preset.env(config.n_envs);
+    let shape = config.shape(&*env);
     let (params, optimizer) = config.fresh(&shape);
-    let mut engine = engine.build(device, shape.clone(), params, optimizer);
-    let mut trainer = Trainer::start(config, &mut env, &mut *engine, &TableWalk::actions());
+    let mut engine = engine_name.build(device, shape.clone(), params, optimizer);
+    let mut trainer = Trainer::start(config, &mut *env, &mut *engine, &actions);
     let (cpu, wall) = (CpuTimer::start(), Instant::now());
     let mut parts = [Duration::ZERO; 3];
     let mut iterations = 0;
@@ -107,15 +123,17 @@ pub(super) fn measure(
     let [rollout, advantage, update] = parts.map(|part| part.as_secs_f64());
     let all = rollout + advantage + update;
     let rows = config.n_envs * config.n_steps;
-    let (batch, epochs) = match config.algo {
-        Algo::Ppo { batch_size, n_epochs, .. } => (batch_size.min(rows), n_epochs),
-        Algo::A2c { .. } => (rows, 1),
-    };
-    let flops_per_step = flops_per_step(&shape, epochs);
+    let (batch, epochs) = lessons(config);
+    let flops_per_step = flops_of(&shape, epochs);
     let floor_steps_per_s = gemm_gflops * 1e9 / flops_per_step;
     let steps_per_cpu_s = steps as f64 / cpu_s;
+    let eval_mean = preset.is_game().then(|| {
+        let model = trainer.model(single::interface(actions));
+        mean_return(ModelPolicy::new("bench", model, Choice::Greedy, device), preset)
+    });
     Ok(Run {
-        preset,
+        preset: preset.name(),
+        engine: engine_name.to_string(),
         algo: config.algo_name(),
         envs: config.n_envs,
         n_steps: config.n_steps,
@@ -136,12 +154,44 @@ pub(super) fn measure(
         flops_per_step,
         floor_steps_per_s,
         floor_percent: 100.0 * steps_per_cpu_s / floor_steps_per_s,
+        eval_mean,
     })
+}
+
+/// Mean return of [`GAMES`] episodes.
+fn mean_return(mut policy: ModelPolicy, preset: Preset) -> f64 {
+    let (mut env, _) = preset.env(1);
+    let mut buf = StepBuf::for_env(&*env);
+    env.reset(GAMES_SEED, &mut buf);
+    let (mut games, mut sum) = (0, 0.0);
+    while games < GAMES {
+        let action = policy.act(&buf.obs, &buf.mask);
+        env.step(&[action], &mut buf);
+        if buf.ended[0].len > 0 {
+            games += 1;
+            sum += buf.ended[0].ret;
+        }
+    }
+    sum / f64::from(GAMES)
+}
+
+/// Rows per minibatch and passes over a rollout.
+fn lessons(config: &TrainConfig) -> (usize, usize) {
+    let rows = config.n_envs * config.n_steps;
+    match config.algo {
+        Algo::Ppo { batch_size, n_epochs, .. } => (batch_size.min(rows), n_epochs),
+        Algo::A2c { .. } => (rows, 1),
+    }
+}
+
+/// Operations that a step in the free environment needs.
+pub(super) fn flops_per_step(config: &TrainConfig) -> f64 {
+    flops_of(&config.shape(&TableWalk::new(1)), lessons(config).1)
 }
 
 /// Two operations per weight for an answer; twice that for its gradients, less those with respect to the
 /// observation, which nobody asks for.
-fn flops_per_step(shape: &NetShape, epochs: usize) -> f64 {
+fn flops_of(shape: &NetShape, epochs: usize) -> f64 {
     let (policy, value) = shape.towers();
     let size = |layer: &Layer| layer.weight.len();
     let answer: usize = policy.iter().chain(&value).map(size).sum();
@@ -155,8 +205,8 @@ mod tests {
 
     #[test]
     fn operations_are_those_of_the_notes() {
-        let shape = NetShape { obs_len: 52, hidden: vec![64, 64], n_actions: 5 };
-        let kflop = |epochs| flops_per_step(&shape, epochs) / 1e3;
+        let shape = NetShape::mlp(52, vec![64, 64], 5);
+        let kflop = |epochs| flops_of(&shape, epochs) / 1e3;
         assert!((kflop(10) - 811.0).abs() < 1.0 && (kflop(1) - 108.6).abs() < 0.1);
     }
 }

@@ -70,14 +70,17 @@ pub(super) fn decision_us(device: DeviceName) -> f64 {
     let mut env = TableWalk::new(1);
     let mut buf = StepBuf::for_env(&env);
     env.reset(0, &mut buf);
-    let action_names = TableWalk::actions();
-    let [layout, layout_hash, actions, reward] = ["table-walk"; 4].map(str::to_owned);
-    let interface = Interface { layout, layout_hash, actions, action_names, reward };
-    let model = Model::untrained(&config, config.shape(&env), interface);
+    let model = Model::untrained(&config, config.shape(&env), interface(TableWalk::actions()));
     let mut policy = ModelPolicy::new("bench", model, Choice::Greedy, device);
     median_us(2000, || {
         black_box(policy.act(&buf.obs, &buf.mask));
     })
+}
+
+/// What goes in and out of a network that meets no market.
+pub(super) fn interface(action_names: Vec<String>) -> Interface {
+    let [layout, layout_hash, actions, reward] = ["bench"; 4].map(str::to_owned);
+    Interface { layout, layout_hash, actions, action_names, reward }
 }
 
 fn median_us(rounds: usize, mut work: impl FnMut()) -> f64 {

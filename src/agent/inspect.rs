@@ -1,0 +1,160 @@
+//! A second look at the evaluated models: what they implied, and how they acted in the course of a market.
+//!
+//! **Invariant:** deterministic, on any number of threads; held-out markets only.
+
+mod importance;
+
+pub use importance::importance;
+
+use super::calibration::{self, Forecasts};
+use super::device::DeviceName;
+use super::eval::episode_seed;
+use super::insight::TENTHS;
+use super::model::{Choice, Model, ModelPolicy};
+use super::parallel;
+use super::split::Plan;
+use crate::env::action::Act;
+use crate::env::{ActionSet, EnvConfig, Policy, run_episode};
+use crate::features::episode::{Decision, Episode};
+use crate::units::{Price, Qty};
+
+/// What is looked at.
+pub struct Scene<'a> {
+    /// All episodes.
+    pub episodes: &'a [Episode],
+    /// Their sides.
+    pub plan: &'a Plan,
+    /// The rules of the game.
+    pub env: &'a EnvConfig,
+    /// Chance, as in the evaluation: the same episodes are seen again.
+    pub seed: u64,
+    /// Where the tensors live.
+    pub device: DeviceName,
+    /// Threads to work on.
+    pub threads: usize,
+}
+
+impl Scene<'_> {
+    /// Index of a split, and of an episode that it holds out.
+    fn held_out(&self) -> Vec<(usize, usize)> {
+        let splits = self.plan.splits.iter().enumerate();
+        splits.flat_map(|(i, split)| split.test.iter().map(move |e| (i, *e))).collect()
+    }
+
+    /// The model of split `split`, acting as in the evaluation.
+    fn policy(&self, models: &[Model], split: usize) -> ModelPolicy {
+        ModelPolicy::new("", models[split % models.len()].clone(), Choice::Greedy, self.device)
+    }
+}
+
+/// What was seen.
+pub struct Seen {
+    /// Of every settled market, once for each seed.
+    pub forecasts: Vec<Forecasts>,
+    /// [`super::insight::Insight::actions_over_life`].
+    pub actions_over_life: Vec<Vec<f64>>,
+}
+
+/// Watches the models of every seed, one for each split of the plan (or one for all).
+pub fn watch(scene: &Scene<'_>, seeds: &[Vec<Model>]) -> Seen {
+    let n_actions = scene.env.actions.len();
+    let look = |models: &Vec<Model>, (split, episode): (usize, usize)| {
+        let model = scene.policy(models, split);
+        let mut watched = Watched { model, probabilities: Vec::new(), chosen: Vec::new() };
+        let seed = episode_seed(scene.seed, episode);
+        let played = &scene.episodes[episode];
+        run_episode(played, scene.env, &mut watched, seed);
+        (forecasts(played, &scene.env.actions, &watched), tenths(&watched.chosen, n_actions))
+    };
+    let work: Vec<_> = seeds
+        .iter()
+        .filter(|models| !models.is_empty())
+        .flat_map(|models| scene.held_out().into_iter().map(move |place| (models, place)))
+        .collect();
+    let mut seen = Seen { forecasts: Vec::new(), actions_over_life: Vec::new() };
+    let mut counts = vec![vec![0.0; n_actions]; TENTHS];
+    for (forecasts, tenths) in parallel::map(work, scene.threads, |_, (m, place)| look(m, place)) {
+        seen.forecasts.extend(forecasts);
+        counts.iter_mut().flatten().zip(tenths.into_iter().flatten()).for_each(|(a, b)| *a += b);
+    }
+    for tenth in &mut counts {
+        let all = tenth.iter().sum::<f64>().max(1.0);
+        tenth.iter_mut().for_each(|n| *n /= all);
+    }
+    seen.actions_over_life = counts;
+    seen
+}
+
+/// A model whose distributions and actions are noted.
+struct Watched {
+    model: ModelPolicy,
+    /// `[decisions, n_actions]`.
+    probabilities: Vec<f32>,
+    chosen: Vec<u32>,
+}
+
+impl Policy for Watched {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn begin(&mut self, seed: u64) {
+        self.model.begin(seed);
+    }
+
+    fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32 {
+        let action = self.model.act(obs, mask);
+        self.probabilities.extend_from_slice(self.model.probabilities(mask));
+        self.chosen.push(action);
+        action
+    }
+}
+
+/// What the model implied in a market with a known outcome.
+fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched) -> Option<Forecasts> {
+    let outcome = episode.settlement?.prob();
+    let leans: Vec<Option<bool>> = (0..actions.len() as u32).map(|a| lean(actions, a)).collect();
+    let rows = watched.probabilities.chunks_exact(actions.len());
+    let claim = |(row, decision): (&[f32], &Decision)| {
+        let toward = |yes: bool| {
+            let towards = row.iter().zip(&leans).filter(|(_, lean)| **lean == Some(yes));
+            towards.map(|(p, _)| f64::from(*p)).sum::<f64>()
+        };
+        let [mid, bid, ask] = prices(decision);
+        [calibration::implied(mid, bid, ask, [toward(true), toward(false)]), mid]
+    };
+    Some(Forecasts {
+        event_ticker: episode.event_ticker.to_string(),
+        outcome,
+        claims: rows.zip(&episode.decisions).map(claim).collect(),
+    })
+}
+
+/// Whether an action takes towards YES, towards NO, or neither.
+fn lean(actions: &ActionSet, action: u32) -> Option<bool> {
+    match actions.act(action) {
+        Some(Act::Take(intent, _)) => Some(intent.adds_yes()),
+        _ => None,
+    }
+}
+
+/// Mid, best bid and best ask of YES as probabilities; an empty side stands at the mid.
+fn prices(decision: &Decision) -> [f64; 3] {
+    let mid = f64::from(decision.mid2) / (2.0 * Price::ONE.e4() as f64);
+    let best = |side: usize| {
+        let (price, qty) = decision.bids[side][0];
+        (qty > Qty::ZERO).then_some(price)
+    };
+    let bid = best(0).map_or(mid, Price::prob);
+    let ask = best(1).map_or(mid, |price| price.complement().prob());
+    [mid, bid, ask]
+}
+
+/// How often each action was chosen in each tenth of the decisions.
+fn tenths(chosen: &[u32], n_actions: usize) -> Vec<Vec<f64>> {
+    let mut counts = vec![vec![0.0; n_actions]; TENTHS];
+    for (i, action) in chosen.iter().enumerate() {
+        counts[i * TENTHS / chosen.len()][*action as usize] += 1.0;
+    }
+    counts
+}

@@ -1,0 +1,203 @@
+//! A run before its judge: its models, what they were trained on, and the plan that follows from it.
+
+use super::JudgeError;
+use crate::agent::checkpoint::{self, CheckpointError};
+use crate::agent::config::TrainConfig;
+use crate::agent::device::DeviceName;
+use crate::agent::eval::{Entrant, Player, Team};
+use crate::agent::fit;
+use crate::agent::insight::Curve;
+use crate::agent::memory::Memory;
+use crate::agent::model::{Choice, Model, ModelPolicy};
+use crate::agent::split::{Plan, count_markets};
+use crate::agent::tries::Tries;
+use crate::env::EnvConfig;
+use crate::features::Layout;
+use crate::features::episode::Episode;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the pictures of training show.
+const CURVES: [&str; 2] = ["rollout/ep_rew_mean", "train/entropy_loss"];
+
+/// Rows of a progress file that a curve shows at most: more than a screen has columns.
+const POINTS: usize = 1_000;
+
+/// A run: one model, or one per split.
+pub(super) struct Candidate {
+    pub(super) name: String,
+    pub(super) models: Vec<Model>,
+    pub(super) rules: EnvConfig,
+    /// The search that it was chosen in, if it was.
+    pub(super) tries: Option<Tries>,
+    path: PathBuf,
+    dirs: Vec<PathBuf>,
+    config: TrainConfig,
+    /// What each model was trained on, where that is known.
+    memories: Vec<Option<Memory>>,
+}
+
+impl Candidate {
+    pub(super) fn load(path: &Path) -> Result<Candidate, JudgeError> {
+        let dirs = fit::model_dirs(path);
+        let models = dirs.iter().map(|d| Model::load(d)).collect::<Result<Vec<_>, _>>()?;
+        let card = &models[0].card;
+        // A model inside a run (`RUN/last`, or its weights) is described by the files of the run.
+        let rules = match checkpoint::note(&dirs[0], "rules.json")? {
+            Some(rules) => rules,
+            None => default_rules(&card.interface.layout)?,
+        };
+        let config = checkpoint::note(&dirs[0], "config.json")?;
+        let config = config.unwrap_or(TrainConfig { seed: card.seed, ..TrainConfig::ppo() });
+        for model in &models {
+            model.fits(&fit::interface(&rules))?;
+        }
+        Ok(Candidate {
+            name: name(path),
+            memories: dirs.iter().map(|d| Memory::read(d)).collect::<Result<_, _>>()?,
+            tries: tries(path)?,
+            path: path.to_owned(),
+            dirs,
+            models,
+            config,
+            rules,
+        })
+    }
+
+    /// What `other` must share with this one to be another seed of the same recipe; names the difference.
+    pub(super) fn differs_from(&self, other: &Candidate) -> Option<&'static str> {
+        let seedless = |c: &TrainConfig| TrainConfig { seed: 0, ..c.clone() };
+        let sides = |c: &Candidate| -> Vec<_> {
+            let known = |m: &Option<Memory>| m.as_ref().map(|m| (m.train.clone(), m.test.clone()));
+            c.memories.iter().map(known).collect()
+        };
+        [
+            (self.rules != other.rules, "rules of the game"),
+            (seedless(&self.config) != seedless(&other.config), "training parameters"),
+            (sides(self) != sides(other), "markets to learn from"),
+        ]
+        .into_iter()
+        .find_map(|(differs, what)| differs.then_some(what))
+    }
+
+    /// True when it is not known what one of the models learned from.
+    pub(super) fn origin_unknown(&self) -> bool {
+        self.memories.iter().any(Option::is_none)
+    }
+
+    /// The plan to judge by, and what is to be said about it.
+    pub(super) fn plan(
+        &self,
+        episodes: &[Episode],
+        here: &str,
+    ) -> Result<(Plan, Option<String>), JudgeError> {
+        let known: Vec<Memory> = self.memories.iter().flatten().cloned().collect();
+        if known.len() == self.models.len() && known.iter().all(|m| m.fingerprint_sha256 == here) {
+            return Ok((Plan::recorded(&known, episodes), None));
+        }
+        let [memory] = &self.memories[..] else {
+            return Err(JudgeError::Blocks { models: self.models.len() });
+        };
+        let Some(memory) = memory else {
+            let warning =
+                "what the model learned from is not known; it may have seen these markets";
+            return Ok((Plan::unseen(episodes, |_| false), Some(warning.to_owned())));
+        };
+        let plan = Plan::unseen(episodes, |ticker| memory.knows(ticker));
+        let judged = count_markets(episodes, &plan.splits[0].test);
+        let warning = format!(
+            "other data than in training: judged on the {judged} markets that it never saw"
+        );
+        Ok((plan, Some(warning)))
+    }
+
+    /// The network before training.
+    pub(super) fn untrained(&self, device: DeviceName) -> Entrant {
+        let first = &self.models[0].card;
+        let fresh = Model::untrained(&self.config, first.shape.clone(), first.interface.clone());
+        Entrant::one(
+            "untrained",
+            Box::new(ModelPolicy::new("untrained", fresh, Choice::Greedy, device)),
+        )
+    }
+
+    /// Its models, as one seed.
+    pub(super) fn team(&self, device: DeviceName) -> Team {
+        let trained = |model: &Model| -> Player {
+            Box::new(ModelPolicy::new(&self.name, model.clone(), Choice::Greedy, device))
+        };
+        Team { name: self.name.clone(), policies: self.models.iter().map(trained).collect() }
+    }
+
+    /// How its models learned, from their progress files; empty where there are none.
+    pub(super) fn curves(&self) -> Vec<Curve> {
+        let named = |(i, dir): (usize, &PathBuf)| {
+            let model = match self.dirs.len() {
+                1 => self.name.clone(),
+                _ => format!("{} fold {i}", self.name),
+            };
+            (model, fs::read_to_string(dir.join("progress.jsonl")).unwrap_or_default())
+        };
+        let files: Vec<(String, String)> = self.dirs.iter().enumerate().map(named).collect();
+        let curve = |key: &'static str, (model, text): &(String, String)| {
+            let every = text.lines().count().div_ceil(POINTS).max(1);
+            let rows = text.lines().step_by(every);
+            let points: Vec<[f64; 2]> = rows.filter_map(|line| point(line, key)).collect();
+            (!points.is_empty()).then(|| Curve { model: model.clone(), key, points })
+        };
+        CURVES.iter().flat_map(|key| files.iter().filter_map(|file| curve(key, file))).collect()
+    }
+
+    /// Runs that were trained with it, from other seeds: their names differ in the seed alone.
+    pub(super) fn siblings(&self) -> Vec<PathBuf> {
+        let Some((recipe, parent)) = seedless(&self.name).zip(self.path.parent()) else {
+            return Vec::new();
+        };
+        let other = |entry: fs::DirEntry| {
+            let found = name(&entry.path());
+            (found != self.name && seedless(&found).as_ref() == Some(&recipe)).then(|| entry.path())
+        };
+        let entries = fs::read_dir(if parent == Path::new("") { Path::new(".") } else { parent });
+        let mut found: Vec<PathBuf> =
+            entries.into_iter().flatten().flatten().filter_map(other).collect();
+        found.sort();
+        found
+    }
+}
+
+/// How often was tried in the search that the run at `path` belongs to.
+fn tries(path: &Path) -> Result<Option<Tries>, CheckpointError> {
+    // A search holds trial, seed, fold, `last` and the weights below each other.
+    const DEPTH: usize = 5;
+    let path = fs::canonicalize(path).map_err(checkpoint::io_at(path))?;
+    checkpoint::note_within(&path, "tries.json", DEPTH)
+}
+
+/// The run's folder; a trial of a search is named with its number.
+pub(super) fn name(path: &Path) -> String {
+    let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = last(path).unwrap_or_default();
+    match path.parent().and_then(last).filter(|_| name.starts_with("seed_")) {
+        Some(trial) => format!("{trial}/{name}"),
+        None => name,
+    }
+}
+
+/// `ppo-s3-0193..` or `trial_0007/seed_3` without its seed.
+fn seedless(name: &str) -> Option<(String, String)> {
+    let (recipe, rest) = name.split_once("/seed_").or_else(|| name.split_once("-s"))?;
+    let (seed, stamp) = rest.split_once('-').unwrap_or((rest, ""));
+    seed.parse::<u64>().is_ok().then(|| (recipe.to_owned(), stamp.to_owned()))
+}
+
+/// Steps and the value of `key` in a row of `progress.jsonl`.
+fn point(line: &str, key: &str) -> Option<[f64; 2]> {
+    let row: Value = serde_json::from_str(line).ok()?;
+    Some([row.get("time/total_timesteps")?.as_f64()?, row.get(key)?.as_f64()?])
+}
+
+fn default_rules(layout: &str) -> Result<EnvConfig, JudgeError> {
+    let layout: Layout = layout.parse().map_err(|_| JudgeError::Layout(layout.to_owned()))?;
+    Ok(EnvConfig { layout, ..EnvConfig::default() })
+}

@@ -1,0 +1,59 @@
+//! Several seeds of one recipe as one row.
+
+use super::{Fills, MarketResult, Row, concentration, interval};
+use crate::agent::stats;
+
+/// The mean of `rows`, one for each seed's model in the same markets. Figures are means over the seeds, but
+/// for the intervals, which draw markets and seeds, and the drawdown, which is the worst. No seed is the
+/// best one: whoever shows the best of several has chosen it. `None` without a row.
+pub fn pool(rows: &[Row], seed: u64) -> Option<Row> {
+    let [first, _, ..] = rows else { return rows.first().cloned() };
+    let mean = |of: &dyn Fn(&Row) -> f64| rows.iter().map(of).sum::<f64>() / rows.len() as f64;
+    let known = |of: &dyn Fn(&Row) -> Option<f64>| {
+        stats::mean(&rows.iter().filter_map(of).collect::<Vec<_>>())
+    };
+    let results: Vec<MarketResult> = (0..first.results.len()).map(|i| market(rows, i)).collect();
+    let teams: Vec<&[MarketResult]> = rows.iter().map(|r| r.results.as_slice()).collect();
+    let (best_market_share, best_market) = concentration(&results).unzip();
+    Some(Row {
+        name: first.name.clone(),
+        split: first.split,
+        markets: first.markets,
+        equity: mean(&|r| r.equity),
+        mean_return: mean(&|r| r.mean_return),
+        ci95: interval(&teams, seed, |r| r.ret),
+        fees: mean(&|r| r.fees),
+        trades: mean(&|r| r.trades as f64).round() as u64,
+        turnover: mean(&|r| r.turnover),
+        bracket: std::array::from_fn(|i| mean(&|r| r.bracket[i])),
+        pessimistic_ci95: interval(&teams, seed, |r| r.bracket[0]),
+        fills: Fills {
+            maker_share: known(&|r| r.fills.maker_share),
+            fee_share: known(&|r| r.fills.fee_share),
+            markout_cents: std::array::from_fn(|i| known(&|r| r.fills.markout_cents[i])),
+            settlement_cents: known(&|r| r.fills.settlement_cents),
+        },
+        max_drawdown: rows.iter().map(|r| r.max_drawdown).fold(0.0, f64::max),
+        // Of each seed, not of their mean: nobody trades the mean of three models.
+        sharpe: known(&|r| r.sharpe),
+        win_rate: known(&|r| r.win_rate),
+        best_market_share,
+        best_market,
+        actions: (0..first.actions.len()).map(|a| mean(&|r| r.actions[a])).collect(),
+        unsettled: first.unsettled,
+        results,
+    })
+}
+
+/// Market number `i` over all seeds.
+fn market(rows: &[Row], i: usize) -> MarketResult {
+    let n = rows.len() as f64;
+    let mean =
+        |of: &dyn Fn(&MarketResult) -> f64| rows.iter().map(|r| of(&r.results[i])).sum::<f64>() / n;
+    MarketResult {
+        ret: mean(&|m| m.ret),
+        bracket: std::array::from_fn(|k| mean(&|m| m.bracket[k])),
+        trades: mean(&|m| m.trades as f64).round() as u64,
+        ..rows[0].results[i].clone()
+    }
+}

@@ -1,0 +1,116 @@
+//! The terminal is given back, whatever happens; and terminals that can show little, or are none.
+
+use super::command::recorded;
+use super::terminal::{Exchange, Terminal, bids_are_shown};
+use kalshiflow::dash::{self, DashError, Hands, Options, State};
+use std::path::Path;
+use std::time::Duration;
+
+#[test]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let exchange = Exchange::start();
+    let data = dir.path().join("data");
+    let data = data.to_str().unwrap();
+    let words =
+        ["collect", "--ui", "--env", "sim", "--discover", "--url", &exchange.1, "--data", data];
+    let front = Terminal::kflow(&words, (100, 30));
+    front.until("a live book", bids_are_shown);
+    let beside = Terminal::kflow(&["dash", "--data", data, "--run-dir", data], (100, 30));
+    beside.until("the same book", bids_are_shown);
+    for (terminal, code) in [(beside, 143), (front, 143)] {
+        let pid = terminal.process.process_id().unwrap();
+        let killed = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+        assert!(killed.unwrap().success());
+        terminal.ends(code);
+    }
+}
+
+/// The name of the test below, and the word that makes it the one who panics.
+const PANICS: &str = "dash::ends::a_panic_in_any_thread_leaves_the_terminal_as_it_was";
+const ROLE: &str = "KFLOW_TEST_ON_TERMINAL";
+
+/// This very program runs on a terminal, takes the screen, and a thread of it panics.
+#[test]
+fn a_panic_in_any_thread_leaves_the_terminal_as_it_was() {
+    if std::env::var_os(ROLE).is_some() {
+        let (handle, inbox) = dash::inbox();
+        let hands = Hands { tape: std::sync::mpsc::channel().0, kill: None };
+        let options = Options { rate_hz: 10, mouse: true, theme: Default::default(), stay: true };
+        let told = handle.clone();
+        std::thread::spawn(move || {
+            // Rings once the screen is taken and a key was pressed on it.
+            std::thread::sleep(Duration::from_millis(500));
+            let _ = told.tell(dash::Msg::News(dash::News::Heard(Default::default())));
+            panic!("on purpose");
+        });
+        let left = dash::run(State::new("nowhere", (80, 24)), &inbox, &handle, &hands, options);
+        assert!(matches!(left, Err(DashError::Panicked)), "{left:?}");
+        return;
+    }
+    let me = std::env::current_exe().unwrap();
+    let words = [PANICS, "--exact", "--nocapture"];
+    let terminal = Terminal::start(&me, &words, &[(ROLE, "1")], (100, 30));
+    let said = terminal.ends(0);
+    assert!(said.contains("on purpose"), "{said}");
+}
+
+#[test]
+fn an_error_leaves_the_terminal_as_it_was_and_is_read_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let nobody = "http://127.0.0.1:1";
+    let words = ["collect", "--ui", "--env", "sim", "--discover", "--url", nobody, "--data", data];
+    let said = Terminal::kflow(&words, (100, 30)).ends(4);
+    assert!(said.contains("error: ") && said.contains("hint: "), "{said}");
+}
+
+#[test]
+fn a_terminal_without_colour_and_unicode_gets_neither() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let data = data.to_str().unwrap();
+    let words = ["dash", "--data", data, "--run-dir", data, "--at", "40%"];
+    let plain = [("NO_COLOR", "1"), ("LC_ALL", "C"), ("TERM", "vt100"), ("COLORTERM", "")];
+    let kflow = Path::new(env!("CARGO_BIN_EXE_kflow"));
+    let mut terminal = Terminal::start(kflow, &words, &plain, (100, 30));
+    let screen = terminal.until("a book", |screen| screen.contains("spread "));
+    assert!(screen.is_ascii(), "{screen}");
+    let coloured = terminal.cells(|cell| {
+        [cell.fgcolor(), cell.bgcolor()].iter().any(|colour| *colour != vt100::Color::Default)
+    });
+    assert_eq!(coloured, 0, "{screen}");
+    terminal.keys("q");
+    terminal.ends(0);
+}
+
+#[test]
+fn a_terminal_that_places_no_cursor_is_refused_in_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let words = ["dash", "--data", data.to_str().unwrap()];
+    let kflow = Path::new(env!("CARGO_BIN_EXE_kflow"));
+    let said = Terminal::start(kflow, &words, &[("TERM", "dumb")], (100, 30)).ends(2);
+    assert!(said.contains("TERM is dumb") && said.contains("--json"), "{said}");
+}
+
+/// Somebody tidies up while the screen is open.
+#[test]
+fn a_data_directory_that_vanishes_is_told_and_nothing_breaks() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let words = ["dash", "--data", data.to_str().unwrap(), "--run-dir", data.to_str().unwrap()];
+    let mut terminal = Terminal::kflow(&words, (120, 40));
+    terminal.shows("STANDS x1");
+    terminal.keys("4");
+    terminal.shows("done");
+    std::fs::remove_dir_all(&data).unwrap();
+    terminal.shows("the log is gone");
+    terminal.keys("5g60%\r");
+    terminal.shows("Tape");
+    terminal.keys("\x1b[H..n");
+    terminal.keys("1");
+    terminal.shows("NO COLLECTOR");
+    terminal.keys("q");
+    terminal.ends(0);
+}

@@ -1,0 +1,167 @@
+//! What lies around a data directory, as it is found: half-written, of a later version, gone, or well.
+
+use super::command::recorded;
+use crate::cli::{kflow, run};
+use crate::faults::golden::set_format;
+use kalshiflow::collect::LIVE_SOCKET;
+use kalshiflow::dash::source::{attach, files::Files};
+use kalshiflow::dash::{Handle, Model, Msg, News, Reach, State, inbox};
+use kalshiflow::trade::kill::KillFile;
+use kalshiflow::trade::risk::{Cause, Trip};
+use kalshiflow::units::TsNs;
+use serde_json::json;
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A person who looks: sources, and the state that they lead to.
+struct Look {
+    files: Files,
+    handle: Handle,
+    heard: Receiver<Msg>,
+    state: State,
+}
+
+impl Look {
+    fn at(data: &Path, runs: &Path) -> Look {
+        let (handle, heard) = inbox();
+        let state = State::new("here", (120, 40));
+        Look { files: Files::new(data, runs), handle, heard, state }
+    }
+
+    fn look(&mut self) -> &State {
+        self.files.look(&self.handle).unwrap();
+        for msg in self.heard.try_iter() {
+            self.state.update(msg, TsNs(1));
+        }
+        &self.state
+    }
+}
+
+fn put(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn half_written_files_are_shown_as_far_as_they_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, runs) = (dir.path().join("data"), dir.path().join("runs"));
+    put(&data.join("log/000001-000000000001.redb"), "");
+    put(&data.join("log/000002-000000000001.redb"), "not a database");
+    put(&data.join("log/000003-000000000001.live"), "half");
+    put(&data.join("trade/1/trade.json"), r#"{"policy":"ppo","spec":{"env":{"start_ca"#);
+    put(&data.join("trade/1/decisions.jsonl"), "{\"action\":0,\"ticker\":\"KX\"}\n{\"act\n{\"ti");
+    put(&runs.join("whole/config.json"), r#"{"algo":"ppo","seed":7,"total_timesteps":100}"#);
+    let row = r#"{"time/total_timesteps":40,"rollout/ep_rew_mean":0.5}"#;
+    put(&runs.join("whole/progress.jsonl"), &format!("{row}\n{{\"time/tot"));
+    put(&runs.join("torn/config.json"), r#"{"algo":"#);
+    put(&runs.join("torn/last/model.safetensors"), "");
+    put(&runs.join("registry.json"), r#"{"versions":[{"name":"#);
+    let mut looked = Look::at(&data, &runs);
+    let state = looked.look();
+    assert!(state.log_problem.contains("000001-"), "{}", state.log_problem);
+    let whole = state.runs.iter().find(|run| run.status.id == "whole").expect("a run");
+    assert_eq!((whole.status.steps, whole.status.steps_total), (40, 100));
+    assert_eq!(state.models.len(), 1, "{:?}", state.models);
+    assert_eq!(state.live.trading.deeds.len(), 1);
+    let out = run(kflow(&["dash", "--json", "--data"]).arg(&data).arg("--run-dir").arg(&runs));
+    assert!([0, 5].contains(&out.code) && !out.stderr.contains("panicked"), "{}", out.stderr);
+}
+
+#[test]
+fn a_log_of_a_later_format_is_refused_by_name_and_told_while_it_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let mut looked = Look::at(&data, dir.path());
+    assert_eq!((looked.look().sessions.len(), looked.look().log_problem.as_str()), (1, ""));
+    let log = data.join("log");
+    let segment = fs::read_dir(&log).unwrap().map(|e| e.unwrap().path());
+    let segment = segment.into_iter().find(|p| p.extension().is_some_and(|e| e == "redb")).unwrap();
+    // As a later program would leave it: another file, another format.
+    let newer = log.join("000009-000000009999.redb");
+    fs::copy(&segment, &newer).unwrap();
+    set_format(&newer, 2);
+    let state = looked.look();
+    assert!(state.log_problem.contains("format 2"), "{}", state.log_problem);
+    let out = run(kflow(&["dash", "--json", "--data"]).arg(&data));
+    assert_eq!(out.code, 5, "{}", out.stderr);
+    assert!(out.stderr.contains("000009-") && out.stderr.contains("format 2"), "{}", out.stderr);
+}
+
+/// What is said of a collector that says `lines` and is gone.
+fn lost(lines: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("log")).unwrap();
+    let socket = UnixListener::bind(dir.path().join("log").join(LIVE_SOCKET)).unwrap();
+    let lines = lines.to_owned();
+    std::thread::spawn(move || socket.accept().unwrap().0.write_all(lines.as_bytes()));
+    let (handle, heard) = inbox();
+    let data = dir.path().to_owned();
+    std::thread::spawn(move || attach::watch(&data, &handle));
+    loop {
+        if let Msg::News(News::Reach(Reach::Lost(why))) = heard.recv_timeout(PATIENCE).unwrap() {
+            return why;
+        }
+    }
+}
+
+#[test]
+fn a_collector_that_cannot_be_understood_is_let_go_in_words() {
+    let hello = "{\"version\":1,\"session\":\"x\"}\n";
+    assert!(lost("{\"version\":99,\"session\":\"x\"}\n").contains("version 99"));
+    assert!(lost(&format!("{hello}rubbish\n")).contains("cannot be read"));
+    assert!(lost(&format!("{hello}{{\"row_id\":7,\"ev")).contains("cannot be read"));
+    assert!(lost(hello).contains("without a word"));
+    assert!(lost(&format!("{hello}{{\"end\":\"sigterm\"}}\n")).contains("sigterm"));
+}
+
+#[test]
+fn versions_of_the_registry_stand_before_runs_with_alias_verdict_and_origin() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = dir.path();
+    put(&runs.join("r1/config.json"), r#"{"algo":"ppo","seed":7}"#);
+    put(&runs.join("r1/last/model.safetensors"), "");
+    put(&runs.join("models/gold/v2/config.json"), r#"{"algo":"ppo","gamma":0.99}"#);
+    let registry = json!({
+        "runs": [{"id": "r1", "status": "ready", "parent": "gold:1"}],
+        "versions": [
+            {"name": "gold", "version": 2, "source": "r1", "algo": "ppo", "steps": 90, "status": "deployed",
+             "aliases": ["champion"], "registered_unix_s": 20, "metrics": [{"rollout/ep_rew_mean": 0.5}],
+             "evaluation": {"verdict": "beats holding", "mean_return": 0.01, "ci95": [0.002, 0.02]}},
+            {"name": "gold", "version": 1, "status": "archived", "registered_unix_s": 10, "evaluation": null},
+            {"of": "a later program"},
+        ],
+    });
+    put(&runs.join("registry.json"), &registry.to_string());
+    let mut looked = Look::at(&runs.join("data"), runs);
+    let models = looked.look().models.clone();
+    let ids: Vec<&str> = models.iter().map(|m| m.id.as_str()).collect();
+    assert_eq!(ids, ["gold:2", "gold:1", "r1"]);
+    let Model { parent, status, aliases, verdict, ci95, facts, .. } = &models[0];
+    assert_eq!(
+        (parent.as_str(), status.as_str(), verdict.as_str()),
+        ("r1", "deployed", "beats holding")
+    );
+    assert_eq!((aliases.as_slice(), *ci95), (&["champion".to_owned()][..], Some((0.002, 0.02))));
+    assert_eq!(facts["gamma"], 0.99);
+    assert_eq!((models[2].status.as_str(), models[2].parent.as_str()), ("ready", "gold:1"));
+}
+
+#[test]
+fn the_kill_switch_is_seen_whoever_threw_it_and_until_it_is_reset() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut looked = Look::at(dir.path(), dir.path());
+    assert_eq!(looked.look().status.stopped, "");
+    let kill = KillFile::at(dir.path());
+    kill.write(&Trip { cause: Cause::Command, at: TsNs(5), detail: "enough".into() }).unwrap();
+    assert_eq!(looked.look().status.stopped, "kill_command enough");
+    kill.reset().unwrap();
+    assert_eq!(looked.look().status.stopped, "");
+}
