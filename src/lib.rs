@@ -7,6 +7,7 @@
 //!                      │                                       │                    │
 //!                     wire, book                            replay         features::pipeline (polars)
 //!                                                              └─► features::Observer ─► env ─► agent ─► report
+//!                                                                                                └─► registry
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
 //!                                                              broker (ledger, fees, matching)
 //!  everything that runs, and the log ─► view ─► dash (a terminal)
@@ -52,6 +53,8 @@
 //!   [`broker`], which knows one market and no account of an exchange.
 //! * [`dash`] sees more than [`view`]: the book, the log and the journals, because it replays what was recorded
 //!   and folds the records of a running collector by itself; nothing of learning, whose files it reads as they lie.
+//! * [`registry`] keeps models, their names and where they come from: a room of its own beside [`agent`], which
+//!   knows runs and no names; its redb file is opened by [`store::Cabinet`], so that redb keeps one door.
 //! * [`feed`] stands below [`intake`]: live frames and recorded ones are accounted for by the same
 //!   [`intake::Accountant`].
 

@@ -4,8 +4,11 @@
 //! <run_id>/
 //!   config.json            the resolved configuration         command.txt   the command line
 //!   rules.json             the rules of the environment       dataset.json  what it was trained on
-//!   env.json               program, machine, when
-//!   progress.csv, progress.jsonl, timing.jsonl, events.out.tfevents.*
+//!   filter.json            which of the recorded markets were let in
+//!   env.json               program, machine, when         LOCK          held by who trains
+//!   provenance.json        what decides the bytes, and its digest
+//!   legs.json              the configurations that it was trained with, one after the other
+//!   progress.csv, progress.jsonl, diagnostics.jsonl, timing.jsonl, events.out.tfevents.*
 //!   last/                  the newest saved state
 //!     model.safetensors      parameters, and what they fit to
 //!     optimizer.safetensors  moments and step count
@@ -14,116 +17,31 @@
 //! ```
 //!
 //! **Invariant:** `last` is replaced as a whole, by renaming. Whatever moment the process dies at,
-//! a complete state remains: `last`, or `last.old` in the instant between two renamings.
+//! a complete state remains: `last`, or `last.old` in the instant between two renamings. A run that died
+//! before its first save begins anew, to the same end.
+
+mod claim;
+mod error;
+mod files;
+
+pub use claim::Claim;
+pub use error::CheckpointError;
+pub(super) use files::{io_at, read, read_json, sync_dir, weights_at, write_json};
 
 use super::config::TrainConfig;
+use super::markets::MarketFilter;
 use super::model::Model;
-use super::trainer::Snapshot;
+use super::provenance::program_sha256;
+use super::trainer::{Progress, Snapshot};
 use super::weights::{self, Interface, ModelCard, WeightsError};
-use serde::Serialize;
+use files::{pretty, remove_dir, write};
 use serde::de::DeserializeOwned;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use serde::{Deserialize, Serialize};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A checkpoint cannot be written, read or used.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The file system said no.
-    #[error("{}", path.display())]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A weights file is damaged or foreign.
-    #[error("{}", path.display())]
-    Weights {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: WeightsError,
-    },
-    /// A JSON file is damaged or foreign.
-    #[error("{}", path.display())]
-    Json {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// There is no saved state in this folder.
-    #[error("no saved model in {}", .0.display())]
-    Nothing(PathBuf),
-    /// A run of this name exists.
-    #[error("{} exists already", .0.display())]
-    Exists(PathBuf),
-    /// The model sees another observation.
-    #[error("the model was trained on layout `{model}` ({}), not `{here}` ({})", brief(.model_hash), brief(.here_hash))]
-    Layout {
-        /// The model's layout.
-        model: String,
-        /// Its hash.
-        model_hash: String,
-        /// The layout asked for.
-        here: String,
-        /// Its hash.
-        here_hash: String,
-    },
-    /// The model chooses among other actions.
-    #[error("the model was trained with actions `{model}`, not `{here}`")]
-    Actions {
-        /// The model's actions.
-        model: String,
-        /// The actions asked for.
-        here: String,
-    },
-    /// The model was trained for another reward.
-    #[error("the model was trained for reward `{model}`, not `{here}`")]
-    Reward {
-        /// The model's reward.
-        model: String,
-        /// The reward asked for.
-        here: String,
-    },
-    /// The network does not fit the environment.
-    #[error("the model has {model} {what}, the environment {here}")]
-    Size {
-        /// What is counted.
-        what: &'static str,
-        /// In the model.
-        model: usize,
-        /// In the environment.
-        here: usize,
-    },
-}
-
-impl CheckpointError {
-    /// The next step for the person.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            CheckpointError::Layout { .. } => {
-                "build features of the model's layout, or train a new model"
-            }
-            CheckpointError::Actions { .. } | CheckpointError::Size { .. } => {
-                "use the action sizes that the model was trained with, or train a new model"
-            }
-            CheckpointError::Reward { .. } => {
-                "use the program version that trained the model, or train a new model"
-            }
-            CheckpointError::Exists(_) => "choose another --run-dir, or continue with --resume",
-            CheckpointError::Nothing(_) => {
-                "pass a run folder below `checkpoints`, or train first: kflow train"
-            }
-            _ => "the folder may be incomplete; train again or restore it from a backup",
-        }
-    }
-}
-
-fn brief(hash: &str) -> &str {
-    hash.get(..8).unwrap_or(hash)
-}
+/// The version of `trainer.json` that this program reads and writes.
+const FORMAT: u32 = 2;
 
 /// What a run notes about its circumstances; no part of the same-seed-same-bytes promise.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +54,8 @@ pub struct Notes {
     pub env: serde_json::Value,
     /// Fingerprint of the data and the sessions in them.
     pub dataset: serde_json::Value,
+    /// Which of the recorded markets were let in.
+    pub filter: MarketFilter,
 }
 
 /// The folder of one run.
@@ -143,6 +63,28 @@ pub struct Notes {
 pub struct RunDir {
     path: PathBuf,
 }
+
+/// A part of a run that was trained with one configuration by one program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leg {
+    /// Environment steps that were done before it.
+    pub from_step: u64,
+    /// Its configuration.
+    pub config: TrainConfig,
+    /// SHA-256 of the program.
+    pub program: String,
+}
+
+/// Files of a model whose bytes follow from what `provenance.json` lists.
+pub const REPEATABLE: [&str; 7] = [
+    "progress.csv",
+    "progress.jsonl",
+    "diagnostics.jsonl",
+    "last/model.safetensors",
+    "last/optimizer.safetensors",
+    "last/normalizer.json",
+    "last/trainer.json",
+];
 
 impl RunDir {
     /// Creates the folder with its configuration and notes.
@@ -163,7 +105,8 @@ impl RunDir {
         write(&path.join("rules.json"), &pretty(path, &notes.rules)?)?;
         write(&path.join("env.json"), &pretty(path, &notes.env)?)?;
         write(&path.join("dataset.json"), &pretty(path, &notes.dataset)?)?;
-        run.write_config(config)?;
+        write_json(&path.join(FILTER), &notes.filter)?;
+        run.write_config(config, 0)?;
         Ok(run)
     }
 
@@ -184,14 +127,45 @@ impl RunDir {
         &self.path
     }
 
-    /// Writes the configuration: a resumed run may have been given more steps.
+    /// Writes the configuration that holds from `from_step` on: a resumed run may have been given more steps.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write_config(&self, config: &TrainConfig) -> Result<(), CheckpointError> {
-        let path = self.path.join("config.json");
-        let bytes = pretty(&path, config)?;
-        write(&path, &bytes)
+    pub fn write_config(
+        &self,
+        config: &TrainConfig,
+        from_step: u64,
+    ) -> Result<(), CheckpointError> {
+        let mut legs = if self.path.join(LEGS).exists() { self.legs()? } else { Vec::new() };
+        let (config_now, program) = (config.clone(), program_sha256().to_owned());
+        // What was trained after the saved state is lost, and its legs with it.
+        legs.retain(|leg| leg.from_step < from_step);
+        if legs.last().is_none_or(|leg| (&leg.config, &leg.program) != (config, &program)) {
+            legs.push(Leg { from_step, config: config_now, program });
+        }
+        write_json(&self.path.join(LEGS), &legs)?;
+        // Last: a folder with a configuration is a run.
+        write_json(&self.path.join("config.json"), config)
+    }
+
+    /// The configurations that it was trained with, in order.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn legs(&self) -> Result<Vec<Leg>, CheckpointError> {
+        read_json(&self.path.join(LEGS))
+    }
+
+    /// Environment steps of the saved state; 0 when there is none yet.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn saved_steps(&self) -> Result<u64, CheckpointError> {
+        match Model::load(&self.path) {
+            Ok(model) => Ok(model.card.steps),
+            Err(CheckpointError::Nothing(_)) => Ok(0),
+            Err(e) => Err(e),
+        }
     }
 
     /// The rules of the environment.
@@ -202,30 +176,32 @@ impl RunDir {
         read_json(&self.path.join("rules.json"))
     }
 
+    /// Which of the recorded markets were let in.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn filter(&self) -> Result<MarketFilter, CheckpointError> {
+        Ok(note(&self.path, FILTER)?.unwrap_or_default())
+    }
+
     /// Replaces `last` by this state.
     ///
     /// # Errors
-    /// When it cannot be written; the former state then remains.
+    /// When it cannot be written; the former state then remains, and what was written of this one is gone.
     pub fn save(&self, card: &ModelCard, snapshot: &Snapshot) -> Result<(), CheckpointError> {
         let [last, new, old] = ["last", "last.new", "last.old"].map(|name| self.path.join(name));
         remove_dir(&new)?;
-        fs::create_dir_all(&new).map_err(io_at(&new))?;
-        let packed = |result: Result<Vec<u8>, WeightsError>| result.map_err(weights_at(&new));
-        let file = |name: &str, bytes: &[u8]| write(&new.join(name), bytes);
-        file("model.safetensors", &packed(weights::model_bytes(card, &snapshot.params))?)?;
-        file(
-            "optimizer.safetensors",
-            &packed(weights::optimizer_bytes(&card.shape, &snapshot.optimizer))?,
-        )?;
-        if let Some(normalizer) = &snapshot.normalizer {
-            file("normalizer.json", &pretty(&new, normalizer)?)?;
+        if let Err(e) = write_state(&new, card, snapshot) {
+            // A full disk has the more room; that this may fail too changes nothing.
+            let _ = remove_dir(&new);
+            return Err(e);
         }
-        file("trainer.json", &pretty(&new, &snapshot.progress)?)?;
         if last.exists() {
             remove_dir(&old)?;
             fs::rename(&last, &old).map_err(io_at(&last))?;
         }
         fs::rename(&new, &last).map_err(io_at(&new))?;
+        sync_dir(&self.path)?;
         remove_dir(&old)
     }
 
@@ -245,9 +221,52 @@ impl RunDir {
         let optimizer =
             weights::read_optimizer(&model.card.shape, config.optimizer(), &read(&path)?)
                 .map_err(weights_at(&path))?;
-        let progress = read_json(&dir.join("trainer.json"))?;
+        let progress = read_progress(&dir.join("trainer.json"))?;
         Ok(Snapshot { params: model.params, optimizer, normalizer: model.normalizer, progress })
     }
+}
+
+const LEGS: &str = "legs.json";
+const FILTER: &str = "filter.json";
+
+/// `trainer.json`.
+#[derive(Serialize)]
+struct Filed<'a> {
+    format: u32,
+    #[serde(flatten)]
+    progress: &'a Progress,
+}
+
+/// What every version of `trainer.json` begins with; the first had no number.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    format: u32,
+}
+
+/// Writes all files of a state into the new folder `dir`.
+fn write_state(dir: &Path, card: &ModelCard, snapshot: &Snapshot) -> Result<(), CheckpointError> {
+    fs::create_dir_all(dir).map_err(io_at(dir))?;
+    let packed = |result: Result<Vec<u8>, WeightsError>| result.map_err(weights_at(dir));
+    let file = |name: &str, bytes: &[u8]| write(&dir.join(name), bytes);
+    file("model.safetensors", &packed(weights::model_bytes(card, &snapshot.params))?)?;
+    file(
+        "optimizer.safetensors",
+        &packed(weights::optimizer_bytes(&card.shape, &snapshot.optimizer))?,
+    )?;
+    if let Some(normalizer) = &snapshot.normalizer {
+        file("normalizer.json", &pretty(dir, normalizer)?)?;
+    }
+    write_json(&dir.join("trainer.json"), &Filed { format: FORMAT, progress: &snapshot.progress })?;
+    sync_dir(dir)
+}
+
+fn read_progress(path: &Path) -> Result<Progress, CheckpointError> {
+    let Head { format: found } = read_json(path)?;
+    if found != FORMAT {
+        return Err(CheckpointError::Format { path: path.to_owned(), found, known: FORMAT });
+    }
+    read_json(path)
 }
 
 /// Writes a model that no run of ours made into the new folder `dir`: its weights, the rules that it plays by,
@@ -295,52 +314,4 @@ pub(super) fn note_within<T: DeserializeOwned>(
 ) -> Result<Option<T>, CheckpointError> {
     let mut places = dir.ancestors().take(above + 1).map(|place| place.join(name));
     places.find(|file| file.is_file()).map(|file| read_json(&file)).transpose()
-}
-
-pub(super) fn io_at(path: &Path) -> impl Fn(io::Error) -> CheckpointError {
-    let path = path.to_owned();
-    move |source| CheckpointError::Io { path: path.clone(), source }
-}
-
-pub(super) fn weights_at(path: &Path) -> impl Fn(WeightsError) -> CheckpointError {
-    let path = path.to_owned();
-    move |source| CheckpointError::Weights { path: path.clone(), source }
-}
-
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    fs::read(path).map_err(io_at(path))
-}
-
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
-    let bytes = read(path)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|source| CheckpointError::Json { path: path.to_owned(), source })
-}
-
-/// Writes a JSON file as a whole.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CheckpointError> {
-    write(path, &pretty(path, value)?)
-}
-
-fn pretty(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, CheckpointError> {
-    let text = serde_json::to_string_pretty(value);
-    text.map(|t| format!("{t}\n").into_bytes())
-        .map_err(|source| CheckpointError::Json { path: path.to_owned(), source })
-}
-
-/// Writes a file as a whole: under another name first, and to the disk before it gets its own.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let new = path.with_extension("new");
-    let written = File::create(&new).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&new, path)).map_err(io_at(path))
-}
-
-fn remove_dir(path: &Path) -> Result<(), CheckpointError> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_at(path)(e)),
-        _ => Ok(()),
-    }
 }

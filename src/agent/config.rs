@@ -1,8 +1,10 @@
 //! What a training run is asked to do: SB3's names and defaults.
 
 use super::engine::EngineName;
+use super::markets::Curriculum;
 use super::optimizer::OptimizerKind;
 use super::schedule::Schedule;
+use super::stop::StopRules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,6 +50,9 @@ pub struct TrainConfig {
     pub log_interval: u64,
     /// Environment steps between two saved states.
     pub save_freq: u64,
+    /// Which markets come first.
+    #[serde(default)]
+    pub curriculum: Curriculum,
     /// When to give up.
     pub stop: StopRules,
 }
@@ -78,18 +83,6 @@ pub enum Algo {
     },
 }
 
-/// Conditions that end a run before its last step, by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StopRules {
-    /// The update moved the policy further than this (`train/approx_kl`, nats).
-    pub max_kl: Option<f64>,
-    /// One action took more than 99 % of the steps in this many progress rows on end.
-    pub collapse_rows: Option<u32>,
-}
-
-/// A share of one action above this is a collapse.
-pub const COLLAPSE_SHARE: f64 = 0.99;
-
 impl TrainConfig {
     /// SB3's defaults for PPO.
     pub fn ppo() -> TrainConfig {
@@ -116,6 +109,7 @@ impl TrainConfig {
             normalize_obs: false,
             log_interval: 1,
             save_freq: 100_000,
+            curriculum: Curriculum::Uniform,
             stop: StopRules::default(),
         }
     }
@@ -231,8 +225,26 @@ impl TrainConfig {
             demand(batch_size > 0, "batch_size must be positive");
             demand(n_epochs > 0, "n_epochs must be positive");
             demand(clip_range.initial() > 0.0, "clip_range must be positive");
+            problems.extend(self.leftover(batch_size));
         }
         problems
+    }
+
+    /// A batch that does not divide the rollout, with the nearest that do: the last minibatch of each pass would be
+    /// smaller, and its rows weigh more than the others.
+    fn leftover(&self, batch_size: usize) -> Option<String> {
+        let rows = self.n_steps.saturating_mul(self.n_envs);
+        if batch_size == 0 || rows == 0 || rows > ROLLOUT_MAX || rows.is_multiple_of(batch_size) {
+            return None;
+        }
+        let below = (1..batch_size).rev().find(|size| rows.is_multiple_of(*size));
+        let above = (batch_size..=rows).find(|size| rows.is_multiple_of(*size));
+        let near: Vec<String> =
+            below.into_iter().chain(above).map(|size| size.to_string()).collect();
+        Some(format!(
+            "batch_size {batch_size} does not divide n_steps x n_envs = {rows}; the nearest that do: {}",
+            near.join(", ")
+        ))
     }
 }
 
@@ -271,6 +283,15 @@ mod tests {
             assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), config);
             assert_eq!(config.problems(), Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn a_batch_that_does_not_divide_is_refused_with_those_that_do() {
+        let config = TrainConfig { n_steps: 25, n_envs: 4, ..TrainConfig::ppo() };
+        let problems = config.problems();
+        assert!(problems.len() == 1 && problems[0].ends_with("50, 100"), "{problems:?}");
+        let config = TrainConfig { n_steps: 50, n_envs: 1, ..TrainConfig::ppo() };
+        assert!(config.problems()[0].ends_with("50"), "{:?}", config.problems());
     }
 
     #[test]

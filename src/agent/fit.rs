@@ -5,19 +5,22 @@
 //!
 //! **Invariant:** a model's environment is given the training side of its split and nothing else.
 
-use super::checkpoint::{Notes, RunDir};
+use super::checkpoint::{CheckpointError, Notes, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
+use super::markets;
 use super::memory::Memory;
 use super::parallel;
 use super::progress::Record;
+use super::provenance::Provenance;
 use super::split::{Plan, Split};
 use super::train::{Control, Job, Outcome, TrainError, train};
 use super::weights::Interface;
+use crate::digest::sha256_hex;
 use crate::env::{EnvConfig, TradingEnv};
 use crate::features::episode::Episode;
 use crate::replay::Recording;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +36,7 @@ pub fn interface(rules: &EnvConfig) -> Interface {
 }
 
 /// One model to be trained.
+#[derive(Clone)]
 pub struct MarketJob {
     /// The markets it learns from.
     pub markets: Arc<[Episode]>,
@@ -59,18 +63,60 @@ impl MarketJob {
         &self,
         watch: &mut dyn FnMut(u64, &Record) -> Control,
     ) -> Result<Outcome, TrainError> {
+        if let Some(broken) = markets::first_broken(&self.markets) {
+            return Err(TrainError::Observations(broken));
+        }
+        let tiers = markets::tiers(&self.config, &self.markets);
         let mut env =
-            TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?;
-        let run = if self.resume {
+            TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?
+                .with_tiers(tiers);
+        let run = self.open()?;
+        let interface = interface(&self.rules);
+        let (config, device, resume) = (&self.config, self.device, self.resume);
+        train(&mut env, &Job { config, interface: &interface, device, run: &run, resume }, watch)
+    }
+}
+
+impl MarketJob {
+    /// Makes the job's folder in `staged`, which stands for the run's folder until all of the run's jobs are
+    /// prepared: a run is there with all of its models, or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn prepare(&mut self, run: &Path, staged: &Path) -> Result<(), CheckpointError> {
+        let place = self.dir.strip_prefix(run).unwrap_or(Path::new(""));
+        MarketJob { dir: staged.join(place), ..self.clone() }.open()?;
+        self.resume = true;
+        Ok(())
+    }
+
+    /// The folder with its configuration and provenance: a new one, or the one that is to be taken up.
+    fn open(&self) -> Result<RunDir, CheckpointError> {
+        let run = if self.resume && self.dir.join("config.json").exists() {
             let (run, _) = RunDir::open(&self.dir)?;
-            run.write_config(&self.config)?;
+            run.write_config(&self.config, run.saved_steps()?)?;
             run
         } else {
             RunDir::create(&self.dir, &self.config, &self.notes)?
         };
-        let interface = interface(&self.rules);
-        let (config, device, resume) = (&self.config, self.device, self.resume);
-        train(&mut env, &Job { config, interface: &interface, device, run: &run, resume }, watch)
+        self.provenance(&run)?.write(run.path())?;
+        Ok(run)
+    }
+
+    /// What decides the bytes of this job's files.
+    fn provenance(&self, run: &RunDir) -> Result<Provenance, CheckpointError> {
+        let legs = run.legs()?.into_iter().map(|leg| {
+            let config = TrainConfig { seed: 0, ..leg.config };
+            json!([leg.from_step, config])
+        });
+        Ok(Provenance {
+            data: self.notes.dataset["fingerprint_sha256"].as_str().unwrap_or_default().to_owned(),
+            markets: markets::fingerprint(&self.markets),
+            rules: sha256_hex(json!(self.rules).to_string()),
+            configuration: sha256_hex(legs.collect::<Value>().to_string()),
+            seed: self.config.seed,
+            ..Provenance::of(&interface(&self.rules))
+        })
     }
 }
 

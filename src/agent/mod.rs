@@ -4,7 +4,9 @@
 //!  env ─ obs, mask, reward ─► rollout ─► gae ─► ppo | a2c ─ minibatches ─► engine: fused | burn
 //!   ▲                            │                              loss, optimizer, net, dist
 //!   └───────── actions ──────────┘
+//!  markets (filter, curriculum) ─► env        tally ─► diagnosis: what is wrong, and why
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
+//!                              provenance: what decides its bytes; repeat: the same again
 //!  split ─► fit (one model per split) ─► judge { eval ─► verdict; inspect; compare }
 //!  search (many recipes, all counted) ─► judge, deflated by tries          sb3 (a foreign model) ─► model
 //! ```
@@ -35,6 +37,8 @@ pub mod config;
 #[cfg(feature = "learn")]
 pub mod device;
 #[cfg(feature = "learn")]
+pub mod diagnosis;
+#[cfg(feature = "learn")]
 pub mod dist;
 #[cfg(feature = "learn")]
 mod elementary;
@@ -55,6 +59,8 @@ pub mod judge;
 #[cfg(feature = "learn")]
 pub mod loss;
 #[cfg(feature = "learn")]
+pub mod markets;
+#[cfg(feature = "learn")]
 pub mod memory;
 #[cfg(feature = "learn")]
 pub mod model;
@@ -71,6 +77,8 @@ pub mod progress;
 #[cfg(feature = "learn")]
 pub mod provenance;
 #[cfg(feature = "learn")]
+pub mod repeat;
+#[cfg(feature = "learn")]
 pub mod rollout;
 #[cfg(feature = "learn")]
 pub mod sb3;
@@ -80,6 +88,8 @@ pub mod schedule;
 pub mod search;
 #[cfg(feature = "learn")]
 pub mod simd;
+#[cfg(feature = "learn")]
+pub mod stop;
 #[cfg(feature = "learn")]
 pub mod tally;
 #[cfg(feature = "learn")]

@@ -15,7 +15,15 @@ pub struct Passes {
     pub n_epochs: usize,
 }
 
-/// Copies of the rows of one minibatch, reused.
+/// Memory of an update, reused from one to the next: learning allocates nothing.
+#[derive(Default)]
+pub struct Scratch {
+    gathered: Gathered,
+    order: Vec<u32>,
+    all: Vec<Update>,
+}
+
+/// Copies of the rows of one minibatch.
 #[derive(Default)]
 struct Gathered {
     obs: Vec<f32>,
@@ -64,15 +72,17 @@ pub fn learn(
     engine: &mut dyn Engine,
     rollout: &Rollout,
     (passes, rule): (Passes, &Rule),
-    rng: &mut Rng,
+    (rng, scratch): (&mut Rng, &mut Scratch),
     (step, n_updates): (u64, &mut u64),
     record: &mut Record,
 ) -> Result<(), NotFinite> {
-    let mut gathered = Gathered::default();
-    let mut order: Vec<u32> = (0..rollout.len() as u32).collect();
-    let (mut all, mut last_pass): (Vec<Update>, usize) = (Vec::new(), 0);
+    let Scratch { gathered, order, all } = scratch;
+    order.clear();
+    order.extend(0..rollout.len() as u32);
+    all.clear();
+    let mut last_pass = 0;
     'passes: for _ in 0..passes.n_epochs {
-        rng.shuffle(&mut order);
+        rng.shuffle(order);
         last_pass = all.len();
         *n_updates += 1;
         for rows in order.chunks(passes.batch_size) {
@@ -84,7 +94,7 @@ pub fn learn(
             }
         }
     }
-    report(&all, last_pass, record);
+    report(all, last_pass, record);
     Ok(())
 }
 

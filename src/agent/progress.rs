@@ -1,7 +1,10 @@
 //! The numbers of a run: one row per logged update, in `progress.csv`, `progress.jsonl` and TensorBoard.
 //!
-//! `progress.*` hold nothing that a clock decides, so that the same seed gives the same bytes; the
-//! clock's figures stand in `timing.jsonl` and in the event file.
+//! `progress.*` and `diagnostics.jsonl` hold nothing that a clock decides, so that the same seed gives the same
+//! bytes; the clock's figures stand in `timing.jsonl` and in the event file. `diagnostics.jsonl` has, for each
+//! row, what the policy does at which spread, the observations that never change, and what [`diagnosis`] finds.
+//!
+//! [`diagnosis`]: super::diagnosis
 //!
 //! | key | what it is | healthy |
 //! |---|---|---|
@@ -19,7 +22,7 @@
 use super::tfevents::EventWriter;
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// One row: keys in writing order, each with its number if there is one.
@@ -75,6 +78,7 @@ pub struct Clock {
 pub struct ProgressLog {
     csv: File,
     jsonl: File,
+    diagnostics: File,
     timing: File,
     events: EventWriter,
     rows: u64,
@@ -85,29 +89,37 @@ impl ProgressLog {
     /// up again writes the later ones anew. `unix_s` names the event file.
     ///
     /// # Errors
-    /// When a file cannot be read or written.
+    /// When a file cannot be read or written, or has fewer rows.
     pub fn open(dir: &Path, rows: u64, unix_s: f64) -> io::Result<ProgressLog> {
         Ok(ProgressLog {
             // The header is one line more.
             csv: keep_lines(&dir.join("progress.csv"), if rows > 0 { rows + 1 } else { 0 })?,
             jsonl: keep_lines(&dir.join("progress.jsonl"), rows)?,
+            diagnostics: keep_lines(&dir.join("diagnostics.jsonl"), rows)?,
             timing: keep_lines(&dir.join("timing.jsonl"), rows)?,
             events: EventWriter::create(dir, unix_s)?,
             rows,
         })
     }
 
-    /// Appends a row; `step` is TensorBoard's axis.
+    /// Appends a row with its diagnostics; `step` is TensorBoard's axis.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn write(&mut self, record: &Record, step: u64, clock: Clock) -> io::Result<()> {
+    pub fn write(
+        &mut self,
+        record: &Record,
+        diagnostics: &Value,
+        step: u64,
+        clock: Clock,
+    ) -> io::Result<()> {
         if self.rows == 0 {
             writeln!(self.csv, "{}", record.csv_head())?;
         }
         self.rows += 1;
         writeln!(self.csv, "{}", record.csv_row())?;
         writeln!(self.jsonl, "{}", record.to_json())?;
+        writeln!(self.diagnostics, "{diagnostics}")?;
         let mut timing = Record::default();
         timing.put("time/total_timesteps", step as f64);
         timing.put("time/fps", clock.fps);
@@ -119,19 +131,32 @@ impl ProgressLog {
             timed.filter_map(|(key, value)| Some((key.as_str(), (*value)?))).collect();
         self.events.scalars(step, &scalars, clock.unix_s)
     }
+
+    /// Brings all rows to the disk: a saved state must not know of rows that are not there.
+    ///
+    /// # Errors
+    /// When the disk cannot take them.
+    pub fn sync(&self) -> io::Result<()> {
+        [&self.csv, &self.jsonl, &self.diagnostics].into_iter().try_for_each(File::sync_data)
+    }
 }
 
-/// The file at `path`, cut after its first `lines` lines and open for appending.
+/// The file at `path`, cut after its first `lines` lines and open for appending. What is kept is never
+/// written again, so that a kill in between costs nothing.
 fn keep_lines(path: &Path, lines: u64) -> io::Result<File> {
-    let mut kept = Vec::new();
-    if lines > 0 {
-        let mut reader = BufReader::new(File::open(path)?);
-        for _ in 0..lines {
-            reader.read_until(b'\n', &mut kept)?;
+    let mut options = File::options();
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+    let (mut reader, mut line, mut kept) = (BufReader::new(&file), Vec::new(), 0);
+    for _ in 0..lines {
+        line.clear();
+        kept += reader.read_until(b'\n', &mut line)? as u64;
+        if line.last() != Some(&b'\n') {
+            let what = format!("{} has fewer rows than the saved state", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
     }
-    let mut file = File::create(path)?;
-    file.write_all(&kept)?;
+    file.set_len(kept)?;
+    file.seek(SeekFrom::End(0))?;
     Ok(file)
 }
 
@@ -153,7 +178,7 @@ mod tests {
         let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let write = |dir: &Path, kept, rows: std::ops::Range<u32>| {
             let mut log = ProgressLog::open(dir, kept, NOON.unix_s).unwrap();
-            rows.for_each(|i| log.write(&row(i), u64::from(i) * 100, NOON).unwrap());
+            rows.for_each(|i| log.write(&row(i), &Value::Null, u64::from(i) * 100, NOON).unwrap());
         };
         write(whole.path(), 0, 1..6);
         // The first process wrote a fourth row that its saved state does not know.
@@ -165,6 +190,17 @@ mod tests {
         }
         let csv = std::fs::read_to_string(whole.path().join("progress.csv")).unwrap();
         assert!(csv.starts_with("time/iterations,rollout/ep_rew_mean\n1,\n2,0.5\n"), "{csv}");
+    }
+
+    #[test]
+    fn a_file_that_lost_rows_is_not_continued() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = ProgressLog::open(dir.path(), 0, NOON.unix_s).unwrap();
+        log.write(&row(1), &Value::Null, 100, NOON).unwrap();
+        assert!(ProgressLog::open(dir.path(), 1, NOON.unix_s).is_ok());
+        assert!(ProgressLog::open(dir.path(), 2, NOON.unix_s).is_err());
+        let csv = std::fs::read_to_string(dir.path().join("progress.csv")).unwrap();
+        assert_eq!(csv.lines().count(), 2, "a refusal takes nothing away: {csv}");
     }
 
     #[test]

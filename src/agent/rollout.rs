@@ -185,6 +185,7 @@ impl Collector {
         out.clear();
         for _ in 0..n_steps {
             self.act(engine, tally.steps, out)?;
+            tally.see(env, &self.buf, &self.actions);
             env.step(&self.actions, &mut self.buf);
             tally.count(&self.actions, &self.buf);
             check_finite("a reward", &self.buf.reward, tally.steps)?;

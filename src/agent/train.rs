@@ -1,14 +1,20 @@
 //! A training run on disk: the [`Trainer`] driven to its end, its rows written, its state saved.
 
-use super::checkpoint::{CheckpointError, RunDir};
+use super::checkpoint::{self, CheckpointError, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
+use super::diagnosis::{Finding, SPOKEN_ROWS};
 use super::progress::{Clock, ProgressLog, Record};
 use super::rollout::NotFinite;
-use super::trainer::{Ended, Trainer};
+use super::trainer::{Ended, Iteration, Snapshot, Trainer};
 use super::weights::Interface;
 use crate::env::{EnvError, VecEnv};
+use serde_json::json;
 use std::time::{Instant, SystemTime};
+
+/// Steps without a single reward that is not zero after which there is nothing to learn: a policy that begins
+/// by trying everything trades in the first hundred.
+const UNREWARDED_STEPS: u64 = 20_000;
 
 /// A run that could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +34,15 @@ pub enum TrainError {
     /// The rules of the game contradict themselves, or there is nothing to trade.
     #[error("environment")]
     Rules(#[from] EnvError),
+    /// Nothing that is done has a consequence.
+    #[error("not one of {steps} steps had a reward: there is nothing to learn from")]
+    NoReward {
+        /// Environment steps done.
+        steps: u64,
+    },
+    /// What is observed is broken before the run begins.
+    #[error("the observations are broken: {0}")]
+    Observations(String),
     /// The saved environments do not fit to these.
     #[error("the saved environments do not fit: {0}")]
     Environment(String),
@@ -55,6 +70,8 @@ pub struct Outcome {
     pub steps_per_second: f64,
     /// The figures of the last update.
     pub last: Record,
+    /// What is wrong with the run, by its last progress row; only what has lasted.
+    pub findings: Vec<Finding>,
 }
 
 /// What is to be trained, and where.
@@ -67,7 +84,7 @@ pub struct Job<'a> {
     pub device: DeviceName,
     /// Where the results go.
     pub run: &'a RunDir,
-    /// Take up the state saved in `run`.
+    /// Take up the state saved in `run`; without one, begin.
     pub resume: bool,
 }
 
@@ -91,12 +108,13 @@ pub fn train(
     let (config, shape) = (job.config, job.config.shape(env));
     let (params, optimizer) = config.fresh(&shape);
     let mut engine = config.engine.build(job.device, shape, params, optimizer);
-    let (mut trainer, rows) = if job.resume {
-        let saved = job.run.load(config, job.interface)?;
-        let rows = saved.progress.iterations / config.log_interval;
-        (Trainer::resume(config, env, &mut *engine, saved).map_err(TrainError::Environment)?, rows)
-    } else {
-        (Trainer::start(config, env, &mut *engine, &job.interface.action_names), 0)
+    let saved = if job.resume { saved(job)? } else { None };
+    let rows = saved.as_ref().map_or(0, |s| s.progress.iterations / config.log_interval);
+    let mut trainer = match saved {
+        Some(saved) => {
+            Trainer::resume(config, env, &mut *engine, saved).map_err(TrainError::Environment)?
+        }
+        None => Trainer::start(config, env, &mut *engine, &job.interface.action_names),
     };
 
     let (begun, before) = (Instant::now(), trainer.steps());
@@ -104,37 +122,75 @@ pub fn train(
     let mut log =
         ProgressLog::open(job.run.path(), rows, unix_s()).map_err(TrainError::Progress)?;
     let mut next_save = before + config.save_freq;
+    let (mut last, mut findings) = (Record::default(), Vec::new());
     if before >= config.total_timesteps {
-        let (ended, last) = (Ended::Finished, Record::default());
-        return Ok(Outcome { ended, steps: before, new_steps: 0, steps_per_second: 0.0, last });
+        let (ended, steps_per_second) = (Ended::Finished, 0.0);
+        return Ok(Outcome {
+            ended,
+            steps: before,
+            new_steps: 0,
+            steps_per_second,
+            last,
+            findings,
+        });
     }
     loop {
-        let iteration = trainer.iterate()?;
+        let iteration = trainer.iterate().inspect_err(|broken| dump(job, broken, &last))?;
         let steps = trainer.steps();
         if iteration.logged {
-            let clock = Clock {
-                unix_s: unix_s(),
-                elapsed_s: begun.elapsed().as_secs_f64(),
-                fps: speed(steps),
-            };
-            log.write(&iteration.record, steps, clock).map_err(TrainError::Progress)?;
+            let elapsed_s = begun.elapsed().as_secs_f64();
+            let clock = Clock { unix_s: unix_s(), elapsed_s, fps: speed(steps) };
+            log.write(&iteration.record, &iteration.diagnostics, steps, clock)
+                .map_err(TrainError::Progress)?;
+            findings = speak(job, &iteration);
         }
         let asked = (watch(steps, &iteration.record) == Control::Stop).then_some(Ended::Asked);
         let ended = iteration.ended.or(asked);
         if ended.is_some() || steps >= next_save {
+            log.sync().map_err(TrainError::Progress)?;
             let snapshot = trainer.snapshot();
             job.run.save(&trainer.model(job.interface.clone()).card, &snapshot)?;
             next_save = steps + config.save_freq;
         }
-        if let Some(ended) = ended {
-            return Ok(Outcome {
-                ended,
-                steps,
-                new_steps: steps - before,
-                steps_per_second: speed(steps),
-                last: iteration.record,
-            });
+        let enough = steps >= UNREWARDED_STEPS || ended == Some(Ended::Finished);
+        if enough && !trainer.rewarded() {
+            return Err(TrainError::NoReward { steps });
         }
+        last = iteration.record;
+        if let Some(ended) = ended {
+            let (new_steps, steps_per_second) = (steps - before, speed(steps));
+            return Ok(Outcome { ended, steps, new_steps, steps_per_second, last, findings });
+        }
+    }
+}
+
+/// The saved state, unless the run died before there was one.
+fn saved(job: &Job) -> Result<Option<Snapshot>, CheckpointError> {
+    match job.run.load(job.config, job.interface) {
+        Ok(saved) => Ok(Some(saved)),
+        Err(CheckpointError::Nothing(_)) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Says what has just lasted long enough to be spoken of; gives all that has.
+fn speak(job: &Job, iteration: &Iteration) -> Vec<Finding> {
+    for finding in iteration.findings.iter().filter(|f| f.rows == SPOKEN_ROWS) {
+        tracing::warn!(run = %job.run.path().display(), "{finding}");
+    }
+    let lasting = iteration.findings.iter().filter(|f| f.rows >= SPOKEN_ROWS);
+    lasting.cloned().collect()
+}
+
+/// Leaves behind what is known about a number that broke.
+fn dump(job: &Job, broken: &NotFinite, last: &Record) {
+    let text = json!({
+        "what": broken.what, "value": broken.value.to_string(), "step": broken.step,
+        "last_update": last.to_json(),
+    });
+    let path = job.run.path().join("broken.json");
+    if let Err(error) = checkpoint::write_json(&path, &text) {
+        tracing::warn!(%error, "what broke could not be written down");
     }
 }
 

@@ -3,14 +3,15 @@
 //! **Invariant:** no clock and no files. The same configuration gives the same bits, and a run
 //! restored from a [`Snapshot`] continues as if it had never stopped.
 
-use super::config::{Algo, COLLAPSE_SHARE, TrainConfig};
+use super::config::{Algo, TrainConfig};
+use super::diagnosis::{Chart, Finding};
 use super::engine::Engine;
 use super::loss::{Objective, Rule};
 use super::model::{self, Model};
 use super::net::NetShape;
 use super::normalizer::Normalizer;
 use super::optimizer::Optimizer;
-use super::ppo::{self, Passes};
+use super::ppo::{self, Passes, Scratch};
 use super::progress::Record;
 use super::rollout::{Collector, NotFinite, Rollout};
 use super::tally::Tally;
@@ -19,6 +20,7 @@ use super::{a2c, schedule::Schedule};
 use crate::env::VecEnv;
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Everything that a run needs to continue, between two rollouts.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,12 +44,14 @@ pub struct Progress {
     pub n_updates: u64,
     /// What the next progress row knows so far.
     pub tally: Tally,
+    /// How long each symptom lasts.
+    pub chart: Chart,
     /// Draws actions.
     pub actions_rng: Rng,
     /// Shuffles rows.
     pub shuffle_rng: Rng,
     /// [`VecEnv::save`].
-    pub env: serde_json::Value,
+    pub env: Value,
 }
 
 /// Why a run ended.
@@ -68,6 +72,10 @@ pub struct Iteration {
     pub record: Record,
     /// True when the record belongs into the progress files.
     pub logged: bool,
+    /// What belongs beside it into `diagnostics.jsonl`; null where nothing is logged.
+    pub diagnostics: Value,
+    /// Symptoms that the record shows.
+    pub findings: Vec<Finding>,
     /// The run is over.
     pub ended: Option<Ended>,
 }
@@ -80,7 +88,9 @@ pub struct Trainer<'a> {
     collector: Collector,
     rollout: Rollout,
     tally: Tally,
+    chart: Chart,
     shuffle_rng: Rng,
+    scratch: Scratch,
     iterations: u64,
     n_updates: u64,
 }
@@ -115,7 +125,9 @@ impl<'a> Trainer<'a> {
             collector,
             rollout: Rollout::default(),
             tally: Tally::new(actions),
+            chart: Chart::default(),
             shuffle_rng,
+            scratch: Scratch::default(),
             iterations: 0,
             n_updates: 0,
         }
@@ -140,7 +152,9 @@ impl<'a> Trainer<'a> {
             engine,
             rollout: Rollout::default(),
             tally: progress.tally,
+            chart: progress.chart,
             shuffle_rng: progress.shuffle_rng,
+            scratch: Scratch::default(),
             iterations: progress.iterations,
             n_updates: progress.n_updates,
         })
@@ -161,6 +175,7 @@ impl<'a> Trainer<'a> {
                 iterations: self.iterations,
                 n_updates: self.n_updates,
                 tally: self.tally.clone(),
+                chart: self.chart.clone(),
                 actions_rng: self.collector.rng.clone(),
                 shuffle_rng: self.shuffle_rng.clone(),
                 env: self.env.save(),
@@ -191,6 +206,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// As [`Trainer::iterate`].
     pub fn collect(&mut self) -> Result<(), NotFinite> {
+        self.env.set_progress(self.done());
         let extent = (self.config.n_steps, self.config.gamma);
         self.collector.collect(self.env, self.engine, extent, &mut self.rollout, &mut self.tally)
     }
@@ -212,7 +228,7 @@ impl<'a> Trainer<'a> {
         let c = self.config;
         self.iterations += 1;
         // SB3 moves its schedules on before it learns.
-        let done = (self.tally.steps as f64 / c.total_timesteps.max(1) as f64).min(1.0);
+        let done = self.done();
 
         let mut record = Record::default();
         self.tally.report(&mut record);
@@ -224,11 +240,30 @@ impl<'a> Trainer<'a> {
         record.put("train/n_updates", self.n_updates as f64);
 
         let logged = self.iterations.is_multiple_of(c.log_interval);
-        let ended = self.judge(&record, logged);
+        let (mut findings, mut diagnostics) = (Vec::new(), Value::Null);
         if logged {
+            findings = self.chart.note(&self.tally, &record);
+            diagnostics = json!({
+                "time/total_timesteps": self.tally.steps,
+                "by_spread": self.tally.spread_table(),
+                "constant_entries": self.tally.constant_entries(),
+                "choice_share": self.tally.choice_share(),
+                "findings": findings,
+            });
             self.tally.next_row();
         }
-        Ok(Iteration { record, logged, ended })
+        let ended = self.judge(&record, &findings);
+        Ok(Iteration { record, logged, diagnostics, findings, ended })
+    }
+
+    /// Share of the configured steps that are done.
+    fn done(&self) -> f64 {
+        (self.tally.steps as f64 / self.config.total_timesteps.max(1) as f64).min(1.0)
+    }
+
+    /// True once a reward was not zero.
+    pub fn rewarded(&self) -> bool {
+        self.tally.rewarded
     }
 
     fn learn(&mut self, done: f64, record: &mut Record) -> Result<(), NotFinite> {
@@ -248,7 +283,7 @@ impl<'a> Trainer<'a> {
                     self.engine,
                     &self.rollout,
                     how,
-                    &mut self.shuffle_rng,
+                    (&mut self.shuffle_rng, &mut self.scratch),
                     counters,
                     record,
                 )?;
@@ -263,21 +298,16 @@ impl<'a> Trainer<'a> {
     }
 
     /// Is the run over?
-    fn judge(&mut self, record: &Record, logged: bool) -> Option<Ended> {
-        if let (Some(limit), Some(kl)) = (self.config.stop.max_kl, record.get("train/approx_kl"))
+    fn judge(&self, record: &Record, findings: &[Finding]) -> Option<Ended> {
+        let stop = &self.config.stop;
+        if let (Some(limit), Some(kl)) = (stop.max_kl, record.get("train/approx_kl"))
             && kl > limit
         {
             return Some(Ended::Rule(format!("approx_kl {kl:.4} is above the limit {limit}")));
         }
-        if logged {
-            let (action, share) = self.tally.busiest();
-            let collapsed = share > COLLAPSE_SHARE;
-            let words = format!("action `{action}` took {:.1} % of the steps", 100.0 * share);
-            self.tally.collapsed_rows = if collapsed { self.tally.collapsed_rows + 1 } else { 0 };
-            let rows = self.tally.collapsed_rows;
-            if self.config.stop.collapse_rows.is_some_and(|limit| rows >= limit) {
-                return Some(Ended::Rule(format!("{words}, in {rows} progress rows on end")));
-            }
+        let reached = |f: &&Finding| stop.rows(f.symptom).is_some_and(|limit| f.rows >= limit);
+        if let Some(finding) = findings.iter().find(reached) {
+            return Some(Ended::Rule(finding.to_string()));
         }
         (self.tally.steps >= self.config.total_timesteps).then_some(Ended::Finished)
     }

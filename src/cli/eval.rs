@@ -6,9 +6,10 @@ pub(super) use text::text;
 
 use super::exit::{self, Code, Failure};
 use super::progress::Progress;
-use super::{device, printer};
+use super::{device, judged, models, printer};
 use crate::agent::judge::{self, Evaluation, JudgeError, Question};
 use crate::agent::score::Part;
+use crate::registry::Registry;
 use crate::report::{self, Origin};
 use std::fs;
 use std::io;
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples: kflow eval checkpoints/RUN --report report.html\n          \
                   kflow eval checkpoints/ppo-s*-STAMP --against checkpoints/OTHER")]
 pub struct Args {
-    /// A run (its id or its folder), or a model file; several are seeds of one recipe, judged together
+    /// A run (its id or its folder), a registered model (NAME, NAME:3, NAME@ALIAS), or a model file; several are
+    /// seeds of one recipe, judged together
     #[arg(value_name = "RUN|MODEL", required = true)]
     runs: Vec<String>,
     /// Compare with this run or model, market by market
@@ -55,12 +57,10 @@ pub struct Args {
 /// file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
     let device = device::device(&args.device)?;
-    let place = |name: &String| {
-        let named = PathBuf::from(name);
-        if named.exists() { named } else { args.run_dir.join(name) }
-    };
-    let runs: Vec<PathBuf> = args.runs.iter().map(place).collect();
-    let against = args.against.as_ref().map(place);
+    let registry = Registry::at(&args.run_dir);
+    let place = |name: &String| registry.path_of(name).map_err(models::failure);
+    let runs: Vec<PathBuf> = args.runs.iter().map(place).collect::<Result<_, _>>()?;
+    let against = args.against.as_ref().map(place).transpose()?;
     let question = Question {
         against: against.as_deref(),
         device,
@@ -73,6 +73,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let evaluation = evaluation.map_err(failure)?;
     for run in runs.iter().filter(|run| run.is_dir()) {
         save(&run.join("evaluation.json"), &serde_json::to_string_pretty(&evaluation)?)?;
+    }
+    if let [run] = &runs[..] {
+        judged::record(run, &evaluation)?;
     }
     if let Some(file) = &args.report {
         save(file, &page(&evaluation))?;

@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 
 /// Shown below `kflow --help`.
 pub const CODES_HELP: &str = "Exit codes: 0 done, 1 failed at run time, 2 usage, 3 configuration missing or \
-invalid, 4 remote refused or unreachable, 5 data integrity problem, 6 a check failed, 130 or 143 ended by SIGINT or \
+invalid, 4 remote refused or unreachable, 5 data integrity problem, 6 a check failed (conformance, environment, gate \
+of `champion`, repeated run), 130 or 143 ended by SIGINT or \
 SIGTERM after everything was saved.";
 
 /// Why the program ended.
@@ -26,7 +27,7 @@ pub enum Code {
     Remote = 4,
     /// Data integrity problem: gap, checksum, schema or layout mismatch, unreadable input.
     Integrity = 5,
-    /// A check failed: conformance, environment check, evaluation gate.
+    /// A check failed: conformance, environment check, the gate of `champion`, a run that did not repeat itself.
     Check = 6,
     /// Ended by SIGINT, cleanly.
     Interrupted = 130,

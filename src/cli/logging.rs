@@ -25,6 +25,11 @@ pub struct LogArgs {
     pub verbose: u8,
 }
 
+/// Plain stderr, for commands that show nothing there that lines could tear.
+pub fn stderr() -> BoxMakeWriter {
+    BoxMakeWriter::new(std::io::stderr)
+}
+
 /// Begins to log to `out`. `RUST_LOG` narrows or widens it; without it warnings are shown, with `-v` more.
 pub fn begin(args: LogArgs, out: BoxMakeWriter) {
     let level = match args.verbose {

@@ -20,9 +20,13 @@ pub mod export;
 #[cfg(feature = "frames")]
 pub mod features;
 pub mod fills;
+#[cfg(feature = "learn")]
+mod filters;
 pub mod follow;
 mod front;
 pub mod import;
+#[cfg(feature = "learn")]
+mod judged;
 pub mod logging;
 #[cfg(feature = "learn")]
 pub mod models;
@@ -31,6 +35,8 @@ pub mod progress;
 pub mod prune;
 pub mod risk;
 mod rules;
+#[cfg(feature = "learn")]
+pub mod runs;
 #[cfg(feature = "learn")]
 pub mod search;
 pub mod signals;
@@ -72,10 +78,13 @@ enum Command {
     Env(env::Args),
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
-    Train(train::Args),
+    Train(Box<train::Args>),
     /// Judge a trained policy on markets that it never saw
     #[cfg(feature = "learn")]
     Eval(eval::Args),
+    /// List what was trained, look at it, and train it again to the same bytes
+    #[cfg(feature = "learn")]
+    Runs(runs::Args),
     /// Name trained models, see where they come from, and say which one trades
     #[cfg(feature = "learn")]
     Models(models::Args),
@@ -120,9 +129,11 @@ pub fn run() -> Result<(), Failure> {
         Command::Features(args) => features::run(args),
         Command::Env(args) => env::run(args),
         #[cfg(feature = "learn")]
-        Command::Train(args) => train::run(args),
+        Command::Train(args) => train::run(*args),
         #[cfg(feature = "learn")]
         Command::Eval(args) => eval::run(args),
+        #[cfg(feature = "learn")]
+        Command::Runs(args) => runs::run(args),
         #[cfg(feature = "learn")]
         Command::Models(args) => models::run(args),
         Command::Search(args) => search::run(*args),

@@ -2,13 +2,15 @@
 
 mod compare;
 mod import_sb3;
-mod show;
+mod play;
+pub(super) mod show;
 
 use super::exit::{Code, Failure};
 use super::printer;
+use crate::agent::checkpoint::RunDir;
 use crate::registry::book::Hand;
 use crate::registry::shelf::Entry;
-use crate::registry::{Book, Registry, RegistryError, Status, Version};
+use crate::registry::{Book, Registry, RegistryError, Run, Status, Version};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -43,6 +45,8 @@ enum Command {
     Lineage(One),
     /// Show in what two models differ
     Compare(compare::Args),
+    /// Let a model trade held-out markets, and write every episode and every action as Parquet
+    Play(play::Args),
 }
 
 #[derive(clap::Args, Debug)]
@@ -72,6 +76,9 @@ struct Register {
     /// The name to register it under
     #[arg(long, value_name = "NAME")]
     name: String,
+    /// The model that it goes on from; an earlier version of the same run is found without
+    #[arg(long, value_name = "MODEL")]
+    parent: Option<String>,
     #[command(flatten)]
     options: Options,
 }
@@ -109,30 +116,43 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Command::Alias(args) => alias(&args),
         Command::Archive(one) => archive(&one),
         Command::Compare(args) => compare::run(&args),
+        Command::Play(args) => play::run(&args),
     }
 }
 
 fn ls(options: &Options) -> Result<(), Failure> {
     let book = Registry::at(&options.run_dir).book().map_err(failure)?;
     if options.json {
-        return printer::json("models ls", &json!({"models": models_json(&book)}));
+        return printer::json("models ls", &json!({"models": models_json(options, &book)}));
     }
     let head = ["model", "version", "status", "algo", "steps", "mean return", "verdict", "age"];
-    printer::line(&printer::table(&head, &rows(&book)?))
+    printer::line(&printer::table(&head, &rows(options, &book)?))
 }
 
 /// Versions, and runs that are no version yet.
-fn models_json(book: &Book) -> Vec<Value> {
+fn models_json(options: &Options, book: &Book) -> Vec<Value> {
     let versions = book.versions().map(|version| book.version_json(version));
-    versions.chain(unregistered(book).map(|run| json!(run))).collect()
+    let runs = unregistered(book).map(|run| {
+        let mut value = json!(run);
+        value["status"] = json!(standing(options, run));
+        value
+    });
+    versions.chain(runs).collect()
 }
 
-fn unregistered(book: &Book) -> impl Iterator<Item = &crate::registry::Run> {
+/// A run that was killed is still noted as being trained; nobody holds its folder then.
+fn standing(options: &Options, run: &Run) -> String {
+    let died =
+        run.status == Status::Training && !RunDir::is_claimed(&options.run_dir.join(&run.id));
+    if died { "interrupted".to_owned() } else { run.status.to_string() }
+}
+
+fn unregistered(book: &Book) -> impl Iterator<Item = &Run> {
     let known = |id: &str| book.versions().any(|version| version.source.starts_with(id));
     book.runs().filter(move |run| !known(&run.id))
 }
 
-fn rows(book: &Book) -> Result<Vec<Vec<String>>, Failure> {
+fn rows(options: &Options, book: &Book) -> Result<Vec<Vec<String>>, Failure> {
     let now = now_s()?;
     let dash = || "-".to_owned();
     let mut rows: Vec<Vec<String>> = book
@@ -159,7 +179,7 @@ fn rows(book: &Book) -> Result<Vec<Vec<String>>, Failure> {
         .collect();
     rows.extend(unregistered(book).map(|run| {
         let steps = run.results.iter().map(|result| result.steps).max().unwrap_or(0);
-        let status = run.status.to_string();
+        let status = standing(options, run);
         let begun = age(now, run.started_unix_s);
         vec![
             run.id.clone(),
@@ -175,7 +195,7 @@ fn rows(book: &Book) -> Result<Vec<Vec<String>>, Failure> {
     Ok(rows)
 }
 
-fn age(now_s: u64, then_s: u64) -> String {
+pub(super) fn age(now_s: u64, then_s: u64) -> String {
     crate::view::text::of_span(now_s.saturating_sub(then_s) as i64)
 }
 
@@ -183,7 +203,9 @@ fn register(args: &Register) -> Result<(), Failure> {
     let registry = Registry::at(&args.options.run_dir);
     let path = registry.path_of(&args.run).map_err(failure)?;
     let source = path.strip_prefix(&args.options.run_dir).unwrap_or(&path).display().to_string();
-    let entry = Entry { name: &args.name, path: &path, source: &source, parent: None };
+    let parent = args.parent.as_ref().map(|word| registry.version(word)).transpose();
+    let parent = parent.map_err(failure)?.map(|version| version.id());
+    let entry = Entry { name: &args.name, path: &path, source: &source, parent: parent.as_deref() };
     let version = registry.register(&entry, &hand(None)?).map_err(failure)?;
     told(&registry, &version, &args.options, "models register")
 }

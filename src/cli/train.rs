@@ -1,26 +1,28 @@
 //! `kflow train`: learn a policy from the recorded markets.
 
+pub(super) mod plan;
+mod show;
+mod work;
+
+pub(super) use show::{checkpoint_failure, train_failure as failure};
+
 use super::exit::{self, Code, Failure, OrFail};
+use super::filters::{self, Filters};
 use super::front::{Front, Show, Work};
-use super::progress::Progress;
 use super::rules::Rules;
 use super::{dash, device, printer};
-use crate::agent::checkpoint::{CheckpointError, Notes, RunDir};
-use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
 use crate::agent::engine::EngineName;
-use crate::agent::fit::{self, Course, MarketJob};
+use crate::agent::fit::{Course, MarketJob};
+use crate::agent::markets::{Left, MarketFilter};
 use crate::agent::split::{Plan, Rule};
-use crate::agent::train::{Control, Outcome, TrainError};
-use crate::agent::trainer::Ended;
-use crate::env::EnvConfig;
 use crate::features::Layout;
 use crate::replay::{self, Recording};
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use plan::RunPlan;
+use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// Options of `kflow train`.
 #[derive(clap::Args, Debug)]
@@ -43,6 +45,13 @@ pub struct Args {
     /// A parameter by SB3's name, e.g. `-p learning_rate=lin_0.001`
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
+    /// End early by a rule: `max_kl=0.1`, or after ROWS progress rows (5) with `collapse`, `no_reward`,
+    /// `low_entropy`, `large_steps`, `frozen`, `blind_value` or `flat_observation`
+    #[arg(long, value_name = "RULE[=ROWS]")]
+    stop: Vec<String>,
+    /// Which markets come first: a third of them, then two, then all
+    #[arg(long, value_name = "uniform|liquidity|spread")]
+    curriculum: Option<String>,
     /// Where the tensors live
     #[arg(long, value_name = "cpu|wgpu", default_value = "cpu")]
     device: String,
@@ -57,6 +66,8 @@ pub struct Args {
     split: Rule,
     #[command(flatten)]
     rules: Rules,
+    #[command(flatten)]
+    filters: Filters,
     /// The data directory
     #[arg(long, value_name = "DIR", default_value = "datasets")]
     data: PathBuf,
@@ -64,8 +75,14 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]
     run_dir: PathBuf,
     /// Continue this run (its id or its folder) to its last step, or to --steps
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "preset", "split", "Rules"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["algo", "seed", "seeds", "envs", "params", "stop", "curriculum", "preset", "split", "Rules", "Filters"])]
     resume: Option<String>,
+    /// Models trained at a time; no result depends on it [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Show which markets would be learned from and how, and end
+    #[arg(long)]
+    dry_run: bool,
     /// Show the dashboard while training; q there ends it after the present update, with everything saved
     #[arg(long)]
     ui: bool,
@@ -124,31 +141,41 @@ enum Preset {
 /// Trains and prints where the models are and the figures of the last update.
 ///
 /// # Errors
-/// Exit 3 for settings that do not work, 5 for unusable data or checkpoints, 1 when training broke down.
+/// Exit 3 for settings that do not work, 5 for unusable data or checkpoints, 1 when training broke down, 130 or 143
+/// after a signal, with everything saved.
 pub fn run(args: Args) -> Result<(), Failure> {
     let device = device::device(&args.device)?;
     let plans = match &args.resume {
-        Some(name) => vec![resumed(&args, name, device)?],
-        None => fresh(&args, device)?,
+        Some(name) => vec![plan::resumed(&args, name, device)?],
+        None => plan::fresh(&args, device)?,
     };
-    let layout = plans[0].rules.layout;
-    let recording = load(&args.data, layout)?;
-    let plan = match &args.resume {
+    let (recording, left) = load(&args.data, plans[0].rules.layout, &plans[0].filter)?;
+    let split = match &args.resume {
         Some(_) => Plan::of_run(&plans[0].dir, &recording.episodes).map_err(checkpoint_failure)?,
         None => Plan::by(args.split, &recording.episodes)
             .or_hint(Code::Config, "record more markets, or divide them otherwise: --split auto")?,
     };
-    let course = Course::new(&recording, &plan);
-    let jobs: Vec<MarketJob> = plans.iter().flat_map(|p| course.jobs(&p.job(device))).collect();
+    if args.dry_run {
+        return dry_run(&args, &plans, &recording, &split, &left);
+    }
+    let course = Course::new(&recording, &split);
+    let mut jobs: Vec<MarketJob> = plans.iter().flat_map(|p| course.jobs(&p.job(device))).collect();
     let begun = Instant::now();
     let front = if args.ui { Some(front(&args)?) } else { None };
-    let outcomes = train_all(&jobs, front.as_ref());
+    let done = work::train(&args, &plans, &mut jobs, front.as_ref());
     if let Some(front) = front {
         front.close("training has ended");
     }
-    let outcomes = outcomes?;
+    let done = done?;
     let seconds = begun.elapsed().as_secs_f64().max(1e-9);
-    show(&args, &plans, &jobs, &outcomes, seconds)
+    show::show(&args, &plans, &jobs, &done.outcomes, seconds)?;
+    match done.signal {
+        None => Ok(()),
+        Some(signal) => {
+            let text = format!("stopped; continue with: kflow train --resume {}", plans[0].id);
+            Err(Failure::msg(signal.code(), text))
+        }
+    }
 }
 
 /// The dashboard in front of the training.
@@ -167,218 +194,62 @@ fn front(args: &Args) -> Result<Front, Failure> {
     Ok(front)
 }
 
-/// One run as it is asked for.
-struct RunPlan {
-    id: String,
-    dir: PathBuf,
-    config: TrainConfig,
-    rules: EnvConfig,
-    resume: bool,
-}
-
-impl RunPlan {
-    /// The job that [`Course::jobs`] multiplies by the splits.
-    fn job(&self, device: DeviceName) -> MarketJob {
-        MarketJob {
-            markets: [].into(),
-            rules: self.rules.clone(),
-            config: self.config.clone(),
-            device,
-            dir: self.dir.clone(),
-            notes: Notes {
-                command: command_line(),
-                env: circumstances(&self.id, device),
-                ..Notes::default()
-            },
-            resume: self.resume,
-        }
-    }
-}
-
-/// New runs, one per seed.
-fn fresh(args: &Args, device: DeviceName) -> Result<Vec<RunPlan>, Failure> {
-    let config_error = |e: String| Failure::msg(Code::Config, e).hint("see kflow train --help");
-    let mut config = TrainConfig::of(&args.algo).map_err(config_error)?;
-    config.engine = args.engine.engine(None, device)?;
-    if let Preset::Throughput = args.preset {
-        if args.algo != "ppo" {
-            return Err(config_error("the preset `throughput` is one of PPO".to_owned()));
-        }
-        config = TrainConfig { engine: config.engine, ..TrainConfig::throughput() };
-    }
-    // Entries of an observation live on different scales: normalise unless told otherwise.
-    config.normalize_obs = true;
-    for param in &args.params {
-        let (name, value) = param
-            .split_once('=')
-            .ok_or_else(|| config_error(format!("`{param}` is not NAME=VALUE")))?;
-        config.set(name, value).map_err(config_error)?;
-    }
-    config.n_envs = args.envs.map_or(config.n_envs, |n| n as usize);
-    config.total_timesteps = args.steps.unwrap_or(config.total_timesteps);
-    let problems = config.problems();
-    if !problems.is_empty() {
-        return Err(config_error(problems.join("; ")));
-    }
-    let rules = args.rules.config()?;
-    let stamp = uuid::Uuid::now_v7();
-    let plan = |seed: u64| {
-        let id = format!("{}-s{seed}-{stamp}", args.algo);
-        RunPlan {
-            dir: args.run_dir.join(&id),
-            id,
-            config: TrainConfig { seed, ..config.clone() },
-            rules: rules.clone(),
-            resume: false,
-        }
-    };
-    Ok((0..args.seeds).map(|i| plan(args.seed.wrapping_add(i))).collect())
-}
-
-/// The run called `name`, to be continued.
-fn resumed(args: &Args, name: &str, device: DeviceName) -> Result<RunPlan, Failure> {
-    let dir = if Path::new(name).is_dir() { PathBuf::from(name) } else { args.run_dir.join(name) };
-    // The folds of a run share everything but their markets.
-    let first = &fit::model_dirs(&dir)[0];
-    let (run, mut config) = RunDir::open(first).map_err(checkpoint_failure)?;
-    config.total_timesteps = args.steps.unwrap_or(config.total_timesteps);
-    config.engine = args.engine.engine(Some(config.engine), device)?;
-    let rules = run.rules().map_err(checkpoint_failure)?;
-    let id = dir.file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned());
-    Ok(RunPlan { id, dir, config, rules, resume: true })
-}
-
-fn load(data: &Path, layout: Layout) -> Result<Recording, Failure> {
-    let recording = replay::recording(data, layout).map_err(exit::store)?;
+/// The recorded markets that the filter keeps, and what each of its conditions left.
+pub(super) fn load(
+    data: &Path,
+    layout: Layout,
+    filter: &MarketFilter,
+) -> Result<(Recording, Vec<Left>), Failure> {
+    let mut recording = replay::recording(data, layout).map_err(exit::store)?;
+    let nothing = |text: String, hint: &str| Failure::msg(Code::Integrity, text).hint(hint);
     if recording.episodes.is_empty() {
         let what = format!("no market in {} has enough decisions", data.display());
+        return Err(nothing(what, "kflow data card shows what was recorded"));
+    }
+    let left;
+    (recording.episodes, left) = filter.keep(recording.episodes);
+    if recording.episodes.is_empty() {
+        let steps: Vec<String> =
+            left.iter().map(|l| format!("{} after `{}`", l.markets, l.after)).collect();
+        let what = format!("the filters leave no market: {}", steps.join(", "));
+        let failure = Failure::msg(Code::Config, what);
         return Err(
-            Failure::msg(Code::Integrity, what).hint("kflow data card shows what was recorded")
+            failure.hint("widen them; kflow train --dry-run shows what each of them leaves")
         );
     }
-    Ok(recording)
+    Ok((recording, left))
 }
 
-/// Trains all models on all cores, with the dashboard or one progress bar.
-fn train_all(jobs: &[MarketJob], front: Option<&Front>) -> Result<Vec<Outcome>, Failure> {
-    let total = jobs.iter().map(|job| job.config.total_timesteps).sum();
-    let mut progress = front.is_none().then(|| Progress::start("train", total));
-    let stop = front.map(|front| front.stop.clone());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (sender, receiver) = mpsc::channel();
-    let results = std::thread::scope(|scope| {
-        let training = scope.spawn(move || {
-            fit::run_all(jobs, threads, &|job, steps, _| {
-                // A display that is gone is no reason to stop training.
-                let _ = sender.send((job, steps));
-                let asked = stop.as_ref().is_some_and(|stop| *stop.borrow());
-                if asked { Control::Stop } else { Control::Continue }
-            })
-        });
-        let mut done = vec![0; jobs.len()];
-        for (job, steps) in receiver {
-            done[job] = steps.min(jobs[job].config.total_timesteps);
-            if let Some(progress) = &mut progress {
-                progress.set(done.iter().sum());
-            }
-        }
-        training.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    });
-    if let Some(progress) = progress {
-        progress.finish();
-    }
-    results.into_iter().collect::<Result<_, _>>().map_err(train_failure)
-}
-
-fn show(
+/// What would be learned from, and with what.
+fn dry_run(
     args: &Args,
     plans: &[RunPlan],
-    jobs: &[MarketJob],
-    outcomes: &[Outcome],
-    seconds: f64,
+    recording: &Recording,
+    split: &Plan,
+    left: &[Left],
 ) -> Result<(), Failure> {
-    let models: Vec<Value> = jobs
-        .iter()
-        .zip(outcomes)
-        .map(|(job, outcome)| {
-            json!({
-                "dir": job.dir, "seed": job.config.seed, "steps": outcome.steps,
-                "ended": ended(&outcome.ended), "final": outcome.last.to_json(),
-            })
-        })
-        .collect();
-    let first = &plans[0];
-    let steps: u64 = outcomes.iter().map(|o| o.steps).sum();
-    let new_steps: u64 = outcomes.iter().map(|o| o.new_steps).sum();
-    let data = json!({
-        "run_id": first.id,
-        "run_dir": first.dir,
-        "steps": steps,
-        "steps_per_second": new_steps as f64 / seconds,
-        "final": outcomes[0].last.to_json(),
-        "runs": plans.iter().map(|p| json!({"run_id": p.id, "run_dir": p.dir})).collect::<Vec<_>>(),
-        "models": models,
-    });
+    let config = &plans[0].config;
+    let splits: Vec<[usize; 3]> =
+        split.splits.iter().map(|s| [s.train.len(), s.validation.len(), s.test.len()]).collect();
     if args.json {
+        let data = json!({
+            "left": left, "protocol": split.protocol, "runs": plans.len(), "config": config,
+            "splits": splits.iter().map(|[train, validation, test]| {
+                json!({"train": train, "validation": validation, "test": test})
+            }).collect::<Vec<_>>(),
+        });
         return printer::json("train", &data);
     }
-    for (key, value) in &outcomes[0].last.entries {
-        let text = value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
-        printer::line(&format!("{key:<32} {text:>14}"))?;
-    }
-    for (job, outcome) in jobs.iter().zip(outcomes) {
+    filters::preview(left, &recording.episodes)?;
+    for (i, [train, validation, test]) in splits.iter().enumerate() {
         printer::line(&format!(
-            "{}: {} steps, {}",
-            job.dir.display(),
-            outcome.steps,
-            ended(&outcome.ended)
+            "model {i}: learns from {train} episodes, is chosen by {validation}, judged on {test}"
         ))?;
     }
-    // All seeds at once: the best of them would be a choice.
-    let dirs: Vec<String> = plans.iter().map(|plan| plan.dir.display().to_string()).collect();
-    printer::say(&format!("next: kflow eval {}", dirs.join(" ")));
-    Ok(())
-}
-
-fn ended(ended: &Ended) -> String {
-    match ended {
-        Ended::Finished => "finished".to_owned(),
-        Ended::Asked => "stopped on request".to_owned(),
-        Ended::Rule(why) => format!("stopped by rule: {why}"),
-    }
-}
-
-fn train_failure(error: TrainError) -> Failure {
-    match error {
-        TrainError::Checkpoint(error) => checkpoint_failure(error),
-        TrainError::Config(_) => Failure::new(Code::Config, error).hint("see kflow train --help"),
-        TrainError::Rules(_) | TrainError::Environment(_) => Failure::new(Code::Integrity, error)
-            .hint("a run continues only on the data it began with; train a new one"),
-        TrainError::NotFinite(_) => Failure::new(Code::Runtime, error)
-            .hint("the state saved last is whole; try a smaller learning_rate: kflow train -p learning_rate=1e-4"),
-        TrainError::Progress(_) => Failure::new(Code::Runtime, error),
-    }
-}
-
-fn checkpoint_failure(error: CheckpointError) -> Failure {
-    let hint = error.hint();
-    Failure::new(Code::Integrity, error).hint(hint)
-}
-
-fn command_line() -> String {
-    std::env::args().collect::<Vec<_>>().join(" ")
-}
-
-fn circumstances(run_id: &str, device: DeviceName) -> Value {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    json!({
-        "run_id": run_id,
-        "program": concat!("kflow ", env!("CARGO_PKG_VERSION")),
-        "device": device.to_string(),
-        "isa": crate::agent::simd::isa(),
-        "os": std::env::consts::OS,
-        "arch": std::env::consts::ARCH,
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "started_unix_s": now.map_or(0, |d| d.as_secs()),
-    })
+    printer::line(&format!(
+        "{} run(s) of {} model(s), {} steps each; nothing was trained",
+        plans.len(),
+        splits.len(),
+        config.total_timesteps
+    ))
 }

@@ -90,7 +90,7 @@ impl ExperienceWriter {
         let level = ZstdLevel::try_new(3).map_err(wrong)?;
         let props = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
-            .set_key_value_metadata(Some(key_values(origin)));
+            .set_key_value_metadata(Some(key_values("experience", origin)));
         let writer = ArrowWriter::try_new(file, schema.clone(), Some(props.build()));
         let writer = writer.map_err(wrong)?;
         Ok(ExperienceWriter { path: path.to_owned(), schema, writer, steps: Vec::new() })
@@ -176,9 +176,10 @@ fn batch(schema: &SchemaRef, steps: &[Step]) -> Result<RecordBatch, DatasetError
     RecordBatch::try_new(schema.clone(), columns).map_err(wrong)
 }
 
-fn key_values(origin: &Origin<'_>) -> Vec<KeyValue> {
+/// What stands in the metadata of `table`.
+pub(super) fn key_values(table: &str, origin: &Origin<'_>) -> Vec<KeyValue> {
     let pairs = [
-        ("kflow.schema", "experience".to_owned()),
+        ("kflow.schema", table.to_owned()),
         ("kflow.schema_version", SCHEMA_VERSION.to_string()),
         ("kflow.source", origin.source.to_owned()),
         ("kflow.layout", origin.layout.0.to_owned()),

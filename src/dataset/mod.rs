@@ -32,6 +32,7 @@ mod gather;
 mod input;
 mod load;
 pub mod manifest;
+pub mod played;
 mod publish;
 mod read;
 mod reference;

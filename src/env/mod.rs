@@ -213,6 +213,13 @@ pub trait VecEnv {
     fn step(&mut self, actions: &[u32], out: &mut StepBuf);
     /// The complete state as JSON, so that a resumed run continues bit for bit.
     fn save(&self) -> serde_json::Value;
+    /// Spread of the book that environment `env` sees now; nothing where a side is empty, or there is no book.
+    fn spread_e4(&self, _env: usize) -> Option<i64> {
+        None
+    }
+    /// Says that the share `_done` of the training, 0..=1, is behind us: what a curriculum goes by. The same
+    /// share gives the same episodes.
+    fn set_progress(&mut self, _done: f64) {}
     /// Restores what [`VecEnv::save`] gave; fills `out.obs` and `out.mask`.
     ///
     /// # Errors

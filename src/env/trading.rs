@@ -1,6 +1,7 @@
 //! Many seats in lockstep over one shared set of episodes: the environment that an agent trains in.
 //!
-//! Every environment walks its own random permutation of the episodes, then draws the next one.
+//! Every environment walks its own random permutation of the episodes, then draws the next one. Under a
+//! curriculum it passes over those whose tier has not been opened yet.
 //!
 //! **Invariant:** a step allocates nothing; rows are read where they lie.
 
@@ -19,6 +20,18 @@ pub struct TradingEnv<R: Rules = Exact> {
     episodes: Arc<[Episode]>,
     config: EnvConfig,
     lanes: Vec<Lane<R>>,
+    stage: Stage,
+}
+
+/// Which episodes a curriculum lets in.
+#[derive(Clone, Debug)]
+struct Stage {
+    /// Tier of each episode, from 0.
+    tiers: Arc<[u8]>,
+    /// The highest tier let in.
+    open: u8,
+    /// The highest tier there is.
+    last: u8,
 }
 
 /// One environment: its order of episodes and its seat at the current one.
@@ -83,8 +96,19 @@ impl<R: Rules> TradingEnv<R> {
                 why,
             })?;
         }
-        let lanes = (0..n_envs).map(|i| Lane::new(0, i, &episodes, &config)).collect();
-        Ok(TradingEnv { episodes, config, lanes })
+        let stage = Stage { tiers: vec![0; episodes.len()].into(), open: 0, last: 0 };
+        let lanes = (0..n_envs).map(|i| Lane::new(0, i, &episodes, &config, &stage)).collect();
+        Ok(TradingEnv { episodes, config, lanes, stage })
+    }
+
+    /// Begins with the episodes of tier 0, and lets one tier more in after each equal part of the training;
+    /// `tiers` holds one for each episode, 0 among them.
+    #[must_use]
+    pub fn with_tiers(mut self, tiers: Vec<u8>) -> TradingEnv<R> {
+        debug_assert!(tiers.len() == self.episodes.len() && tiers.contains(&0));
+        let last = tiers.iter().copied().max().unwrap_or(0);
+        self.stage = Stage { tiers: tiers.into(), open: 0, last };
+        self
     }
 
     /// The rules.
@@ -120,7 +144,7 @@ impl<R: Rules> VecEnv for TradingEnv<R> {
 
     fn reset(&mut self, seed: u64, out: &mut StepBuf) {
         for env in 0..self.lanes.len() {
-            self.lanes[env] = Lane::new(seed, env, &self.episodes, &self.config);
+            self.lanes[env] = Lane::new(seed, env, &self.episodes, &self.config, &self.stage);
             self.show(env, out);
         }
     }
@@ -141,10 +165,20 @@ impl<R: Rules> VecEnv for TradingEnv<R> {
                 out.ended[env] = EpisodeEnd { ret: lane.ret.as_dollars(), len: lane.len };
                 let obs_len = self.config.layout.len();
                 lane.seat.observe(episode, &self.config, row(&mut out.final_obs, env, obs_len));
-                lane.next(&self.episodes, &self.config);
+                lane.next(&self.episodes, &self.config, &self.stage);
             }
             self.show(env, out);
         }
+    }
+
+    fn spread_e4(&self, env: usize) -> Option<i64> {
+        let (episode, seat) = self.seat(env);
+        episode.decisions[seat.at()].spread_e4()
+    }
+
+    fn set_progress(&mut self, done: f64) {
+        let last = self.stage.last;
+        self.stage.open = ((done * f64::from(last + 1)) as u8).min(last);
     }
 
     fn save(&self) -> serde_json::Value {
@@ -186,13 +220,20 @@ impl<R: Rules> VecEnv for TradingEnv<R> {
 }
 
 impl<R: Rules> Lane<R> {
-    fn new(seed: u64, env: usize, episodes: &[Episode], config: &EnvConfig) -> Lane<R> {
+    fn new(
+        seed: u64,
+        env: usize,
+        episodes: &[Episode],
+        config: &EnvConfig,
+        stage: &Stage,
+    ) -> Lane<R> {
         let mut rng = Rng::stream(seed, "episodes", env as u64);
         let mut order: Vec<u32> = (0..episodes.len() as u32).collect();
         rng.shuffle(&mut order);
         let deals = Rng::stream(seed, "execution", env as u64);
         let seat = Seat::new(&episodes[order[0] as usize], config, deals.clone());
         let mut lane = Lane { rng, deals, order, turn: 0, seat, ret: Money::ZERO, len: 0 };
+        lane.pass_over(stage);
         lane.sit_down(episodes, config);
         lane
     }
@@ -202,13 +243,24 @@ impl<R: Rules> Lane<R> {
     }
 
     /// Takes a flat seat at the next episode; after the last one the order is drawn anew.
-    fn next(&mut self, episodes: &[Episode], config: &EnvConfig) {
+    fn next(&mut self, episodes: &[Episode], config: &EnvConfig, stage: &Stage) {
         self.turn += 1;
-        if self.turn == self.order.len() {
-            self.turn = 0;
-            self.rng.shuffle(&mut self.order);
-        }
+        self.pass_over(stage);
         self.sit_down(episodes, config);
+    }
+
+    /// Moves on to an episode that the curriculum lets in; one of tier 0 is in every permutation.
+    fn pass_over(&mut self, stage: &Stage) {
+        loop {
+            if self.turn == self.order.len() {
+                self.turn = 0;
+                self.rng.shuffle(&mut self.order);
+            }
+            if stage.tiers[self.episode()] <= stage.open {
+                return;
+            }
+            self.turn += 1;
+        }
     }
 
     fn sit_down(&mut self, episodes: &[Episode], config: &EnvConfig) {

@@ -64,6 +64,15 @@ pub struct Decision {
     pub next_event: u32,
 }
 
+impl Decision {
+    /// Best ask - best bid, 0 for a crossed book; nothing where a side is empty.
+    pub fn spread_e4(&self) -> Option<i64> {
+        let [yes, no] = self.bids.each_ref().map(|side| side[0]);
+        let two_sided = yes.1 > Qty::ZERO && no.1 > Qty::ZERO;
+        two_sided.then(|| (no.0.complement().e4() - yes.0.e4()).max(0))
+    }
+}
+
 /// A market event in 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapeEvent {

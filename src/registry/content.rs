@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 /// What decides how a model acts: the digest is over these.
 const ACTING: [&str; 3] = ["model.safetensors", "normalizer.json", "rules.json"];
 /// What tells where it comes from: copied along.
-const TELLING: [&str; 4] = ["config.json", "dataset.json", "provenance.json", "env.json"];
+const TELLING: [&str; 6] =
+    ["config.json", "dataset.json", "filter.json", "legs.json", "provenance.json", "env.json"];
+/// The search that it was chosen in: whoever judges it must know the tries.
+const TRIES: &str = "tries.json";
 
 /// The files of one model, or of all models of a run.
 #[derive(Clone, Debug)]
@@ -36,9 +39,10 @@ impl Content {
             let prefix =
                 if content.models.len() > 1 { format!("fold_{i}/") } else { String::new() };
             let state = checkpoint::state_dir(model)?;
-            for name in ACTING.iter().chain(&TELLING) {
-                // What a run tells stands above its saved state.
-                let mut places = state.ancestors().take(3).map(|place| place.join(name));
+            for name in ACTING.iter().chain(&TELLING).chain([&TRIES]) {
+                // What a run tells stands above its saved state; a search also above trial and seed.
+                let depth = if *name == TRIES { 5 } else { 3 };
+                let mut places = state.ancestors().take(depth).map(|place| place.join(name));
                 let Some(file) = places.find(|file| file.is_file()) else { continue };
                 if ACTING.contains(name) {
                     let sum = File::open(&file).and_then(sha256_of).map_err(io_at(&file))?;

@@ -62,8 +62,6 @@ pub struct Run {
     pub algo: String,
     /// The seed.
     pub seed: u64,
-    /// The version that its parameters came from.
-    pub parent: Option<String>,
     /// SHA-256 over all that decides its bytes, of each of its models.
     pub digests: Vec<String>,
     /// Where it stands.
@@ -96,7 +94,7 @@ pub struct Version {
     pub version: u32,
     /// The run, or the path, that it was registered from.
     pub source: String,
-    /// The version that its training began from.
+    /// The version that it goes on from: an earlier state of the same run, or what a person named.
     pub parent: Option<String>,
     /// The algorithm.
     pub algo: String,
@@ -133,7 +131,7 @@ pub struct Judged {
     pub data_sha256: String,
     /// Held-out markets.
     pub markets: usize,
-    /// Mean return per held-out market.
+    /// Mean return per held-out market, under the pessimistic fills.
     pub mean_return: f64,
     /// Its 95 % interval.
     pub ci95: Option<[f64; 2]>,

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+const FILE: &str = "registry.redb";
+
 /// The registry of one folder of runs.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -31,7 +33,7 @@ pub struct Entry<'a> {
     pub path: &'a Path,
     /// What it is called where it comes from: the run's id, a path, a foreign file.
     pub source: &'a str,
-    /// The version that its training began from, where the run does not say it.
+    /// The version that it goes on from, where that is not an earlier state of the same run.
     pub parent: Option<&'a str>,
 }
 
@@ -39,6 +41,13 @@ impl Registry {
     /// The registry of the runs below `run_dir`; nothing is touched yet.
     pub fn at(run_dir: &Path) -> Registry {
         Registry { run_dir: run_dir.to_owned() }
+    }
+
+    /// The registry that the run or version at `path` belongs to, if there is one.
+    pub fn around(path: &Path) -> Option<Registry> {
+        let path = path.canonicalize().ok()?;
+        let mut above = path.ancestors().take(5);
+        above.find(|dir| dir.join(FILE).is_file()).map(Registry::at)
     }
 
     /// The folder of runs.
@@ -127,7 +136,7 @@ impl Registry {
     }
 
     fn file(&self) -> PathBuf {
-        self.run_dir.join("registry.redb")
+        self.run_dir.join(FILE)
     }
 
     /// Copies the files into a folder that gets its name when it is whole.
@@ -167,18 +176,15 @@ fn describe(
     let models: Vec<Model> =
         content.models.iter().map(|dir| Model::load(dir)).collect::<Result<_, _>>()?;
     let card = &models[0].card;
-    // The run is known by its folder's name, a fold of it or a saved state by the folder above.
-    let run = content.models[0]
-        .ancestors()
-        .take(3)
-        .find_map(|dir| book.run(&dir.file_name()?.to_string_lossy()));
+    let continued = book.versions().filter(|v| v.source == entry.source && v.steps < card.steps);
+    let continued = continued.max_by_key(|v| v.steps).map(Version::id);
     let digests = content.models.iter().filter_map(|dir| provenance::digest_of(dir));
     let metrics = content.models.iter().map(|dir| last_row(dir)).collect::<Value>();
     Ok(Version {
         name: entry.name.to_owned(),
         version: number,
         source: entry.source.to_owned(),
-        parent: entry.parent.map(str::to_owned).or_else(|| run.and_then(|run| run.parent.clone())),
+        parent: entry.parent.map(str::to_owned).or(continued),
         algo: card.algo.clone(),
         steps: card.steps,
         models: models.len(),

@@ -3,18 +3,20 @@
 
 #![cfg(feature = "learn")]
 
+mod bad_input;
 mod command;
 mod engines;
 mod wgpu;
 
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};
-use kalshiflow::agent::config::{Algo, StopRules, TrainConfig};
+use kalshiflow::agent::config::{Algo, TrainConfig};
 use kalshiflow::agent::device::DeviceName;
 use kalshiflow::agent::model::{Choice, Model, ModelPolicy};
 use kalshiflow::agent::net::NetShape;
 use kalshiflow::agent::optimizer::{Optimizer, OptimizerKind};
 use kalshiflow::agent::policy::Policy;
 use kalshiflow::agent::schedule::Schedule;
+use kalshiflow::agent::stop::StopRules;
 use kalshiflow::agent::train::{Control, Job, Outcome, TrainError, train};
 use kalshiflow::agent::trainer::Ended;
 use kalshiflow::agent::weights::Interface;
@@ -215,6 +217,7 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
         "config.json",
         "progress.csv",
         "progress.jsonl",
+        "diagnostics.jsonl",
         "last/model.safetensors",
         "last/optimizer.safetensors",
         "last/normalizer.json",
@@ -245,7 +248,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_does_not() {
             &c,
             false,
         );
-        assert_ne!(files(&a)[3], files(&c)[3]);
+        assert_ne!(files(&a)[4], files(&c)[4]);
     }
 }
 
@@ -400,6 +403,8 @@ fn a_number_that_is_none_ends_the_run_by_name_and_spares_the_saved_state() {
         });
         let Err(TrainError::NotFinite(what)) = result else { panic!("{result:?}") };
         assert!(what.to_string().starts_with(words), "{what}");
+        let dump = std::fs::read_to_string(path.join("broken.json")).unwrap();
+        assert!(dump.contains(words.split(" is ").next().unwrap()), "{dump}");
         let model = Model::load(&path).unwrap();
         assert_eq!(model.card.steps, 3 * 256);
         assert!(model.params.iter().all(|p| p.is_finite()));
@@ -423,6 +428,7 @@ fn stop_rules_end_a_run_with_their_reason() {
     let outcome = stopped("collapse", rows, &mut leftwards(), CartPole::actions());
     let Ended::Rule(why) = outcome.ended else { panic!("{:?}", outcome.ended) };
     assert!(why.contains("`left`") && why.contains("3 progress rows"), "{why}");
+    assert!(why.contains("the rules allow nothing else"), "the cause is named: {why}");
     assert_eq!(outcome.steps, 3 * 4 * 64);
 }
 

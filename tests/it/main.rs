@@ -33,6 +33,8 @@ mod matching;
 mod orders;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
+#[cfg(feature = "learn")]
+mod registry;
 mod rows;
 #[cfg(feature = "learn")]
 mod sb3;

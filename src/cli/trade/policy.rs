@@ -8,8 +8,6 @@ use crate::cli::printer;
 use crate::env::EnvConfig;
 use clap::ValueEnum;
 use std::path::Path;
-#[cfg(feature = "learn")]
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -51,8 +49,8 @@ pub(super) fn choose(args: &Args) -> Result<Chosen, Failure> {
 #[cfg(feature = "learn")]
 fn load(run_dir: &Path, model: &str) -> Result<Chosen, Failure> {
     use crate::agent::device::DeviceName;
-    let named = PathBuf::from(model);
-    let path = if named.exists() { named } else { run_dir.join(model) };
+    use crate::registry::Registry;
+    let path = Registry::at(run_dir).path_of(model).map_err(crate::cli::models::failure)?;
     let trader = crate::agent::judge::trader(&path, DeviceName::default());
     let trader = trader.map_err(crate::cli::eval::failure)?;
     let acting = Acting { policy: Box::new(trader.policy), model_hash: trader.hash };

@@ -138,6 +138,34 @@ impl Policy for FirstTrade {
     }
 }
 
+/// Episodes of a later tier are played only once their part of the training has come; then all of them are.
+#[test]
+fn a_curriculum_lets_one_tier_after_the_other_in() {
+    let episodes = wild_set(9);
+    let tiers: Vec<u8> = (0..9).map(|i| i % 3).collect();
+    let mut env = TradingEnv::new(episodes.clone(), EnvConfig::default(), 2)
+        .expect("playable")
+        .with_tiers(tiers.clone());
+    let mut buf = StepBuf::for_env(&env);
+    env.reset(5, &mut buf);
+    for (done, open) in [(0.0, 0), (0.34, 1), (0.67, 2), (1.0, 2)] {
+        env.set_progress(done);
+        let (mut played, mut ended) = ([0; 3], 0);
+        while ended < 80 {
+            for lane in 0..2 {
+                let at = env.seat(lane).0 as *const Episode;
+                let at = episodes.iter().position(|e| std::ptr::eq(e, at)).expect("one of them");
+                played[usize::from(tiers[at])] += 1;
+            }
+            env.step(&[0, 0], &mut buf);
+            ended += buf.ended.iter().filter(|end| end.len > 0).count();
+        }
+        for (tier, steps) in played.into_iter().enumerate() {
+            assert_eq!(steps > 0, tier <= open, "{steps} steps in tier {tier} at {done}");
+        }
+    }
+}
+
 /// Every environment plays every episode once before it plays one again.
 #[test]
 fn each_environment_walks_its_own_permutation_of_the_episodes() {

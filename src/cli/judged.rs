@@ -1,0 +1,36 @@
+//! What an evaluation enters in the registry: the gate of `champion` goes by it.
+
+use super::exit::Failure;
+use super::models::{failure, now_s};
+use crate::agent::judge::Evaluation;
+use crate::registry::{Content, Judged, Registry};
+use std::path::Path;
+
+/// Enters the evaluation of the run or version at `path`, if it belongs to a registry.
+///
+/// # Errors
+/// When the registry cannot be written.
+pub(super) fn record(path: &Path, evaluation: &Evaluation) -> Result<(), Failure> {
+    let Some(registry) = Registry::around(path) else { return Ok(()) };
+    let result = &evaluation.result;
+    let Some(row) = result.judged() else { return Ok(()) };
+    let judged = Judged {
+        content_sha256: Content::of(path).map_err(failure)?.sha256(),
+        data_sha256: evaluation.data_sha256.clone(),
+        markets: row.markets,
+        mean_return: row.bracket[0],
+        ci95: row.pessimistic_ci95,
+        verdict: result.verdict.words().to_owned(),
+        unix_s: now_s()?,
+    };
+    let content = judged.content_sha256.clone();
+    registry
+        .change(|book| {
+            book.judge(judged);
+            Ok(())
+        })
+        .map_err(failure)?;
+    let book = registry.book().map_err(failure)?;
+    let mut same = book.versions().filter(|version| version.content_sha256 == content);
+    same.try_for_each(|version| registry.write_card(&book, version)).map_err(failure)
+}

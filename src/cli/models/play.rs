@@ -1,0 +1,171 @@
+//! `kflow models play`: every episode and every action of a model, for whoever wants to look for themselves.
+
+use super::failure;
+use crate::agent::device::DeviceName;
+use crate::agent::judge::{self, Trader};
+use crate::cli::exit::{self, Code, Failure, OrFail};
+use crate::cli::{eval, printer};
+use crate::dataset::experience::Origin;
+use crate::dataset::played::{ActionRow, EpisodeRow, write_actions, write_episodes};
+use crate::env::account::Exact;
+use crate::env::run::watch_episode;
+use crate::env::{EpisodeReport, Seat};
+use crate::features::episode::Episode;
+use crate::registry::Registry;
+use crate::replay;
+use crate::rng::Rng;
+use crate::units::TsUs;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `kflow models play`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The model: NAME, NAME:3, NAME@ALIAS, or a model of a run (RUN/fold_0)
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// The data directory
+    #[arg(long, value_name = "DIR", default_value = "datasets")]
+    data: PathBuf,
+    /// Where runs and registry are
+    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
+    run_dir: PathBuf,
+    /// Where the two files go [default: the model's folder]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Also the markets that it learned from
+    #[arg(long)]
+    all: bool,
+    /// Chance of the simulated delays
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// The markets that a model knows.
+#[derive(Default, Deserialize)]
+struct Known {
+    train: BTreeSet<String>,
+    validation: BTreeSet<String>,
+}
+
+/// Plays and writes.
+///
+/// # Errors
+/// 5 for models or data that cannot be used, or when nothing is left to play.
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let path = Registry::at(&args.run_dir).path_of(&args.model).map_err(failure)?;
+    let mut trader = judge::trader(&path, DeviceName::default()).map_err(eval::failure)?;
+    let recording = replay::recording(&args.data, trader.rules.layout).map_err(exit::store)?;
+    let known = if args.all { Known::default() } else { known(&path)? };
+    let unseen =
+        |e: &&Episode| !known.train.contains(&*e.ticker) && !known.validation.contains(&*e.ticker);
+    let episodes: Vec<&Episode> = recording.episodes.iter().filter(unseen).collect();
+    if episodes.is_empty() {
+        let failure = Failure::msg(Code::Integrity, "the model knows every market of these data");
+        return Err(failure.hint("--all plays them too; name other data with --data"));
+    }
+    let (mut rows, mut actions) = (Vec::new(), Vec::new());
+    for (i, episode) in episodes.into_iter().enumerate() {
+        let seed = Rng::stream(args.seed, "play", i as u64).next_u64();
+        rows.push(play(i as i32, episode, &mut trader, seed, &mut actions));
+    }
+    let names: Vec<String> =
+        (0..trader.rules.actions.len() as u32).map(|a| trader.rules.actions.name(a)).collect();
+    let (layout, hash) = (trader.rules.layout.to_string(), trader.rules.layout.hash());
+    let origin = Origin {
+        source: recording.sources.first().map_or("", String::as_str),
+        layout: (&layout, &hash),
+        actions: &names,
+        model_hash: &trader.hash,
+    };
+    let out = args.out.as_deref().unwrap_or(&path);
+    fs::create_dir_all(out).or_fail(Code::Runtime)?;
+    let files = [out.join("episodes.parquet"), out.join("actions.parquet")];
+    write_episodes(&files[0], &rows, &origin).or_fail(Code::Runtime)?;
+    write_actions(&files[1], &actions, &origin).or_fail(Code::Runtime)?;
+    if args.json {
+        let data = json!({"files": files, "episodes": rows.len(), "actions": actions.len()});
+        return printer::json("models play", &data);
+    }
+    printer::line(&format!("{}: {} episodes", files[0].display(), rows.len()))?;
+    printer::line(&format!("{}: {} actions", files[1].display(), actions.len()))
+}
+
+/// What `dataset.json` of the model, or of the run that it is part of, says.
+fn known(model: &Path) -> Result<Known, Failure> {
+    let mut places = model.ancestors().take(3).map(|dir| dir.join("dataset.json"));
+    let Some(file) = places.find(|file| file.is_file()) else {
+        let failure = Failure::msg(Code::Integrity, "what the model learned from is not known");
+        return Err(failure.hint("--all plays every market"));
+    };
+    let text = fs::read(&file).or_fail(Code::Integrity)?;
+    serde_json::from_slice(&text).or_fail(Code::Integrity)
+}
+
+/// One episode; its decisions are added to `actions`.
+fn play(
+    number: i32,
+    episode: &Episode,
+    trader: &mut Trader,
+    seed: u64,
+    actions: &mut Vec<ActionRow>,
+) -> EpisodeRow {
+    let (rules, policy) = (&trader.rules, &mut trader.policy);
+    let mut position_e2 = 0;
+    let first = actions.len();
+    let report =
+        watch_episode::<Exact>(episode, rules, policy, seed, &mut |action, step, seat: &Seat| {
+            let portfolio = seat.account().portfolio();
+            let decision = &episode.decisions[seat.at() - 1];
+            let after_e2 = portfolio.position().e2();
+            actions.push(ActionRow {
+                episode_number: number,
+                step_number: seat.at() as i32 - 1,
+                ts: TsUs::from_ms(decision.ts_ms),
+                row_id: decision.row_id,
+                action: rules.actions.name(action),
+                position_e2: [position_e2, after_e2],
+                cash_e6: portfolio.cash().e6(),
+                reward_e6: step.reward.e6(),
+                is_executed: !seat.account().news().fills.is_empty(),
+            });
+            position_e2 = after_e2;
+        });
+    summary(number, episode, &report, &actions[first..])
+}
+
+fn summary(
+    number: i32,
+    episode: &Episode,
+    report: &EpisodeReport,
+    actions: &[ActionRow],
+) -> EpisodeRow {
+    let ts = |decision: Option<&crate::features::episode::Decision>| {
+        TsUs::from_ms(decision.map_or(0, |d| d.ts_ms))
+    };
+    let gains: Vec<f64> = actions.iter().map(|a| a.reward_e6 as f64).collect();
+    let n = gains.len().max(1) as f64;
+    let mean = gains.iter().sum::<f64>() / n;
+    let sd = (gains.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let start = report.start.as_dollars();
+    EpisodeRow {
+        episode_number: number,
+        ticker: report.ticker.to_string(),
+        ts: [ts(episode.decisions.first()), ts(episode.decisions.last())],
+        balance_e6: [report.start.e6(), report.final_equity.e6()],
+        total_return: report.final_equity.as_dollars() / start - 1.0,
+        max_drawdown_e6: report.max_drawdown.e6(),
+        sharpe_ratio: (sd > 0.0).then(|| mean / sd),
+        num_actions: actions.iter().filter(|a| a.action != "hold").count() as i64,
+        num_trades: report.tally.filled as i64,
+        fees_e6: report.fees.e6(),
+        episode_length: actions.len() as i64,
+        is_settled: report.paid_out,
+    }
+}

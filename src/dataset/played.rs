@@ -1,0 +1,173 @@
+//! What a model did, as two Parquet tables: `episodes` has one row for each market that it played, `actions` one
+//! row for each decision in it.
+//!
+//! The tables are those of the predecessor (`rl_trading_episodes`, `rl_trading_actions`), with money in millionths of
+//! a dollar and sizes in hundredths of a contract. The model is named by the hash in the files' metadata.
+//!
+//! **Invariant:** a file has its name only when it is whole; before that it ends in `.tmp`.
+
+use super::DatasetError;
+use super::disk::{rename, tmp_path};
+use super::experience::{Origin, key_values};
+use super::rows::{UTC, words};
+use crate::units::TsUs;
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Int16Type, Int32Type};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// One market that was played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EpisodeRow {
+    /// From 0, in order of settlement.
+    pub episode_number: i32,
+    /// The market.
+    pub ticker: String,
+    /// First and last decision.
+    pub ts: [TsUs; 2],
+    /// Cash at the start and equity at the end, 1e-6 dollars.
+    pub balance_e6: [i64; 2],
+    /// End over start, less 1.
+    pub total_return: f64,
+    /// Largest fall of equity, 1e-6 dollars.
+    pub max_drawdown_e6: i64,
+    /// Mean over standard deviation of the steps' gains; nothing where they do not vary.
+    pub sharpe_ratio: Option<f64>,
+    /// Decisions that were no hold.
+    pub num_actions: i64,
+    /// Orders that filled, at least in part.
+    pub num_trades: i64,
+    /// Fees paid, 1e-6 dollars.
+    pub fees_e6: i64,
+    /// Decisions.
+    pub episode_length: i64,
+    /// True when the recorded outcome was paid, false when the position was marked at the touch.
+    pub is_settled: bool,
+}
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionRow {
+    /// [`EpisodeRow::episode_number`].
+    pub episode_number: i32,
+    /// From 0.
+    pub step_number: i32,
+    /// When it was taken.
+    pub ts: TsUs,
+    /// The last record that the observation has seen.
+    pub row_id: u64,
+    /// Its name.
+    pub action: String,
+    /// Contracts held before the step and after it, in hundredths; NO is negative.
+    pub position_e2: [i64; 2],
+    /// Cash after the step, 1e-6 dollars.
+    pub cash_e6: i64,
+    /// Growth of equity, 1e-6 dollars, fees paid.
+    pub reward_e6: i64,
+    /// True when contracts changed hands in this step.
+    pub is_executed: bool,
+}
+
+/// Writes `episodes.parquet`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_episodes(
+    path: &Path,
+    rows: &[EpisodeRow],
+    origin: &Origin<'_>,
+) -> Result<(), DatasetError> {
+    let number = |of: fn(&EpisodeRow) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(of)))
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "episode_number",
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.episode_number))),
+        ),
+        ("market_ticker", words::<Int32Type>(rows.iter().map(|r| r.ticker.as_str()))),
+        ("ts_start", times(rows.iter().map(|r| r.ts[0]))),
+        ("ts_end", times(rows.iter().map(|r| r.ts[1]))),
+        ("start_balance_e6", number(|r| r.balance_e6[0])),
+        ("end_balance_e6", number(|r| r.balance_e6[1])),
+        (
+            "total_return",
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|r| r.total_return))),
+        ),
+        ("max_drawdown_e6", number(|r| r.max_drawdown_e6)),
+        ("sharpe_ratio", Arc::new(rows.iter().map(|r| r.sharpe_ratio).collect::<Float64Array>())),
+        ("num_actions", number(|r| r.num_actions)),
+        ("num_trades", number(|r| r.num_trades)),
+        ("fees_e6", number(|r| r.fees_e6)),
+        ("episode_length", number(|r| r.episode_length)),
+        ("is_settled", Arc::new(rows.iter().map(|r| Some(r.is_settled)).collect::<BooleanArray>())),
+    ];
+    write(path, "episodes", columns, origin)
+}
+
+/// Writes `actions.parquet`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_actions(
+    path: &Path,
+    rows: &[ActionRow],
+    origin: &Origin<'_>,
+) -> Result<(), DatasetError> {
+    let number = |of: fn(&ActionRow) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(of)))
+    };
+    let place = |of: fn(&ActionRow) -> i32| -> ArrayRef {
+        Arc::new(Int32Array::from_iter_values(rows.iter().map(of)))
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("episode_number", place(|r| r.episode_number)),
+        ("step_number", place(|r| r.step_number)),
+        ("ts_event", times(rows.iter().map(|r| r.ts))),
+        ("row_id", number(|r| r.row_id as i64)),
+        ("action", words::<Int16Type>(rows.iter().map(|r| r.action.as_str()))),
+        ("position_before_e2", number(|r| r.position_e2[0])),
+        ("position_after_e2", number(|r| r.position_e2[1])),
+        ("cash_after_e6", number(|r| r.cash_e6)),
+        ("reward_e6", number(|r| r.reward_e6)),
+        (
+            "is_executed",
+            Arc::new(rows.iter().map(|r| Some(r.is_executed)).collect::<BooleanArray>()),
+        ),
+    ];
+    write(path, "actions", columns, origin)
+}
+
+fn times(of: impl Iterator<Item = TsUs>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter_values(of.map(|ts| ts.0)).with_timezone(UTC))
+}
+
+fn write(
+    path: &Path,
+    table: &str,
+    columns: Vec<(&str, ArrayRef)>,
+    origin: &Origin<'_>,
+) -> Result<(), DatasetError> {
+    let batch = RecordBatch::try_from_iter(columns)
+        .map_err(|source| DatasetError::Columns { table: table.to_owned(), source })?;
+    let tmp = tmp_path(path);
+    let file = File::create(&tmp).map_err(DatasetError::io("create", &tmp))?;
+    let wrong = |source| DatasetError::Parquet { path: tmp.clone(), source };
+    let level = ZstdLevel::try_new(3).map_err(wrong)?;
+    let props = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_key_value_metadata(Some(key_values(table, origin)));
+    let mut writer =
+        ArrowWriter::try_new(file, batch.schema(), Some(props.build())).map_err(wrong)?;
+    writer.write(&batch).map_err(wrong)?;
+    let file = writer.into_inner().map_err(wrong)?;
+    file.sync_all().map_err(DatasetError::io("write", &tmp))?;
+    rename(&tmp, path)
+}

@@ -1,0 +1,273 @@
+//! Models and runs as a person uses them: registered, judged, deployed, compared, and trained again.
+
+use crate::cli::{Output, kflow, run};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use kalshiflow::sim::tape::{TapeSpec, synthesize};
+use kalshiflow::sim::write::write;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A folder with a log of twelve synthetic markets.
+pub fn recorded() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write(&synthesize(&TapeSpec { markets: 12, ..TapeSpec::default() }), &dir.path().join("tape"))
+        .unwrap();
+    ok(dir.path(), &["import", "tape", "--json"]);
+    dir
+}
+
+pub fn at(dir: &Path, words: &[&str]) -> Output {
+    run(kflow(words).current_dir(dir))
+}
+
+#[track_caller]
+pub fn ok(dir: &Path, words: &[&str]) -> Value {
+    let out = at(dir, words);
+    assert_eq!(out.code, 0, "{words:?}: {}", out.stderr);
+    let envelope: Value = serde_json::from_str(&out.stdout).unwrap();
+    let of_two_words = ["models", "runs"].contains(&words[0]);
+    assert_eq!(envelope["command"], words[..1 + usize::from(of_two_words)].join(" "));
+    envelope["data"].clone()
+}
+
+#[track_caller]
+pub fn refused(dir: &Path, words: &[&str], code: i32, what: &str) {
+    let out = at(dir, words);
+    assert_eq!(out.code, code, "{words:?}: {}", out.stderr);
+    assert!(out.stderr.contains(what) && out.stderr.contains("hint:"), "{words:?}: {}", out.stderr);
+}
+
+/// Trains quickly; the run's id.
+pub fn trained(dir: &Path, more: &[&str]) -> String {
+    let quick = ["train", "-p", "n_steps=64", "--steps", "1000", "--json"];
+    let data = ok(dir, &[&quick[..], more].concat());
+    data["run_id"].as_str().unwrap().to_owned()
+}
+
+fn bytes(path: PathBuf) -> Vec<u8> {
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn a_model_is_registered_judged_deployed_replaced_and_archived() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    let listed = ok(dir, &["models", "ls", "--json"])["models"].clone();
+    assert_eq!((&listed[0]["id"], &listed[0]["status"]), (&id.as_str().into(), &"ready".into()));
+
+    let first = ok(dir, &["models", "register", &id, "--name", "gold", "--json"]);
+    assert_eq!((&first["version"], &first["status"]), (&1.into(), &"ready".into()));
+    let mirror = dir.join("checkpoints/models/gold/v1");
+    let run_dir = dir.join("checkpoints").join(&id);
+    assert_eq!(
+        bytes(mirror.join("fold_0/model.safetensors")),
+        bytes(run_dir.join("fold_0/last/model.safetensors"))
+    );
+    let card = String::from_utf8(bytes(mirror.join("MODEL.md"))).unwrap();
+    assert!(card.contains("not judged") && card.contains("paper trading"), "{card}");
+
+    refused(dir, &["models", "alias", "gold", "champion"], 6, "never judged");
+    ok(dir, &["eval", "gold", "--json"]);
+    let champion = ok(dir, &["models", "alias", "gold", "champion", "--json"]);
+    assert_eq!(champion["status"], "deployed");
+    assert!(champion["evaluation"]["markets"].as_u64() > Some(0), "{champion}");
+    assert!(mirror.join("evaluation.json").is_file());
+    let card = String::from_utf8(bytes(mirror.join("MODEL.md"))).unwrap();
+    assert!(card.contains("held-out markets") && card.contains("deployed"), "{card}");
+
+    let id = trained(dir, &["--seed", "1"]);
+    ok(dir, &["models", "register", &id, "--name", "gold", "--json"]);
+    ok(dir, &["models", "alias", "gold:2", "champion", "--force", "a rehearsal", "--json"]);
+    let shown = ok(dir, &["models", "show", "gold", "--json"]);
+    assert_eq!(
+        (&shown["version"], &shown["events"][0]["reason"]),
+        (&2.into(), &"a rehearsal".into())
+    );
+    let compared = ok(dir, &["models", "compare", "gold:1", "gold:2", "--json"]);
+    let differences = compared["differences"].as_array().unwrap();
+    assert!(differences.iter().any(|d| d["what"] == "config.seed" && d["a"] == 0 && d["b"] == 1));
+
+    refused(dir, &["models", "archive", "gold:2"], 3, "alias points to it");
+    ok(dir, &["models", "archive", "gold:1", "--json"]);
+    refused(dir, &["models", "alias", "gold:1", "candidate"], 3, "archived");
+    let mirrored: Value =
+        serde_json::from_slice(&bytes(dir.join("checkpoints/registry.json"))).unwrap();
+    assert_eq!(mirrored["versions"][0]["status"], "archived");
+    assert_eq!(mirrored["aliases"][0]["version"], 2);
+}
+
+#[test]
+fn names_and_aliases_lead_eval_and_trade_to_the_model() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    ok(dir, &["models", "register", &id, "--name", "gold", "--json"]);
+    ok(dir, &["models", "alias", "gold", "candidate", "--json"]);
+    for word in ["gold", "gold:1", "gold@candidate", "candidate", "checkpoints/models/gold/v1"] {
+        assert_eq!(ok(dir, &["eval", word, "--json"])["run"], "v1", "{word}");
+    }
+    refused(dir, &["eval", "silver"], 5, "`silver`");
+    refused(dir, &["eval", "gold:9"], 5, "`gold:9`");
+    ok(dir, &["models", "register", &format!("{id}/fold_2"), "--name", "oil", "--json"]);
+    ok(dir, &["models", "alias", "oil", "candidate", "--json"]);
+    refused(dir, &["eval", "candidate"], 3, "gold@candidate or oil@candidate");
+    let trade = ["trade", "--env", "sim", "--for", "2s", "--data", "live", "--json", "--model"];
+    let traded = ok(dir, &[&trade[..], &["oil@candidate"]].concat());
+    assert!(traded["decisions"].is_u64(), "{traded}");
+
+    let weights = dir.join("checkpoints/models/oil/v1/model.safetensors");
+    let mut changed = bytes(weights.clone());
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(weights, changed).unwrap();
+    refused(dir, &["eval", "oil"], 5, "changed");
+    refused(dir, &["trade", "--env", "sim", "--for", "1s", "--model", "oil"], 5, "changed");
+}
+
+#[test]
+fn a_run_of_several_models_is_one_version_and_its_facts_come_from_its_files() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &["--algo", "a2c"]);
+    let version = ok(dir, &["models", "register", &id, "--name", "whole", "--json"]);
+    assert_eq!((&version["models"], &version["algo"]), (&5.into(), &"a2c".into()));
+    assert_eq!(version["digests"].as_array().map(Vec::len), Some(5));
+    assert_eq!(version["source"], id);
+    let last =
+        String::from_utf8(bytes(dir.join("checkpoints").join(&id).join("fold_3/progress.jsonl")))
+            .unwrap();
+    let last: Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    assert_eq!(version["metrics"][3], last);
+    // What a person writes into the texts means nothing.
+    let text = dir.join("checkpoints/models/whole/v1/version.json");
+    std::fs::write(text, r#"{"status":"deployed","verdict":"beats holding"}"#).unwrap();
+    assert_eq!(ok(dir, &["models", "show", "whole", "--json"])["status"], "ready");
+    refused(dir, &["models", "alias", "whole", "champion"], 6, "never judged");
+    refused(dir, &["models", "register", "nothing", "--name", "x"], 5, "nothing");
+    refused(dir, &["models", "register", &id, "--name", "a/b"], 3, "a/b");
+}
+
+#[test]
+fn lineage_leads_from_run_to_version_to_what_goes_on_from_it() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    ok(dir, &["models", "register", &id, "--name", "short", "--json"]);
+    ok(dir, &["train", "--resume", &id, "--steps", "2000", "--json"]);
+    let long = ok(dir, &["models", "register", &id, "--name", "long", "--json"]);
+    assert_eq!(long["parent"], "short:1");
+    let fold = format!("{id}/fold_0");
+    ok(dir, &["models", "register", &fold, "--name", "fold", "--parent", "long", "--json"]);
+    let lineage = ok(dir, &["models", "lineage", "long", "--json"]);
+    assert_eq!(lineage["ancestors"][0]["model"], "short:1");
+    assert_eq!(lineage["ancestors"][0]["digests"].as_array().map(Vec::len), Some(5));
+    assert_eq!(lineage["children"][0]["model"], "fold:1");
+}
+
+/// The tables of the predecessor: every episode, every action, and sums that agree.
+#[test]
+fn what_a_model_does_is_written_as_episodes_and_actions() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    ok(dir, &["models", "register", &format!("{id}/fold_0"), "--name", "gold", "--json"]);
+    let played = ok(dir, &["models", "play", "gold", "--json"]);
+    let folder = dir.join("checkpoints/models/gold/v1");
+    let [episodes, actions] = ["episodes", "actions"].map(|table| {
+        let file = std::fs::File::open(folder.join(table).with_extension("parquet")).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+        reader.map(|batch| batch.unwrap()).collect::<Vec<_>>()
+    });
+    let sum = |batches: &[RecordBatch], column: &str| -> i64 {
+        let column = |b: &RecordBatch| {
+            b.column_by_name(column)
+                .unwrap()
+                .as_primitive::<Int64Type>()
+                .iter()
+                .flatten()
+                .sum::<i64>()
+        };
+        batches.iter().map(column).sum()
+    };
+    let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+    assert_eq!(played["episodes"], rows(&episodes));
+    assert_eq!(played["actions"], rows(&actions));
+    assert!(rows(&episodes) > 0 && rows(&episodes) < 12, "what it learned from is left out");
+    assert_eq!(sum(&episodes, "episode_length"), rows(&actions) as i64);
+    let gained = sum(&episodes, "end_balance_e6") - sum(&episodes, "start_balance_e6");
+    assert_eq!(gained, sum(&actions, "reward_e6"), "rewards are the change of equity");
+    let all = ok(dir, &["models", "play", "gold", "--all", "--out", "elsewhere", "--json"]);
+    assert_eq!(all["episodes"], 12);
+    // The version's own files are untouched: it can still be used.
+    ok(dir, &["models", "show", "gold", "--json"]);
+}
+
+#[test]
+fn a_run_repeats_itself_for_any_number_of_threads_and_after_a_longer_way() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &["--seed", "5", "--threads", "3", "-p", "learning_rate=lin_0.001"]);
+    // A second leg, under another configuration.
+    ok(dir, &["train", "--resume", &id, "--steps", "2000", "--threads", "1", "--json"]);
+    let shown = ok(dir, &["runs", "show", &id, "--json"]);
+    assert_eq!((&shown["status"], &shown["steps"]), (&"ready".into(), &2048.into()));
+    assert_eq!(shown["digests"].as_array().map(Vec::len), Some(5), "{shown}");
+    let repeated = ok(dir, &["runs", "repeat", &id, "--json"]);
+    assert_eq!(repeated["same"], true, "{repeated}");
+    assert!(!dir.join("checkpoints").join(format!("{id}.repeated")).exists());
+
+    let row = dir.join("checkpoints").join(&id).join("fold_2/progress.csv");
+    let text = String::from_utf8(bytes(row.clone())).unwrap();
+    std::fs::write(row, text.replacen("512", "513", 1)).unwrap();
+    let out = at(dir, &["runs", "repeat", &id, "--json"]);
+    assert_eq!(out.code, 6, "{}", out.stderr);
+    let data: Value = serde_json::from_str(&out.stdout).unwrap();
+    let wrong: Vec<&Value> = data["data"]["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|m| m["files"].as_array().unwrap())
+        .filter(|f| f["same"] == false)
+        .collect();
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert_eq!(wrong[0]["file"], "progress.csv");
+}
+
+#[test]
+fn two_processes_do_not_train_one_run() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    let folder = dir.join("checkpoints").join(&id);
+    let held = kalshiflow::agent::checkpoint::RunDir::claim(&folder).unwrap();
+    refused(dir, &["train", "--resume", &id, "--steps", "5000"], 3, "another process");
+    let listed = ok(dir, &["runs", "ls", "--json"])["runs"].clone();
+    assert_eq!(listed[0]["status"], "training");
+    drop(held);
+    ok(dir, &["train", "--resume", &id, "--steps", "1500", "--json"]);
+}
+
+#[test]
+fn filters_say_what_they_leave_and_refuse_to_leave_nothing() {
+    let dir = recorded();
+    let dir = dir.path();
+    let preview = ok(dir, &["train", "--dry-run", "--min-updates", "1", "--json"]);
+    assert_eq!(preview["left"].as_array().map(Vec::len), Some(2), "{preview}");
+    assert!(!dir.join("checkpoints").exists(), "a preview leaves nothing behind");
+    refused(dir, &["train", "--min-volume", "4000000000"], 3, "leave no market");
+    refused(dir, &["train", "--series", "NOSUCH"], 3, "series NOSUCH");
+    refused(dir, &["train", "-p", "batch_size=60"], 3, "does not divide");
+    refused(dir, &["train", "-p", "n_envs=0"], 3, "n_envs");
+    assert_eq!(at(dir, &["train", "--envs", "0"]).code, 2);
+    refused(dir, &["train", "--stop", "boredom"], 3, "collapse");
+    // A filter that all markets pass gives the same plan, in training and before the judge.
+    let id = trained(dir, &["--min-updates", "1", "--curriculum", "spread"]);
+    let folder = dir.join("checkpoints").join(&id);
+    let filter: Value = serde_json::from_slice(&bytes(folder.join("fold_0/filter.json"))).unwrap();
+    assert_eq!(filter["updates_min"], 1);
+    ok(dir, &["eval", &id, "--json"]);
+    assert_eq!(ok(dir, &["runs", "repeat", &id, "--json"])["same"], true);
+}
