@@ -139,7 +139,8 @@ fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched) -> Optio
         claims: rows
             .zip(&episode.decisions)
             .zip(free)
-            .filter_map(|(moment, free)| free.then(|| claim(moment)))
+            .filter(|(_, free)| *free)
+            .map(|(moment, _)| claim(moment))
             .collect(),
     })
 }

@@ -61,7 +61,7 @@ fn the_dashboard_records_looks_on_and_replays_on_a_real_terminal() {
     replay.until("the last row", |screen| screen.contains("spread ") && !screen.contains("row 0 "));
     replay.keys(" ");
     replay.shows("STANDS");
-    replay.keys("g40%\r");
+    replay.keys("g40.3%\r");
     replay.keys(" ");
     replay.shows("RUNS x1");
     replay.keys("+");
@@ -122,7 +122,7 @@ fn the_demo_is_looked_at_replayed_and_left_on_a_real_terminal() {
     demo.keys("z5");
     demo.shows("STANDS x1");
     demo.shows(" SIM ");
-    demo.keys("g40%\r");
+    demo.keys("g40.3%\r");
     demo.shows("spread ");
     demo.keys(" ");
     demo.shows("RUNS x1");
