@@ -131,7 +131,7 @@ fn names_and_aliases_lead_eval_and_trade_to_the_model() {
 fn a_run_of_several_models_is_one_version_and_its_facts_come_from_its_files() {
     let dir = recorded();
     let dir = dir.path();
-    let id = trained(dir, &["--algo", "a2c"]);
+    let id = trained(dir, &["--algo", "a2c", "-p", "log_interval=1"]);
     let version = ok(dir, &["models", "register", &id, "--name", "whole", "--json"]);
     assert_eq!((&version["models"], &version["algo"]), (&5.into(), &"a2c".into()));
     assert_eq!(version["digests"].as_array().map(Vec::len), Some(5));

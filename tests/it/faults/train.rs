@@ -140,10 +140,12 @@ fn breaks(data: &Path, seed: u64) -> Result<(), String> {
     let run_dir = dir.path().join("checkpoints");
     let seed = seed.to_string();
     let run_dir_text = run_dir.display().to_string();
-    let more = ["-p", "learning_rate=1e30", "--seed", &seed, "--run-dir", &run_dir_text];
+    let data_text = data.display().to_string();
+    let places = ["--data", &data_text, "--run-dir", &run_dir_text];
+    let more = [&["-p", "learning_rate=1e30", "--seed", &seed][..], &places].concat();
     let out = at(data, &[&QUICK[..], &more].concat());
     let told = out.code == 1 && out.stderr.contains("broke down") && out.stderr.contains("hint:");
-    let run = to_take_up(&run_dir).ok_or("no run")?;
+    let run = to_take_up(&run_dir).ok_or(format!("no run: {}", out.stderr))?;
     let dumped = (0..5).any(|i| run.join(format!("fold_{i}/broken.json")).is_file());
     let states = (0..5).map(|i| run.join(format!("fold_{i}"))).filter(|d| d.join("last").exists());
     let whole = states.map(|d| Model::load(&d)).all(|model| model.is_ok());
