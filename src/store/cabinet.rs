@@ -2,12 +2,14 @@
 //!
 //! **Invariant:** [`Cabinet::put`] changes all of its records or none, and they are on disk when it returns.
 //! **Invariant:** one process has the file at a time; another one waits for it.
+//! **Invariant:** a file gets its name when it is whole: whoever is killed while making it leaves none.
 
 use super::StoreError;
 use super::guard::{Guarded, guarded};
+use super::segment::rename;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,14 +41,7 @@ impl Cabinet {
     /// # Errors
     /// When it cannot be opened, is damaged, is of another format, or another process keeps it for 5 s.
     pub fn open(path: &Path) -> Result<Cabinet, StoreError> {
-        let fail = |e| StoreError::io(path, e);
-        let open = || {
-            let mut options = File::options();
-            let file = options.read(true).write(true).create(true).truncate(false).open(path);
-            let mut builder = Builder::new();
-            builder.set_cache_size(CACHE_BYTES);
-            builder.create_file(file.map_err(fail)?).map_err(|e| StoreError::redb(path, e))
-        };
+        let open = || if path.exists() { open(path) } else { create(path) };
         let mut tries = TRIES;
         let db = loop {
             match guarded(path, open) {
@@ -128,6 +123,42 @@ impl Cabinet {
     }
 }
 
+fn open(path: &Path) -> Result<Database, StoreError> {
+    let file = File::options().read(true).write(true).open(path);
+    database(path, file.map_err(|e| StoreError::io(path, e))?)
+}
+
+/// Makes the file under another name. redb writes its mark last: a file that it was killed over is none to it.
+fn create(path: &Path) -> Result<Database, StoreError> {
+    let new = path.with_extension("new");
+    let fail = |e| StoreError::io(&new, e);
+    let mut options = File::options();
+    let file =
+        options.read(true).write(true).create(true).truncate(false).open(&new).map_err(fail)?;
+    // The lock that redb takes: whoever has it makes the file, and others wait as they do for the finished one.
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(fail(ErrorKind::ResourceBusy.into())),
+        Err(TryLockError::Error(e)) => return Err(fail(e)),
+    }
+    if path.exists() {
+        // Another process was faster. What it left of the other name, if anything, is of no use.
+        drop(file);
+        let _ = std::fs::remove_file(&new);
+        return open(path);
+    }
+    file.set_len(0).map_err(fail)?;
+    let db = database(&new, file)?;
+    rename(&new, path)?;
+    Ok(db)
+}
+
+fn database(path: &Path, file: File) -> Result<Database, StoreError> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder.create_file(file).map_err(|e| StoreError::redb(path, e))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +198,34 @@ mod tests {
         first.put(&one("a", Some(b"1"))).expect("put");
         drop(first);
         assert_eq!(second.join().expect("thread").expect("read").len(), 1);
+    }
+
+    /// redb gives a new file its size first and its mark last. A training that was killed between the two left a
+    /// registry that nobody could open again.
+    #[test]
+    fn who_is_killed_while_making_the_file_leaves_none() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("r.redb");
+        std::fs::write(path.with_extension("new"), vec![0u8; 4_096]).expect("write");
+        assert!(database(&path, File::open(path.with_extension("new")).expect("open")).is_err());
+        let cabinet = Cabinet::open(&path).expect("open");
+        cabinet.put(&one("a", Some(b"1"))).expect("put");
+        assert!(path.is_file() && !path.with_extension("new").exists());
+    }
+
+    #[test]
+    fn many_who_make_the_file_at_once_have_one() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("r.redb");
+        std::thread::scope(|scope| {
+            for name in ["a", "b", "c", "d"] {
+                let path = &path;
+                scope.spawn(move || {
+                    Cabinet::open(path).and_then(|c| c.put(&one(name, Some(b"1")))).expect("put");
+                });
+            }
+        });
+        assert_eq!(Cabinet::open(&path).and_then(|c| c.entries()).expect("read").len(), 4);
     }
 
     #[test]
