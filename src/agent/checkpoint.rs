@@ -31,9 +31,10 @@ pub(super) use files::{io_at, read, read_json, sync_dir, weights_at, write_json}
 use super::config::TrainConfig;
 use super::markets::MarketFilter;
 use super::model::Model;
+use super::normalizer::Normalizer;
 use super::provenance::program_sha256;
 use super::trainer::{Progress, Snapshot};
-use super::weights::{self, Interface, ModelCard, WeightsError};
+use super::weights::{self, Interface, ModelCard};
 use files::{pretty, remove_dir, write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -246,17 +247,9 @@ struct Head {
 
 /// Writes all files of a state into the new folder `dir`.
 fn write_state(dir: &Path, card: &ModelCard, snapshot: &Snapshot) -> Result<(), CheckpointError> {
-    fs::create_dir_all(dir).map_err(io_at(dir))?;
-    let packed = |result: Result<Vec<u8>, WeightsError>| result.map_err(weights_at(dir));
-    let file = |name: &str, bytes: &[u8]| write(&dir.join(name), bytes);
-    file("model.safetensors", &packed(weights::model_bytes(card, &snapshot.params))?)?;
-    file(
-        "optimizer.safetensors",
-        &packed(weights::optimizer_bytes(&card.shape, &snapshot.optimizer))?,
-    )?;
-    if let Some(normalizer) = &snapshot.normalizer {
-        file("normalizer.json", &pretty(dir, normalizer)?)?;
-    }
+    write_network(dir, card, &snapshot.params, snapshot.normalizer.as_ref())?;
+    let optimizer = weights::optimizer_bytes(&card.shape, &snapshot.optimizer);
+    write(&dir.join("optimizer.safetensors"), &optimizer.map_err(weights_at(dir))?)?;
     write_json(&dir.join("trainer.json"), &Filed { format: FORMAT, progress: &snapshot.progress })?;
     sync_dir(dir)
 }
@@ -280,14 +273,22 @@ pub fn write_model(
     rules: &impl Serialize,
     env: &impl Serialize,
 ) -> Result<(), CheckpointError> {
-    fs::create_dir_all(dir).map_err(io_at(dir))?;
-    let bytes = weights::model_bytes(&model.card, &model.params).map_err(weights_at(dir))?;
-    write(&dir.join("model.safetensors"), &bytes)?;
-    if let Some(normalizer) = &model.normalizer {
-        write_json(&dir.join("normalizer.json"), normalizer)?;
-    }
+    write_network(dir, &model.card, &model.params, model.normalizer.as_ref())?;
     write_json(&dir.join("rules.json"), rules)?;
     write_json(&dir.join("env.json"), env)
+}
+
+/// Writes what a model needs to act into the folder `dir`, which is made.
+fn write_network(
+    dir: &Path,
+    card: &ModelCard,
+    params: &[f32],
+    normalizer: Option<&Normalizer>,
+) -> Result<(), CheckpointError> {
+    fs::create_dir_all(dir).map_err(io_at(dir))?;
+    let bytes = weights::model_bytes(card, params).map_err(weights_at(dir))?;
+    write(&dir.join("model.safetensors"), &bytes)?;
+    normalizer.map_or(Ok(()), |n| write_json(&dir.join("normalizer.json"), n))
 }
 
 /// The folder that holds the model of `path`: a run's newest state, or `path` itself.

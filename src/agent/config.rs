@@ -172,6 +172,17 @@ impl TrainConfig {
         }
     }
 
+    /// Sets one field by `NAME=VALUE`, and returns its name; see [`TrainConfig::set`].
+    ///
+    /// # Errors
+    /// As [`TrainConfig::set`], and when there is no `=`.
+    pub fn assign<'a>(&mut self, param: &'a str) -> Result<&'a str, String> {
+        let (name, value) =
+            param.split_once('=').ok_or_else(|| format!("`{param}` is not NAME=VALUE"))?;
+        self.set(name, value)?;
+        Ok(name)
+    }
+
     /// Sets one field by its name, its value written as in JSON or as bare text (`lin_0.001`).
     ///
     /// # Errors

@@ -50,13 +50,13 @@ enum Command {
 }
 
 #[derive(clap::Args, Debug)]
-struct Options {
+pub(super) struct Options {
     /// Where runs and registry are
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]
-    run_dir: PathBuf,
+    pub(super) run_dir: PathBuf,
     /// Print one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(clap::Args, Debug)]

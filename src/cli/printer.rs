@@ -50,6 +50,15 @@ pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// A JSON value in a table: text without its quotes, nothing as a dash.
+pub fn cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "-".to_owned(),
+        value => value.to_string(),
+    }
+}
+
 /// A text table: first column left, the others right.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let cell = |row: &[String], i: usize| row.get(i).map_or(0, |c| c.chars().count());

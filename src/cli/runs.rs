@@ -3,7 +3,7 @@
 mod repeat;
 
 use super::exit::Failure;
-use super::models::{failure, now_s};
+use super::models::{Options, failure, now_s};
 use super::train::plan::folder;
 use super::{models, printer};
 use crate::agent::checkpoint::RunDir;
@@ -30,16 +30,6 @@ enum Command {
     Show(One),
     /// Train a run again from its own notes and compare the files byte by byte
     Repeat(repeat::Args),
-}
-
-#[derive(clap::Args, Debug)]
-struct Options {
-    /// Where runs and registry are
-    #[arg(long, value_name = "DIR", default_value = "checkpoints")]
-    run_dir: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -73,16 +63,11 @@ fn ls(options: &Options) -> Result<(), Failure> {
         return printer::json("runs ls", &json!({"runs": runs}));
     }
     let now = now_s()?;
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
-        value => value.to_string(),
-    };
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
             let mut row: Vec<String> = ["id", "status", "algo", "seed", "models", "steps"]
-                .map(|key| text(&run[key]))
+                .map(|key| printer::cell(&run[key]))
                 .into();
             row.push(run["return"].as_f64().map_or_else(|| "-".to_owned(), |r| format!("{r:+.3}")));
             let started = run["started_unix_s"].as_u64();

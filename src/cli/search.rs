@@ -1,19 +1,20 @@
 //! `kflow search`: try many settings, count the tries, and judge the best one after counting them.
 
 use super::eval::{self, text};
-use super::exit::{self, Code, Failure};
+use super::exit::{Code, Failure};
 use super::progress::Progress;
 use super::rules::Rules;
-use super::{device, printer};
+use super::{device, printer, train};
 use crate::agent::config::TrainConfig;
 use crate::agent::engine::EngineName;
 use crate::agent::judge::{self, Evaluation, Question};
+use crate::agent::markets::MarketFilter;
 use crate::agent::parallel;
 use crate::agent::score::Part;
 use crate::agent::search::{self, Brief, Found, Method, Record, SearchError, Space};
 use crate::agent::split::Rule;
 use crate::features::Layout;
-use crate::replay::{self, Recording};
+use crate::replay::Recording;
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -93,7 +94,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (dir, brief, recording) = match &args.resume {
         Some(dir) => {
             let brief = Brief::read(dir).map_err(failure)?;
-            let recording = load(&args.data, brief.rules.layout)?;
+            let recording = recorded(&args.data, brief.rules.layout)?;
             (dir.clone(), brief, recording)
         }
         None => fresh(&args)?,
@@ -126,17 +127,14 @@ fn fresh(args: &Args) -> Result<(PathBuf, Brief, Recording), Failure> {
     base.engine = EngineName::best(device);
     (base.seed, base.total_timesteps) = (args.seed, args.steps);
     for param in &args.params {
-        let (name, value) = param
-            .split_once('=')
-            .ok_or_else(|| config_error(format!("`{param}` is not NAME=VALUE")))?;
-        base.set(name, value).map_err(config_error)?;
+        let name = base.assign(param).map_err(config_error)?;
         space.leave(name);
     }
     for range in &args.space {
         space.set(range).map_err(|e| config_error(e.to_string()))?;
     }
     let rules = args.rules.config()?;
-    let recording = load(&args.data, rules.layout)?;
+    let recording = recorded(&args.data, rules.layout)?;
     let brief = Brief {
         base,
         rules,
@@ -155,14 +153,9 @@ fn fresh(args: &Args) -> Result<(PathBuf, Brief, Recording), Failure> {
     Ok((args.run_dir.join(name), brief, recording))
 }
 
-fn load(data: &Path, layout: Layout) -> Result<Recording, Failure> {
-    let recording = replay::recording(data, layout).map_err(exit::store)?;
-    if recording.episodes.is_empty() {
-        let what = format!("no market in {} has enough decisions", data.display());
-        let hint = "kflow data card shows what was recorded";
-        return Err(Failure::msg(Code::Integrity, what).hint(hint));
-    }
-    Ok(recording)
+/// All recorded markets: a search knows no filter.
+fn recorded(data: &Path, layout: Layout) -> Result<Recording, Failure> {
+    Ok(train::load(data, layout, &MarketFilter::default())?.0)
 }
 
 fn show(args: &Args, found: &Found, evaluation: &Evaluation) -> Result<(), Failure> {

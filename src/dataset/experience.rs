@@ -8,8 +8,8 @@
 //!
 //! **Invariant:** the file has its name only when it is whole; before that it ends in `.tmp`.
 
-use super::disk::{rename, tmp_path};
 use super::rows::{UTC, words};
+use super::staged::Staged;
 use super::{DatasetError, SCHEMA_VERSION};
 use crate::units::TsUs;
 use arrow::array::{
@@ -18,12 +18,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Steps of a row group, held in memory until it is full: about 2 MB at 52 values each.
@@ -67,9 +63,8 @@ pub struct Origin<'a> {
 
 /// Writes steps, a row group at a time.
 pub struct ExperienceWriter {
-    path: PathBuf,
+    file: Staged,
     schema: SchemaRef,
-    writer: ArrowWriter<File>,
     steps: Vec<Step>,
 }
 
@@ -84,16 +79,8 @@ impl ExperienceWriter {
         origin: &Origin<'_>,
     ) -> Result<ExperienceWriter, DatasetError> {
         let schema = schema(obs_len, origin.actions.len());
-        let tmp = tmp_path(path);
-        let file = File::create(&tmp).map_err(DatasetError::io("create", &tmp))?;
-        let wrong = |source| DatasetError::Parquet { path: tmp.clone(), source };
-        let level = ZstdLevel::try_new(3).map_err(wrong)?;
-        let props = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .set_key_value_metadata(Some(key_values("experience", origin)));
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(props.build()));
-        let writer = writer.map_err(wrong)?;
-        Ok(ExperienceWriter { path: path.to_owned(), schema, writer, steps: Vec::new() })
+        let file = Staged::create(path, schema.clone(), key_values("experience", origin))?;
+        Ok(ExperienceWriter { file, schema, steps: Vec::new() })
     }
 
     /// Adds a step.
@@ -111,11 +98,7 @@ impl ExperienceWriter {
     /// When it cannot be written.
     pub fn finish(mut self) -> Result<(), DatasetError> {
         self.flush()?;
-        let tmp = tmp_path(&self.path);
-        let file = self.writer.into_inner();
-        let file = file.map_err(|source| DatasetError::Parquet { path: tmp.clone(), source })?;
-        file.sync_all().map_err(DatasetError::io("write", &tmp))?;
-        rename(&tmp, &self.path)
+        self.file.finish()
     }
 
     fn flush(&mut self) -> Result<(), DatasetError> {
@@ -124,9 +107,7 @@ impl ExperienceWriter {
         }
         let batch = batch(&self.schema, &self.steps)?;
         self.steps.clear();
-        let tmp = tmp_path(&self.path);
-        let written = self.writer.write(&batch).and_then(|()| self.writer.flush());
-        written.map_err(|source| DatasetError::Parquet { path: tmp, source })
+        self.file.write(&batch)
     }
 }
 

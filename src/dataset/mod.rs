@@ -39,6 +39,7 @@ mod reference;
 mod resume;
 mod rows;
 pub mod schema;
+mod staged;
 pub mod tape;
 
 pub use crate::store::Filter;

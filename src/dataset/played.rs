@@ -7,19 +7,15 @@
 //! **Invariant:** a file has its name only when it is whole; before that it ends in `.tmp`.
 
 use super::DatasetError;
-use super::disk::{rename, tmp_path};
 use super::experience::{Origin, key_values};
 use super::rows::{UTC, words};
+use super::staged::Staged;
 use crate::units::TsUs;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int16Type, Int32Type};
 use arrow::record_batch::RecordBatch;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -157,17 +153,7 @@ fn write(
 ) -> Result<(), DatasetError> {
     let batch = RecordBatch::try_from_iter(columns)
         .map_err(|source| DatasetError::Columns { table: table.to_owned(), source })?;
-    let tmp = tmp_path(path);
-    let file = File::create(&tmp).map_err(DatasetError::io("create", &tmp))?;
-    let wrong = |source| DatasetError::Parquet { path: tmp.clone(), source };
-    let level = ZstdLevel::try_new(3).map_err(wrong)?;
-    let props = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_key_value_metadata(Some(key_values(table, origin)));
-    let mut writer =
-        ArrowWriter::try_new(file, batch.schema(), Some(props.build())).map_err(wrong)?;
-    writer.write(&batch).map_err(wrong)?;
-    let file = writer.into_inner().map_err(wrong)?;
-    file.sync_all().map_err(DatasetError::io("write", &tmp))?;
-    rename(&tmp, path)
+    let mut file = Staged::create(path, batch.schema(), key_values(table, origin))?;
+    file.write(&batch)?;
+    file.finish()
 }

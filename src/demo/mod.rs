@@ -21,6 +21,7 @@ use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
 use crate::agent::fit::{self, MarketJob};
 use crate::agent::judge::{self, Evaluation, JudgeError, Question};
+use crate::agent::parallel;
 use crate::agent::split::Plan;
 use crate::agent::train::{Control, TrainError};
 use crate::book::SequencePolicy;
@@ -197,8 +198,7 @@ fn train(studies: &[&Prepared], seed: u64, watch: Watch<'_>) -> Result<(), DemoE
     }
     let total = STEPS * jobs.len() as u64;
     let done = Mutex::new(vec![0; jobs.len()]);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let outcomes = fit::run_all(&jobs, threads, &|job, steps, _| {
+    let outcomes = fit::run_all(&jobs, parallel::cores(), &|job, steps, _| {
         if let Ok(mut done) = done.lock() {
             done[job] = steps.min(STEPS);
             watch("train", done.iter().sum(), total);

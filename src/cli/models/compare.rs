@@ -40,14 +40,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let data = json!({"a": a.id(), "b": b.id(), "differences": differences});
         return printer::json("models compare", &data);
     }
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "-".to_owned(),
-        value => value.to_string(),
-    };
     let rows: Vec<Vec<String>> = differences
         .iter()
-        .map(|row| ["what", "a", "b"].map(|key| text(&row[key])).to_vec())
+        .map(|row| ["what", "a", "b"].map(|key| printer::cell(&row[key])).to_vec())
         .collect();
     let (a, b) = (a.id(), b.id());
     printer::line(&printer::table(&["what differs", &a, &b], &rows))

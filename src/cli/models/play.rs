@@ -3,7 +3,9 @@
 use super::failure;
 use crate::agent::device::DeviceName;
 use crate::agent::judge::{self, Trader};
+use crate::agent::memory::Memory;
 use crate::cli::exit::{self, Code, Failure, OrFail};
+use crate::cli::train::checkpoint_failure;
 use crate::cli::{eval, printer};
 use crate::dataset::experience::Origin;
 use crate::dataset::played::{ActionRow, EpisodeRow, write_actions, write_episodes};
@@ -15,9 +17,7 @@ use crate::registry::Registry;
 use crate::replay;
 use crate::rng::Rng;
 use crate::units::TsUs;
-use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,13 +47,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// The markets that a model knows.
-#[derive(Default, Deserialize)]
-struct Known {
-    train: BTreeSet<String>,
-    validation: BTreeSet<String>,
-}
-
 /// Plays and writes.
 ///
 /// # Errors
@@ -62,9 +55,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = Registry::at(&args.run_dir).path_of(&args.model).map_err(failure)?;
     let mut trader = judge::trader(&path, DeviceName::default()).map_err(eval::failure)?;
     let recording = replay::recording(&args.data, trader.rules.layout).map_err(exit::store)?;
-    let known = if args.all { Known::default() } else { known(&path)? };
-    let unseen =
-        |e: &&Episode| !known.train.contains(&*e.ticker) && !known.validation.contains(&*e.ticker);
+    let known = if args.all { None } else { Some(known(&path)?) };
+    let unseen = |e: &&Episode| known.as_ref().is_none_or(|known| !known.knows(&e.ticker));
     let episodes: Vec<&Episode> = recording.episodes.iter().filter(unseen).collect();
     if episodes.is_empty() {
         let failure = Failure::msg(Code::Integrity, "the model knows every market of these data");
@@ -97,15 +89,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     printer::line(&format!("{}: {} actions", files[1].display(), actions.len()))
 }
 
-/// What `dataset.json` of the model, or of the run that it is part of, says.
-fn known(model: &Path) -> Result<Known, Failure> {
-    let mut places = model.ancestors().take(3).map(|dir| dir.join("dataset.json"));
-    let Some(file) = places.find(|file| file.is_file()) else {
-        let failure = Failure::msg(Code::Integrity, "what the model learned from is not known");
-        return Err(failure.hint("--all plays every market"));
-    };
-    let text = fs::read(&file).or_fail(Code::Integrity)?;
-    serde_json::from_slice(&text).or_fail(Code::Integrity)
+/// What the model, or the run that it is part of, says of its markets.
+fn known(model: &Path) -> Result<Memory, Failure> {
+    Memory::read(model).map_err(checkpoint_failure)?.ok_or_else(|| {
+        Failure::msg(Code::Integrity, "what the model learned from is not known")
+            .hint("--all plays every market")
+    })
 }
 
 /// One episode; its decisions are added to `actions`.

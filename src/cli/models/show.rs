@@ -26,13 +26,9 @@ pub(super) fn show(options: &Options, model: &str) -> Result<(), Failure> {
 /// A JSON object as a table; what is nested stands on one line.
 pub(in crate::cli) fn fields(data: &Value) -> String {
     let object = data.as_object().into_iter().flatten();
-    let cell = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    };
     let rows: Vec<String> = object
         .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| format!("{name:<18} {}", cell(value)))
+        .map(|(name, value)| format!("{name:<18} {}", printer::cell(value)))
         .collect();
     rows.join("\n")
 }

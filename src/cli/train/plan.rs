@@ -86,9 +86,7 @@ fn config(args: &Args, engine: EngineName) -> Result<TrainConfig, String> {
     // Entries of an observation live on different scales: normalise unless told otherwise.
     config.normalize_obs = true;
     for param in &args.params {
-        let (name, value) =
-            param.split_once('=').ok_or_else(|| format!("`{param}` is not NAME=VALUE"))?;
-        config.set(name, value)?;
+        config.assign(param)?;
     }
     for rule in &args.stop {
         config.stop.set(rule)?;

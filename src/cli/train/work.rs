@@ -5,6 +5,7 @@ use super::plan::RunPlan;
 use super::show::{checkpoint_failure, ended, train_failure};
 use crate::agent::checkpoint::{CheckpointError, Claim, RunDir};
 use crate::agent::fit::{self, MarketJob};
+use crate::agent::parallel;
 use crate::agent::provenance;
 use crate::agent::train::{Control, Outcome};
 use crate::cli::exit::Failure;
@@ -87,8 +88,7 @@ fn run_all(
     let total = jobs.iter().map(|job| job.config.total_timesteps).sum();
     let mut progress = front.is_none().then(|| Progress::start("train", total));
     let stop = front.map(|front| front.stop.clone());
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = args.threads.map_or_else(cores, usize::from);
+    let threads = args.threads.map_or_else(parallel::cores, usize::from);
     let (sender, receiver) = mpsc::channel();
     let results = std::thread::scope(|scope| {
         let training = scope.spawn(move || {

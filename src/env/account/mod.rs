@@ -22,7 +22,7 @@ pub use plan::{Request, Wish};
 pub use tally::Tally;
 
 use super::EnvConfig;
-use crate::book::Book;
+use crate::book::{Book, Change};
 use crate::broker::matching::{Bracket, Fill, Reports, Rules as Matching, Update};
 use crate::broker::{Intent, Matcher, Portfolio, Stamp};
 use crate::event::{Snapshot, Trade};
@@ -216,26 +216,7 @@ impl<R: Rules> Account<R> {
     pub fn see(&mut self, event: &TapeEvent, snapshot: Option<&Snapshot>) {
         let at = Stamp { row: self.row, recv: event.recv, ts: Some(event.ts) };
         self.row += 1;
-        self.matcher.before(at, &self.book, &mut self.news);
-        match event.kind {
-            TapeKind::Delta(delta) => match self.book.delta(&delta) {
-                Ok(crate::book::Change::Level { size, .. }) => {
-                    self.matcher.on_delta(at, &delta, size, &mut self.news);
-                }
-                Ok(_) => {}
-                Err(_) => self.matcher.on_gap(at),
-            },
-            TapeKind::Trade { taker, yes_price, qty } => {
-                let trade = Trade { taker, yes_price, qty, block: None, id: [0; 16] };
-                self.matcher.on_trade(at, &trade, &mut self.news);
-            }
-            TapeKind::Snapshot(_) => {
-                if let Some(snapshot) = snapshot {
-                    self.book.snapshot(snapshot);
-                }
-                self.matcher.on_snapshot(at, &self.book, &mut self.news);
-            }
-        }
+        meet(event, at, snapshot, &mut self.matcher, &mut self.book, &mut self.news);
         self.learn();
     }
 
@@ -331,4 +312,35 @@ fn touch(decision: &Decision) -> [Option<Price>; 2] {
         let (price, size) = decision.bids[side.index()][0];
         (size > Qty::ZERO).then_some(price)
     })
+}
+
+/// An event of a tape meets the orders of `matcher` and is applied to `book`; `snapshot` is the book that it
+/// shows, where it is one.
+#[inline]
+pub fn meet(
+    event: &TapeEvent,
+    at: Stamp,
+    snapshot: Option<&Snapshot>,
+    matcher: &mut Matcher,
+    book: &mut Book,
+    news: &mut Reports,
+) {
+    matcher.before(at, book, news);
+    match event.kind {
+        TapeKind::Delta(delta) => match book.delta(&delta) {
+            Ok(Change::Level { size, .. }) => matcher.on_delta(at, &delta, size, news),
+            Ok(_) => {}
+            Err(_) => matcher.on_gap(at),
+        },
+        TapeKind::Trade { taker, yes_price, qty } => {
+            let trade = Trade { taker, yes_price, qty, block: None, id: [0; 16] };
+            matcher.on_trade(at, &trade, news);
+        }
+        TapeKind::Snapshot(_) => {
+            if let Some(snapshot) = snapshot {
+                book.snapshot(snapshot);
+            }
+            matcher.on_snapshot(at, book, news);
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! Our side: the book alone, and the same maker in the matcher with all three queues.
 
 use crate::tape::Window;
-use kalshiflow::book::{Book, Change};
+use kalshiflow::book::Book;
 use kalshiflow::broker::Stamp;
 use kalshiflow::broker::matching::{Matcher, NewOrder, OrderId, Reports, Rules, State};
 use kalshiflow::broker::{Delay, Intent, Latency, Verb};
-use kalshiflow::event::Trade;
-use kalshiflow::features::episode::{TapeEvent, TapeKind};
+use kalshiflow::env::account::meet;
+use kalshiflow::features::episode::TapeKind;
 use kalshiflow::rng::Rng;
 use kalshiflow::units::{Price, Qty, Side, TsNs};
 use kalshiflow::wire::orders::{SelfTradePrevention, TimeInForce};
@@ -62,7 +62,12 @@ pub fn make(window: &Window) -> Run {
             maker.decide(TsNs(next));
             next += crate::EVERY_MS * 1_000_000;
         }
-        maker.see(row as u64 + 1, event, window);
+        let at = Stamp { row: row as u64 + 1, recv: event.recv, ts: Some(event.ts) };
+        let snapshot = match event.kind {
+            TapeKind::Snapshot(book) => window.books.get(book as usize),
+            _ => None,
+        };
+        meet(event, at, snapshot, &mut maker.matcher, &mut maker.book, &mut maker.out);
     }
     maker.matcher.finish(&mut maker.out);
     maker.hear(TsNs(i64::MAX));
@@ -70,29 +75,6 @@ pub fn make(window: &Window) -> Run {
 }
 
 impl Maker {
-    /// As the account of the environment sees an event.
-    fn see(&mut self, row: u64, event: &TapeEvent, window: &Window) {
-        let at = Stamp { row, recv: event.recv, ts: Some(event.ts) };
-        self.matcher.before(at, &self.book, &mut self.out);
-        match event.kind {
-            TapeKind::Delta(delta) => match self.book.delta(&delta) {
-                Ok(Change::Level { size, .. }) => {
-                    self.matcher.on_delta(at, &delta, size, &mut self.out);
-                }
-                Ok(_) => {}
-                Err(_) => self.matcher.on_gap(at),
-            },
-            TapeKind::Trade { taker, yes_price, qty } => {
-                let trade = Trade { taker, yes_price, qty, block: None, id: [0; 16] };
-                self.matcher.on_trade(at, &trade, &mut self.out);
-            }
-            TapeKind::Snapshot(book) => {
-                self.book.snapshot(&window.books[book as usize]);
-                self.matcher.on_snapshot(at, &self.book, &mut self.out);
-            }
-        }
-    }
-
     fn decide(&mut self, now: TsNs) {
         self.run.steps += 1;
         self.hear(now);
