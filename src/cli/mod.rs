@@ -136,6 +136,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Runs(args) => runs::run(args),
         #[cfg(feature = "learn")]
         Command::Models(args) => models::run(args),
+        #[cfg(feature = "learn")]
         Command::Search(args) => search::run(*args),
         Command::Trade(args) => trade::run(*args),
         Command::Dash(args) => dash::run(args),
