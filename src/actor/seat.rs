@@ -40,7 +40,8 @@ impl LiveSeat {
     /// A flat account before the first decision in `market`; `rng` draws how long paper orders take.
     pub fn new(market: &MarketInfo, config: &EnvConfig, rng: Rng) -> LiveSeat {
         let nothing = [[(Price::ZERO, Qty::ZERO); FILL_LEVELS]; 2];
-        let mut account = Account::new(config, config.matching(market.close), rng);
+        let mut account =
+            Account::new(config, config.matching(market.ticker.as_str(), market.close), rng);
         account.set_ticks(&market.ticks);
         LiveSeat {
             observer: Observer::new(config.layout, market.open, market.close),
