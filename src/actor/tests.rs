@@ -9,6 +9,7 @@ use crate::config::Limits;
 use crate::env::action::Placement;
 use crate::env::{ActionSet, EnvConfig, Policy};
 use crate::event::{Event, MarketId};
+use crate::market::MarketInfo;
 use crate::rng::Rng;
 use crate::sim::tape::{Tape, TapeSpec, synthesize};
 use crate::trade::desk::{self, OrderFill};
@@ -101,7 +102,8 @@ fn a_stop_takes_quotes_back_without_waiting_for_a_decision() {
     let config = EnvConfig { actions, ..EnvConfig::default() };
     let mut stopped = 0;
     for (id, info) in tape.infos.iter().enumerate() {
-        let mut seat = LiveSeat::new(info, &config, Rng::stream(1, "orders", 0));
+        let living = MarketInfo { settlement: None, ..info.clone() };
+        let mut seat = LiveSeat::new(&living, &config, Rng::stream(1, "orders", 0));
         let mut at = None;
         for event in tape.events.iter().filter(|event| event.market == MarketId(id as u32)) {
             seat.push(event, &config, |mut moment| {
