@@ -42,7 +42,7 @@ pub fn refused(dir: &Path, words: &[&str], code: i32, what: &str) {
 
 /// Trains quickly; the run's id.
 pub fn trained(dir: &Path, more: &[&str]) -> String {
-    let quick = ["train", "-p", "n_steps=64", "--steps", "1000", "--json"];
+    let quick = ["train", "--seeds", "1", "-p", "n_steps=64", "--steps", "1000", "--json"];
     let data = ok(dir, &[&quick[..], more].concat());
     data["run_id"].as_str().unwrap().to_owned()
 }

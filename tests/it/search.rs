@@ -196,13 +196,15 @@ fn windows_seeds_and_another_model_are_judged_together() {
         let runs = trained["runs"].as_array().expect("runs").clone();
         runs.iter().map(|r| r["run_dir"].as_str().expect("dir").to_owned()).collect::<Vec<_>>()
     };
-    let seeds = train(&["--seeds", "2"]);
-    let other = train(&["--seed", "9", "-p", "gamma=0.9"]);
+    let seeds = train(&[]);
+    let other = train(&["--seeds", "1", "--seed", "9", "-p", "gamma=0.9"]);
     let words =
         ["eval", "--json", "--importance", "--report", "report.html", "--against", &other[0]];
-    let judged = call(dir.path(), &[&words[..], &[&seeds[0], &seeds[1]]].concat());
+    let judged = call(dir.path(), &[&words[..], &[&seeds[0], &seeds[1], &seeds[2]]].concat());
     assert_eq!(judged["protocol"], "walk_forward");
-    assert_eq!(judged["seeds"].as_array().map(Vec::len), Some(2));
+    assert_eq!(judged["seeds"].as_array().map(Vec::len), Some(3), "as many as there are");
+    let reason = judged["reason"].as_str().expect("reason");
+    assert!(reason.contains("95 % interval") && reason.ends_with("3 seeds"), "{reason}");
     assert_eq!(judged["comparison"]["markets"], judged["policies"][0]["markets"]);
     let columns = judged["importance"].as_array().expect("columns");
     assert_eq!(columns.len(), 52);
@@ -223,16 +225,16 @@ fn windows_seeds_and_another_model_are_judged_together() {
         "walk forward",
         "Actions in the course",
         "How far fills matter",
-        "trained from 2 seeds",
+        "trained from 3 seeds",
     ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("NaN"));
 
-    // One seed of two is a choice, and the result says so; two recipes are no seeds.
+    // One seed of three is a choice, and the result says so; two recipes are no seeds.
     let alone = call(dir.path(), &["eval", "--json", &seeds[1]]);
     let notes = alone["warnings"].to_string();
-    assert!(notes.contains("1 other seeds that are not judged"), "{notes}");
+    assert!(notes.contains("2 other seeds that are not judged"), "{notes}");
     let out = output(dir.path(), &["eval", &seeds[0], &other[0]]);
     assert!(out.code == 5 && out.stderr.contains("training parameters"), "{}", out.stderr);
 }
