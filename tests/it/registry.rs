@@ -100,6 +100,37 @@ fn a_model_is_registered_judged_deployed_replaced_and_archived() {
     assert_eq!(mirrored["aliases"][0]["version"], 2);
 }
 
+/// Who judged the seeds of a training together found nothing of it in the registry, and a version of one of them was
+/// judged as if there had been no others.
+#[test]
+fn seeds_that_were_judged_together_are_recorded_so_and_one_of_them_is_a_choice() {
+    let dir = recorded();
+    let dir = dir.path();
+    let words = ["train", "--seeds", "3", "-p", "n_steps=64", "--steps", "500", "--json"];
+    let runs = ok(dir, &words)["runs"].clone();
+    let ids: Vec<&str> = (0..3).map(|i| runs[i]["run_id"].as_str().unwrap()).collect();
+    ok(dir, &["models", "register", ids[0], "--name", "gold", "--json"]);
+    let card =
+        || String::from_utf8(bytes(dir.join("checkpoints/models/gold/v1/MODEL.md"))).unwrap();
+    assert!(card().contains("chosen among 3 seeds"), "{}", card());
+    ok(dir, &[&["eval", "--json"], &ids[..]].concat());
+    assert!(card().contains("3 seeds together") && !card().contains("chosen"), "{}", card());
+    for (id, name) in [(ids[0], "gold"), (ids[2], "oil")] {
+        if name == "oil" {
+            ok(dir, &["models", "register", id, "--name", name, "--json"]);
+        }
+        let champion = ok(dir, &["models", "alias", name, "champion", "--json"]);
+        assert_eq!((&champion["seeds"], &champion["evaluation"]["seeds"]), (&3.into(), &3.into()));
+    }
+
+    let alone = ok(dir, &["eval", "gold", "--json"])["warnings"].to_string();
+    assert!(alone.contains("2 other seeds") && alone.contains(ids[1]), "{alone}");
+    assert!(card().contains("chosen among 3 seeds"), "{}", card());
+    let all = ok(dir, &["eval", "oil", "gold", ids[1], "--json"])["warnings"].to_string();
+    assert!(!all.contains("other seeds"), "{all}");
+    refused(dir, &["eval", "gold", ids[0]], 5, "the same models");
+}
+
 #[test]
 fn names_and_aliases_lead_eval_and_trade_to_the_model() {
     let dir = recorded();

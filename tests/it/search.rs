@@ -238,3 +238,5 @@ fn windows_seeds_and_another_model_are_judged_together() {
     let out = output(dir.path(), &["eval", &seeds[0], &other[0]]);
     assert!(out.code == 5 && out.stderr.contains("training parameters"), "{}", out.stderr);
 }
+    let out = output(dir.path(), &["eval", &seeds[0], &seeds[1], &seeds[0]]);
+    assert!(out.code == 5 && out.stderr.contains("the same models"), "{}", out.stderr);
