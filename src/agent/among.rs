@@ -1,4 +1,4 @@
-//! What a run is one of: one of the seeds of a training. Who takes one of them has chosen it.
+//! What a run is one of: seeds of one training, tries of a search. Who takes one of them has chosen it.
 //!
 //! Noted in the run's `env.json`, which goes along wherever the run or one of its models is copied or registered.
 
@@ -14,6 +14,9 @@ pub struct Among {
     pub run_id: String,
     /// Ids of the runs that were trained together from seeds of one recipe, this one among them.
     pub seeds: Vec<String>,
+    /// Configurations of the search that it is a trial of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tries: Option<usize>,
 }
 
 impl Among {

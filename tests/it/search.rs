@@ -7,6 +7,7 @@ use kalshiflow::sim::write::write;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A folder with a log of a synthetic tape.
@@ -69,6 +70,29 @@ fn the_best_of_many_tries_on_a_fair_tape_is_no_evidence() {
         assert!(trials.iter().all(|t| sharpe(t) <= sharpe(&found["winner"])));
         let page = std::fs::read_to_string(dir.path().join("report.html")).expect("report");
         assert!(page.contains("It is the best of 24 tries"), "the report counts them too");
+    }
+}
+
+/// A version that was registered from a search, or a folder that was copied out of it, was chosen all the same: its
+/// judge still counts the tries. A version of several models once forgot them.
+#[test]
+fn the_number_of_tries_goes_wherever_the_winner_goes() {
+    let dir = recorded(&TapeSpec { markets: 110, steps: 40, ..TapeSpec::default() });
+    for (name, split) in [("whole", "time"), ("windows", "walk-forward:3")] {
+        let found =
+            call(dir.path(), &[&QUICK[..], &["1", "--trials", "3", "--split", split]].concat());
+        let run = found["runs"][0].as_str().expect("run");
+        call(dir.path(), &["models", "register", run, "--name", name, "--json"]);
+        call(dir.path(), &["models", "alias", name, "candidate", "--json"]);
+        let copy = format!("{name}-copied");
+        let copied = Command::new("cp").args(["-r", run, &copy]).current_dir(dir.path()).status();
+        assert!(copied.expect("copied").success());
+        let alias = format!("{name}@candidate");
+        for word in [run, name, &alias, &format!("{name}:1"), &copy] {
+            let judged = call(dir.path(), &["eval", word, "--json"]);
+            let reason = judged["reason"].as_str().expect("reason");
+            assert!(reason.contains("after 3 tries"), "{split}, {word}: {reason}");
+        }
     }
 }
 
@@ -237,6 +261,6 @@ fn windows_seeds_and_another_model_are_judged_together() {
     assert!(notes.contains("2 other seeds that are not judged"), "{notes}");
     let out = output(dir.path(), &["eval", &seeds[0], &other[0]]);
     assert!(out.code == 5 && out.stderr.contains("training parameters"), "{}", out.stderr);
-}
     let out = output(dir.path(), &["eval", &seeds[0], &seeds[1], &seeds[0]]);
     assert!(out.code == 5 && out.stderr.contains("the same models"), "{}", out.stderr);
+}

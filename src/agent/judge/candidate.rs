@@ -60,7 +60,7 @@ impl Candidate {
         Ok(Candidate {
             name: name(path),
             memories: dirs.iter().map(|d| Memory::read(d)).collect::<Result<_, _>>()?,
-            tries: tries(path)?,
+            tries: tries(&dirs[0], &among)?,
             among,
             path: path.to_owned(),
             dirs,
@@ -175,12 +175,15 @@ impl Candidate {
     }
 }
 
-/// How often was tried in the search that the run at `path` belongs to.
-fn tries(path: &Path) -> Result<Option<Tries>, CheckpointError> {
+/// How often was tried in the search that the model in `dir` was chosen in.
+fn tries(dir: &Path, among: &Among) -> Result<Option<Tries>, CheckpointError> {
     // A search holds trial, seed, fold, `last` and the weights below each other.
     const DEPTH: usize = 5;
-    let path = fs::canonicalize(path).map_err(checkpoint::io_at(path))?;
-    checkpoint::note_within(&path, "tries.json", DEPTH)
+    let dir = fs::canonicalize(dir).map_err(checkpoint::io_at(dir))?;
+    let noted = checkpoint::note_within(&dir, "tries.json", DEPTH)?;
+    // Copied out of its search by hand: how the tries varied is not known any more, their number is.
+    let counted = |tries| Tries { tries, sharpe_variance: None, overfitting: None };
+    Ok(noted.or(among.tries.map(counted)))
 }
 
 /// The run's folder; a trial of a search is named with its number.

@@ -48,6 +48,7 @@ impl Bench<'_> {
             let among = Among {
                 run_id: run_id(trial, seed),
                 seeds: (0..self.brief.seeds).map(|seed| run_id(trial, seed)).collect(),
+                tries: Some(self.brief.trials),
             };
             match self.train(&dir, TrainConfig { total_timesteps: steps, ..config }, &among) {
                 Ok(()) => runs.push(dir),
