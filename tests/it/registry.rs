@@ -2,7 +2,7 @@
 
 use crate::cli::{Output, kflow, run};
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Float32Type, Int64Type};
 use kalshiflow::sim::tape::{TapeSpec, synthesize};
 use kalshiflow::sim::write::write;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -230,6 +230,13 @@ fn what_a_model_does_is_written_as_episodes_and_actions() {
     assert_eq!(sum(&episodes, "episode_length"), rows(&actions) as i64);
     let gained = sum(&episodes, "end_balance_e6") - sum(&episodes, "start_balance_e6");
     assert_eq!(gained, sum(&actions, "reward_e6"), "rewards are the change of equity");
+    // The likeliest of at most five actions is taken: no model is less sure, and none is as sure everywhere.
+    let sure = |b: &RecordBatch| {
+        b.column_by_name("confidence").unwrap().as_primitive::<Float32Type>().values().to_vec()
+    };
+    let sure: Vec<f32> = actions.iter().flat_map(sure).collect();
+    assert!(sure.iter().all(|p| (0.199..=1.0).contains(p)), "{sure:?}");
+    assert!(sure.iter().any(|p| *p != sure[0]), "{sure:?}");
     let all = ok(dir, &["models", "play", "gold", "--all", "--out", "elsewhere", "--json"]);
     assert_eq!(all["episodes"], 12);
     // The version's own files are untouched: it can still be used.
