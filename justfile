@@ -22,7 +22,7 @@ screenshot *ARGS:
     cargo run --release -- trade --env sim --discover --policy hardcoded --sizes 1 --quotes join --for 60s --data datasets/screenshot & \
         sleep 42; cargo run --release -- dash --data datasets/screenshot --screen live --size 160x45 \
         --screenshot tests/golden/dash/readme.svg {{ARGS}}; wait
-    cargo run --release -- dash --data datasets/screenshot --screen replay --at 35% --market SIM-S7E00003-T75 \
+    cargo run --release -- dash --data datasets/screenshot --screen replay --at 60% --market SIM-S7E00010-T50 \
         --size 120x36 --screenshot datasets/screenshot/dash.txt {{ARGS}}
 
 # Import recorded frames into the log

@@ -121,6 +121,8 @@ pub struct ActorReport {
     pub settled: u64,
     /// Markets with a position now.
     pub open_positions: u64,
+    /// Markets in which an order may still fill.
+    pub open_orders: u64,
     /// Orders that filled, at least in part.
     pub fills: u64,
     /// Contracts that rested until somebody took them, 1e-2.

@@ -11,6 +11,8 @@ use crate::units::{Qty, TsNs};
 
 /// Bits of a number that name the order; the rest names the market.
 const ORDER_BITS: u32 = 32;
+/// No order of an account has this name.
+const NOBODYS: OrderId = OrderId(0);
 
 /// The desk's number of a market's order.
 pub fn order_number(market: MarketId, id: OrderId) -> u64 {
@@ -59,8 +61,13 @@ pub(super) struct News {
 }
 
 impl News {
-    /// The news in an outcome, known since `row`; `None` where it is about no order of ours.
-    pub(super) fn of(outcome: &Outcome, row: u64, now: TsNs) -> Option<News> {
+    /// The news in an outcome, known since `row`; `None` where it is about no order or position of ours.
+    pub(super) fn of(
+        outcome: &Outcome,
+        row: u64,
+        now: TsNs,
+        market_of: impl Fn(&str) -> Option<MarketId>,
+    ) -> Option<News> {
         let update = |number: u64, state: State| {
             let (market, order) = order_of(number);
             let update = Some(Update { order, at: now, row, state });
@@ -82,7 +89,12 @@ impl News {
                 };
                 Some(update(*number, State::Ended { why, left: Qty::ZERO }))
             }
-            Outcome::Filled(fill) => fill.number.map(|number| News::filled(number, fill, row)),
+            Outcome::Filled(fill) => {
+                // One of the desk's own, a forced exit: no order of the account, and a fill of its position.
+                let own = || Some((market_of(&fill.ticker)?, NOBODYS));
+                let (market, order) = fill.number.map(order_of).or_else(own)?;
+                Some(News::filled((market, order), fill, row))
+            }
             // The actor moves a quote by cancelling it, so no change is of its making.
             Outcome::Ended { number: None, .. }
             | Outcome::Changed { .. }
@@ -93,8 +105,7 @@ impl News {
         }
     }
 
-    fn filled(number: u64, told: &OrderFill, row: u64) -> News {
-        let (market, order) = order_of(number);
+    fn filled((market, order): (MarketId, OrderId), told: &OrderFill, row: u64) -> News {
         let fill = Fill {
             order,
             intent: told.intent,

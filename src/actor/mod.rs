@@ -14,6 +14,8 @@ mod playback;
 mod run;
 mod seat;
 mod select;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use deed::{ActorReport, Deed, Ended, Filled, Outcome, Reason};

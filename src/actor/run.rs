@@ -25,6 +25,7 @@ use crate::trade::risk::Trip;
 use crate::units::{Qty, TsNs};
 use crate::wire::market::market_info;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How to trade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +71,10 @@ pub struct Actor {
     orders: u64,
     decisions: u64,
     held_back: u64,
+    /// Positions that the exchange elsewhere holds and no order of ours made, until their market is looked at.
+    adopted: BTreeMap<String, Qty>,
+    /// Receive time of the last record.
+    now: TsNs,
     obs: Vec<f32>,
     mask: Vec<bool>,
 }
@@ -91,6 +96,8 @@ impl Actor {
             orders: 0,
             decisions: 0,
             held_back: 0,
+            adopted: BTreeMap::new(),
+            now: TsNs(0),
         }
     }
 
@@ -105,9 +112,13 @@ impl Actor {
         self.halted = halted;
     }
 
-    /// Stops all orders until a person lets trading go on; what rests is taken back.
+    /// Stops all orders until a person lets trading go on; what rests is taken back at once, also where nothing
+    /// happens. Where orders are elsewhere, the desk does it.
     pub fn trip(&mut self, trip: Trip) {
         self.watch.trip(trip);
+        let (now, here) = (self.now, !self.spec.elsewhere);
+        let markets = self.markets.iter_mut().flatten().filter(|_| here);
+        markets.for_each(|market| market.seat.retreat(now));
     }
 
     /// A limit stopped trading, and nobody was told yet.
@@ -117,7 +128,16 @@ impl Actor {
 
     /// Takes what the desk says of an order, known since the record `row_id`; adds what it led to to `out`.
     pub fn hear(&mut self, told: &desk::Outcome, row_id: u64, now: TsNs, out: &mut Outcome) {
-        let Some(news) = News::of(told, row_id, now) else { return };
+        match told {
+            desk::Outcome::Position { ticker, position } => {
+                self.adopted.insert(ticker.clone(), *position);
+            }
+            // Decided, judged by the desk, and not sent.
+            desk::Outcome::Refused { .. } => self.held_back += 1,
+            _ => {}
+        }
+        let ours = |ticker: &str| self.tickers.find(ticker);
+        let Some(news) = News::of(told, row_id, now, ours) else { return };
         let Some(Some(market)) = self.markets.get_mut(news.market.0 as usize) else { return };
         market.seat.hear(news.fill.as_slice(), news.update.as_slice());
         let ticker = market.info.ticker.clone();
@@ -136,6 +156,7 @@ impl Actor {
 
     /// Takes the next accepted record's event; adds what it led to to `out`.
     pub fn push(&mut self, event: &Event, out: &mut Outcome) {
+        self.now = self.now.max(event.recv);
         if event.market == MarketId::NONE {
             for market in self.markets.iter_mut().flatten() {
                 if market.line.is_told(event) {
@@ -203,7 +224,7 @@ impl Actor {
     }
 
     fn decide(&mut self, event: &Event, out: &mut Outcome) {
-        let Actor { spec, acting, selector, watch, obs, mask, .. } = self;
+        let Actor { spec, acting, selector, watch, adopted, obs, mask, .. } = self;
         let Some(market) = self.markets[event.market.0 as usize].as_mut() else { return };
         let Market { info, line, seat, part } = market;
         line.note(event);
@@ -211,6 +232,9 @@ impl Actor {
         let (halted, before) = (self.halted, out.deeds.len());
         let lived = seat.settlement().is_none();
         seat.push(event, &spec.env, |mut moment| {
+            if let Some(position) = adopted.remove(&info.ticker) {
+                moment.adopt(position);
+            }
             if !chosen {
                 // What was left resting when the market was given up must not fill unseen.
                 moment.withdraw(true);
@@ -269,7 +293,6 @@ impl Actor {
 
     /// What came of it so far.
     pub fn report(&self) -> ActorReport {
-        let start = self.spec.env.start_cash;
         let mut report = ActorReport {
             decisions: self.decisions,
             orders: self.orders,
@@ -282,13 +305,16 @@ impl Actor {
             report.markets += 1;
             report.settled += u64::from(market.seat.settlement().is_some());
             report.open_positions += u64::from(account.portfolio().position() != Qty::ZERO);
+            report.open_orders += u64::from(account.is_working());
             report.fills += tally.filled;
             report.maker_e2 += tally.maker.e2();
             report.taker_e2 += tally.taker.e2();
             report.uncertain_e2 += tally.uncertain.e2();
             report.fees_e6 += account.portfolio().fees().e6();
-            report.equity_e6 += account.equity().e6();
-            report.profit_e6 += (account.equity() - start).e6();
+            // Fills since the last decision count, in equity as in the bracket.
+            let (start, equity) = (account.portfolio().start(), market.seat.worth());
+            report.equity_e6 += equity.e6();
+            report.profit_e6 += (equity - start).e6();
             let bracket = market.seat.bracket().0;
             for (sum, equity) in report.bracket_e6.iter_mut().zip(bracket) {
                 *sum += (equity - start).e6();

@@ -40,7 +40,8 @@ impl LiveSeat {
     /// A flat account before the first decision in `market`; `rng` draws how long paper orders take.
     pub fn new(market: &MarketInfo, config: &EnvConfig, rng: Rng) -> LiveSeat {
         let nothing = [[(Price::ZERO, Qty::ZERO); FILL_LEVELS]; 2];
-        let mut account = Account::new(config, config.matching(market.close), rng);
+        let mut account =
+            Account::new(config, config.matching(market.ticker.as_str(), market.close), rng);
         account.set_ticks(&market.ticks);
         LiveSeat {
             observer: Observer::new(config.layout, market.open, market.close),
@@ -68,6 +69,22 @@ impl LiveSeat {
     /// What an exchange elsewhere said of our orders.
     pub fn hear(&mut self, fills: &[Fill], updates: &[Update]) {
         self.account.hear(fills, updates);
+    }
+
+    /// What the exchange elsewhere holds, where that is not what our orders made.
+    pub fn adopt(&mut self, position: Qty) {
+        self.account.adopt(position, &self.decision);
+    }
+
+    /// Takes back what rests, at `now`, without a decision: quotes are not left alone with what nobody watches.
+    pub fn retreat(&mut self, now: TsNs) {
+        self.decision.recv = self.decision.recv.max(now);
+        self.account.retreat(&self.decision);
+    }
+
+    /// Cash and the position marked at the last decision.
+    pub fn worth(&self) -> Money {
+        self.account.worth(&self.decision)
     }
 
     /// The account.
@@ -101,6 +118,11 @@ impl LiveSeat {
         let touch = book.touch();
         let (bid, ask) = (touch.bid?.0, touch.ask?.0);
         book.is_valid().then_some(ask.e4() - bid.e4())
+    }
+
+    /// True while a quote rests, or is on its way there or back.
+    pub fn is_quoting(&self) -> bool {
+        self.account.is_quoting()
     }
 
     /// True while a position is held, or an order may still fill.
@@ -159,8 +181,9 @@ impl LiveSeat {
             if was_whole {
                 self.account.see_gap(event.recv);
             }
-        } else if let Some(event) = TapeEvent::of(event, 0) {
-            self.account.see(&event, snapshot);
+        } else if let Some(seen) = TapeEvent::of(event, 0) {
+            self.account.at_row(event.row_id);
+            self.account.see(&seen, snapshot);
         }
     }
 
@@ -225,6 +248,11 @@ impl Moment<'_> {
         if retreat {
             self.seat.account.retreat(&self.seat.decision);
         }
+    }
+
+    /// The exchange elsewhere holds this position.
+    pub fn adopt(&mut self, position: Qty) {
+        self.seat.adopt(position);
     }
 
     /// Gives the position up; true if an order was sent.

@@ -47,6 +47,12 @@ impl Stamp {
     pub fn of(event: &Event) -> Stamp {
         Stamp { row: event.row_id, recv: event.recv, ts: event.ts }
     }
+
+    /// The exchange's stamp; where there is none, when it was received.
+    #[inline]
+    fn exchange_time(&self) -> TsUs {
+        self.ts.unwrap_or(TsUs(self.recv.0.div_euclid(1_000)))
+    }
 }
 
 /// What a trade and its decrease have in common.
@@ -63,9 +69,6 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of no message: nothing trades at nothing.
-    const NOTHING: Key = Key { ts_ms: 0, side: Side::Yes, price: Price::ZERO, qty: Qty::ZERO };
-
     /// The key of a trade: a taker of YES consumes NO bids at the complement of the YES price.
     pub fn of_trade(at: Stamp, trade: &Trade) -> Key {
         let side = trade.taker.other();
@@ -73,19 +76,13 @@ impl Key {
             Side::Yes => trade.yes_price,
             Side::No => trade.yes_price.complement(),
         };
-        Key { ts_ms: time_ms(at), side, price, qty: trade.qty }
+        Key { ts_ms: at.exchange_time().ms(), side, price, qty: trade.qty }
     }
 
     /// The key of a level that lost `qty` contracts.
-    #[inline]
     pub fn of_decrease(at: Stamp, side: Side, price: Price, qty: Qty) -> Key {
-        Key { ts_ms: time_ms(at), side, price, qty }
+        Key { ts_ms: at.exchange_time().ms(), side, price, qty }
     }
-}
-
-#[inline]
-fn time_ms(at: Stamp) -> i64 {
-    at.ts.map_or(at.recv.ms(), TsUs::ms)
 }
 
 /// Why a level shrank.

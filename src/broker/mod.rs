@@ -21,7 +21,7 @@ pub mod queue;
 pub use attribution::{Attribution, Stamp};
 pub use fees::{FeeSchedule, OrderFees, Role};
 pub use fills::Taken;
-pub use fits::{QueueFit, QueueFits, Truth};
+pub use fits::{QueueFit, QueueFits, Truth, series_of};
 pub use latency::{Delay, Latency};
 pub use matching::{Matcher, Reports, Rules};
 pub use orders::{Intent, Verb};

@@ -130,6 +130,12 @@ impl Portfolio {
         self.fees += fee;
     }
 
+    /// Cash comes from outside: no profit.
+    pub fn endow(&mut self, cash: Money) {
+        self.start += cash;
+        self.cash += cash;
+    }
+
     /// Pays out the position when YES settled at `value` (NO receives the complement).
     pub fn settle(&mut self, value: Price) {
         let payout = self.worth(value, value.complement());

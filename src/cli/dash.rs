@@ -156,8 +156,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// The place that `--at` names.
 fn place(args: &Args) -> Result<Option<Place>, Failure> {
     let Some(text) = &args.at else { return Ok(None) };
-    let day = super::now()?;
-    match Place::parse(text, day) {
+    match Place::parse(text) {
         Some(place) => Ok(Some(place)),
         None => Err(Failure::msg(Code::Usage, format!("`{text}` is no place on a tape"))
             .hint("write a share as 40%, a time as 12:34:56, or a row")),
@@ -171,7 +170,13 @@ fn look(args: &Args) -> Result<bool, Failure> {
     let runs = std::fs::read_dir(&args.run_dir).is_ok_and(|mut entries| entries.next().is_some());
     match Log::open(&args.data) {
         _ if running => Ok(false),
-        Ok(log) if log.segments().is_empty() && !runs => Err(nothing(&args.data)),
+        Ok(log) if log.segments().is_empty() && !runs => Err(match log.problems().first() {
+            Some(problem) => {
+                Failure::msg(Code::Integrity, format!("{problem}; nothing else is there"))
+                    .hint("`kflow data verify` says what can be read")
+            }
+            None => nothing(&args.data),
+        }),
         Ok(_) => Ok(true),
         Err(StoreError::NoLog { .. }) if runs => Ok(true),
         Err(StoreError::NoLog { .. }) => Err(nothing(&args.data)),

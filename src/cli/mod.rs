@@ -75,7 +75,7 @@ enum Command {
     #[cfg(feature = "frames")]
     Features(features::Args),
     /// Check the trading environment, and look for exploits
-    Env(env::Args),
+    Env(Box<env::Args>),
     /// Learn a policy from the recorded markets
     #[cfg(feature = "learn")]
     Train(Box<train::Args>),
@@ -127,7 +127,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Export(args) => export::run(args),
         #[cfg(feature = "frames")]
         Command::Features(args) => features::run(args),
-        Command::Env(args) => env::run(args),
+        Command::Env(args) => env::run(*args),
         #[cfg(feature = "learn")]
         Command::Train(args) => train::run(*args),
         #[cfg(feature = "learn")]

@@ -1,6 +1,7 @@
 //! The rules of the game on the command line: what an agent sees, may do, and how its orders fare.
 
 use super::exit::{Code, Failure, OrFail};
+use super::fills::file;
 use crate::broker::matching::Bound;
 use crate::broker::{Delay, Latency};
 use crate::env::action::Placement;
@@ -8,6 +9,7 @@ use crate::env::{ActionSet, Domain, EnvConfig, Execution};
 use crate::features::Layout;
 use crate::units::{Money, Qty};
 use clap::ValueEnum;
+use std::path::PathBuf;
 
 /// Options that make an [`EnvConfig`].
 #[derive(clap::Args, Debug)]
@@ -34,6 +36,9 @@ pub(super) struct Rules {
     /// The queue whose fills count; results show all three
     #[arg(long, value_enum, default_value_t = Queue::Pessimistic)]
     queue: Queue,
+    /// Exponents of the fitted queue by series, as `kflow fills calibrate` writes them [default: 2 for all]
+    #[arg(long, value_name = "FILE")]
+    fits: Option<PathBuf>,
     /// A series with maker fees: their coefficient is 0.0175
     #[arg(long)]
     maker_fees: bool,
@@ -96,6 +101,10 @@ impl Rules {
             layout: self.layout,
             ..EnvConfig::default()
         };
+        if let Some(path) = &self.fits {
+            let fits = file::read_named(path)?.series.into_iter();
+            config.exponents = fits.map(|(series, fit)| (series, fit.exponent)).collect();
+        }
         if self.maker_fees {
             config.fees.maker_k_e4 = 175;
         }

@@ -99,7 +99,41 @@ struct Traded {
 #[derive(Debug, Default, Serialize)]
 struct DecisionUs {
     p50: u64,
+    p90: u64,
     p99: u64,
+    p999: u64,
+    /// Times up to a bound, and above the bound before.
+    histogram: Vec<Times>,
+}
+
+#[derive(Debug, Serialize)]
+struct Times {
+    up_to_us: u64,
+    count: u64,
+}
+
+impl DecisionUs {
+    fn of(meter: &crate::collect::Meter) -> DecisionUs {
+        let at = |quantile| meter.quantile_us(quantile);
+        let times = meter.histogram_us().into_iter();
+        DecisionUs {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            histogram: times.map(|(up_to_us, count)| Times { up_to_us, count }).collect(),
+        }
+    }
+
+    /// The histogram in one line: bounds in words, counts behind them.
+    fn line(&self) -> String {
+        let times = self.histogram.iter().filter(|times| times.count > 0);
+        let bound =
+            |us: u64| if us < 1_000 { format!("{us} us") } else { format!("{} ms", us / 1_000) };
+        let words: Vec<String> =
+            times.map(|times| format!("<={} {}", bound(times.up_to_us + 1), times.count)).collect();
+        words.join(", ")
+    }
 }
 
 /// Runs the command.
@@ -146,7 +180,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     })?;
     let (collected, ended) = recorded?;
     let act::Acted { report, left_open, meter, failure } = acted;
-    let quantile = |q: f64| meter.quantile_us(q);
     let traded = Traded {
         policy: name,
         journal: place,
@@ -154,7 +187,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         actor: report,
         orders_at: args.orders.orders.word(),
         left_open,
-        decision_us: DecisionUs { p50: quantile(0.5), p99: quantile(0.99) },
+        decision_us: DecisionUs::of(&meter),
         collected,
     };
     match args.collect.json {
@@ -227,6 +260,7 @@ fn text(traded: &Traded) -> String {
         format!("  by queue        {worst} pessimistic, {fitted} fitted, {best} optimistic"),
         format!("open positions    {}, marked at the touch", actor.open_positions),
         format!("decision time     p50 {} us, p99 {} us", decision_us.p50, decision_us.p99),
+        format!("  histogram       {}", decision_us.line()),
         format!("journal           {journal}"),
     ]
     .join("\n")

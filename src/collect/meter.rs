@@ -56,6 +56,12 @@ impl Meter {
         self.all.value_at_quantile(quantile)
     }
 
+    /// Everything that was ended, as counts of the times up to each bound, microseconds: bounds double from 64.
+    pub fn histogram_us(&self) -> Vec<(u64, u64)> {
+        let steps = self.all.iter_log(64, 2.0);
+        steps.map(|step| (step.value_iterated_to(), step.count_since_last_iteration())).collect()
+    }
+
     /// The shortest of everything that was ended, milliseconds.
     pub fn least_ms(&self) -> f64 {
         if self.all.is_empty() { 0.0 } else { in_ms(self.all.min()) }

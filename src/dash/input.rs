@@ -8,11 +8,15 @@ use super::panes::{Pane, Screen};
 use super::run::Leave;
 use super::state::{Popup, State, Typing};
 use crate::units::TsNs;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use ratatui::layout::{Position, Rect};
 
 /// Rows that a turn of the wheel moves.
 const WHEEL_ROWS: i64 = 3;
+/// Lines that a page of the help moves.
+const HELP_ROWS: i64 = 10;
 
 impl State {
     pub(super) fn input(&mut self, input: Input, now: TsNs) -> Option<Effect> {
@@ -29,9 +33,14 @@ impl State {
 
     fn key(&mut self, key: KeyEvent, now: TsNs) -> Option<Effect> {
         if self.typing.is_some() {
-            return self.type_key(key);
+            return self.type_key(key, now);
         }
-        let action = lookup(key, self).map(|binding| binding.action);
+        let action = match (self.popup, key.code) {
+            // Where the tape has these keys, the box over it has them first.
+            (Some(Popup::Help(_)), KeyCode::PageDown) => Some(Action::Move(HELP_ROWS)),
+            (Some(Popup::Help(_)), KeyCode::PageUp) => Some(Action::Move(-HELP_ROWS)),
+            _ => lookup(key, self).map(|binding| binding.action),
+        };
         if self.popup.is_some() && action.is_none() {
             // Whatever means nothing else closes the box.
             self.popup = None;
@@ -57,7 +66,12 @@ impl State {
     }
 
     /// Letters of a filter or a place.
-    fn type_key(&mut self, key: KeyEvent) -> Option<Effect> {
+    fn type_key(&mut self, key: KeyEvent, now: TsNs) -> Option<Effect> {
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            // A chord is no letter: Ctrl-C leaves from everywhere.
+            self.typing = None;
+            return self.key(key, now);
+        }
         let text = match self.typing.as_mut()? {
             Typing::Goto(text) => text,
             Typing::Filter if self.screen == Screen::Logs => &mut self.log_filter,
@@ -71,10 +85,13 @@ impl State {
                 self.typing = None;
             }
             KeyCode::Enter => {
-                if let Some(Typing::Goto(text)) = self.typing.take() {
-                    let place = Place::parse(&text, self.position)?;
-                    return Some(Effect::Tape(TapeMove::To(place)));
-                }
+                let Some(Typing::Goto(text)) = self.typing.take() else { return None };
+                let Some(place) = Place::parse(&text) else {
+                    // It stays to be corrected.
+                    self.typing = Some(Typing::Goto(text));
+                    return None;
+                };
+                return Some(Effect::Tape(TapeMove::To(place)));
             }
             _ => {}
         }
@@ -185,8 +202,10 @@ impl State {
             }
             pane => {
                 let Some((at, count)) = self.list(pane) else { return };
+                // Lines are counted from the newest, which stands at the bottom; the oldest one stays there, too.
+                let (by, keep) = if pane == Pane::Lines { (-by, self.page()) } else { (by, 1) };
                 let row = self.rows[at] as i64 + by;
-                self.rows[at] = row.clamp(0, count.saturating_sub(1) as i64) as usize;
+                self.rows[at] = row.clamp(0, (count as i64 - keep).max(0)) as usize;
             }
         }
     }

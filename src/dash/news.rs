@@ -66,6 +66,8 @@ pub enum News {
         /// Recorded seconds per second.
         speed: f64,
     },
+    /// The tape was moved for the sake of this market.
+    Look(String),
     /// The work of this process has ended: why.
     Ended(String),
 }

@@ -177,7 +177,11 @@ impl State {
                 (self.sessions, self.log_problem) = (sessions, problem);
             }
             News::Stopped(why) => self.stopped(why, now),
-            News::Line(line) => self.lines.push(line),
+            News::Line(line) => self.line(line),
+            News::Look(ticker) => {
+                self.replay.wanted(&ticker);
+                self.set_focus(Pane::Actions);
+            }
             News::Tape(Ok(tape)) => self.load(tape),
             News::Tape(Err(why)) => {
                 (self.tape, self.tape_problem) = (None, why);
@@ -216,6 +220,16 @@ impl State {
     /// Adds a line of our own to the log.
     pub fn say(&mut self, level: Level, text: String, at: TsNs) {
         self.lines.push(Line { at, level, text });
+    }
+
+    /// Adds a line to the log; lines that are looked at stay where they are.
+    fn line(&mut self, line: Line) {
+        let count = |state: &State| state.list(Pane::Lines).map_or(0, |(_, count)| count);
+        let before = count(self);
+        self.lines.push(line);
+        if self.rows[3] > 0 {
+            self.rows[3] += count(self) - before.min(count(self));
+        }
     }
 
     fn load(&mut self, tape: Box<Tape>) {

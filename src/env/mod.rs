@@ -29,10 +29,11 @@ pub use seat::Seat;
 pub use trading::TradingEnv;
 
 use crate::broker::matching::{Bound, Rules as Matching};
-use crate::broker::{FeeSchedule, Latency, QueueModel, Refused};
+use crate::broker::{Exponent, FeeSchedule, Latency, QueueModel, Refused, series_of};
 use crate::features::Layout;
 use crate::units::{Money, Qty, TsNs, TsUs};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The rules of the game.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct EnvConfig {
     pub fees: FeeSchedule,
     /// How orders travel and queue.
     pub execution: Execution,
+    /// Exponents of the fitted queue by series, where they were calibrated; elsewhere `execution` names the model.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exponents: BTreeMap<String, Exponent>,
     /// What training draws anew for each episode; evaluation and trading do not.
     pub randomise: Vec<Domain>,
     /// What the agent sees.
@@ -89,6 +93,7 @@ impl Default for EnvConfig {
             actions: ActionSet::default(),
             fees: FeeSchedule::default(),
             execution: Execution::default(),
+            exponents: BTreeMap::new(),
             randomise: Vec::new(),
             layout: Layout::default(),
             reward: Reward::default(),
@@ -97,9 +102,11 @@ impl Default for EnvConfig {
 }
 
 impl EnvConfig {
-    /// How a market that closes at `close` matches.
-    pub fn matching(&self, close: Option<TsUs>) -> Matching {
+    /// How the market `ticker`, which closes at `close`, matches.
+    pub fn matching(&self, ticker: &str, close: Option<TsUs>) -> Matching {
         let Execution { latency, fitted, counts } = self.execution;
+        let calibrated = self.exponents.get(series_of(ticker));
+        let fitted = calibrated.map_or(fitted, |exponent| QueueModel::Power(*exponent));
         let close = close.map(|close| TsNs(close.0.saturating_mul(1_000)));
         Matching { fitted, counts, latency, fees: self.fees, close }
     }

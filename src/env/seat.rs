@@ -47,7 +47,7 @@ pub struct Seat<R: Rules = Exact> {
 impl<R: Rules> Seat<R> {
     /// A flat account before the first decision, by the rules of `config`; `rng` draws how long orders take.
     pub fn new(episode: &Episode, config: &EnvConfig, rng: Rng) -> Seat<R> {
-        let matching = config.matching(episode.close);
+        let matching = config.matching(&episode.ticker, episode.close);
         let mut seat = Seat { at: 0, account: Account::new(config, matching, rng) };
         seat.sit_down(episode);
         seat

@@ -265,7 +265,7 @@ impl<R: Rules> Lane<R> {
 
     fn sit_down(&mut self, episodes: &[Episode], config: &EnvConfig) {
         let episode = &episodes[self.episode()];
-        let base = config.matching(episode.close);
+        let base = config.matching(&episode.ticker, episode.close);
         let matching = domain::draw(&config.randomise, base, &mut self.deals);
         let orders = Rng::stream(self.deals.next_u64(), "orders", 0);
         self.seat.restart(episode, config, matching, orders);

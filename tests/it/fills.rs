@@ -95,6 +95,9 @@ fn a_log_gives_what_its_files_gave_and_absent_or_empty_sources_are_named() {
     assert_eq!(out.code, 3, "{}", out.stderr);
     let out = run(kflow(&["fills", "compare", "--fits", "absent.toml"]).arg(dir.path()));
     assert!(out.code == 3 && out.stderr.contains("calibrate"), "{}", out.stderr);
+    // Who trains or trades by fits that are not there is told so, too.
+    let out = run(&mut kflow(&["env", "check", "--fits", "absent.toml"]));
+    assert!(out.code == 3 && out.stderr.contains("calibrate"), "{}", out.stderr);
 
     let Some(tape) = shared("data/gold15m") else { return };
     let window = &windows(&tape).expect("a tape")[3];

@@ -1,7 +1,7 @@
 //! Which trade consumed which decrease, while the window of both is open.
 
 use super::{Key, Stamp, WINDOW, WINDOW_ROWS};
-use crate::units::{Price, Qty, Side, TsNs};
+use crate::units::{Price, Qty, Side, TsNs, TsUs};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -47,8 +47,8 @@ pub struct Pairs {
     recv: TsNs,
     /// By row: [`tag`] of a decrease that nobody has claimed, else zero.
     tags: Vec<u64>,
-    /// By row: that decrease.
-    decreases: Vec<Waiting>,
+    /// By row: when it came, and that decrease.
+    lie: Vec<Lying>,
     /// No decrease before this row of the market waits.
     open_from: u64,
     trades: VecDeque<Waiting>,
@@ -56,14 +56,34 @@ pub struct Pairs {
     orphans: u64,
 }
 
+/// A row of the ring: what was told, and nothing that can be worked out when somebody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Lying {
+    /// As far as receive time had come.
+    recv: TsNs,
+    ts: TsUs,
+    row: u64,
+    qty: Qty,
+    price: Price,
+    side: Side,
+}
+
+impl Lying {
+    fn key(&self) -> Key {
+        Key { ts_ms: self.ts.ms(), side: self.side, price: self.price, qty: self.qty }
+    }
+}
+
 impl Default for Pairs {
     fn default() -> Pairs {
-        let nothing = Waiting { key: Key::NOTHING, row: 0, until: Deadline::PAST };
+        let (recv, ts) = (TsNs(i64::MIN), TsUs(0));
+        let nothing =
+            Lying { recv, ts, row: 0, qty: Qty::ZERO, price: Price::ZERO, side: Side::Yes };
         Pairs {
             rows: 0,
             recv: TsNs(i64::MIN),
             tags: vec![0; RING],
-            decreases: vec![nothing; RING],
+            lie: vec![nothing; RING],
             open_from: 1,
             trades: VecDeque::new(),
             orphans: 0,
@@ -85,7 +105,9 @@ impl Pairs {
     pub fn row(&mut self, at: Stamp) {
         self.rows += 1;
         self.recv = self.recv.max(at.recv);
-        self.tags[place(self.rows)] = 0;
+        let place = place(self.rows);
+        self.tags[place] = 0;
+        self.lie[place].recv = self.recv;
     }
 
     /// The next row of the market: a level changed, and waits for a trade if it shrank.
@@ -95,11 +117,12 @@ impl Pairs {
     pub fn change(&mut self, at: Stamp, side: Side, price: Price, change: Qty) {
         self.rows += 1;
         self.recv = self.recv.max(at.recv);
-        let key = Key::of_decrease(at, side, price, Qty(change.0.wrapping_neg()));
+        let qty = Qty(change.0.wrapping_neg());
         let place = place(self.rows);
         let shrank = (change.0 >> 63) as u64; // all bits, or none
-        self.tags[place] = tag(&key) & shrank;
-        self.decreases[place] = Waiting { key, row: at.row, until: self.deadline() };
+        self.tags[place] = tag(side, price, qty) & shrank;
+        let (recv, ts, row) = (self.recv, at.exchange_time(), at.row);
+        self.lie[place] = Lying { recv, ts, row, qty, price, side };
     }
 
     /// True while a trade waits.
@@ -111,26 +134,24 @@ impl Pairs {
     /// A trade that waited for the decrease of the last row; both wait no more.
     pub fn claim(&mut self) -> Option<(Waiting, u64)> {
         self.drop_orphans();
-        let place = place(self.rows);
-        let decrease = self.decreases[place];
-        let same = |trade: &Waiting| trade.key == decrease.key;
-        let at = self.trades.iter().position(same).filter(|_| self.tags[place] != 0)?;
-        self.tags[place] = 0;
+        let decrease = self.decrease(self.rows)?;
+        let at = self.trades.iter().position(|trade| trade.key == decrease.key)?;
+        self.tags[place(self.rows)] = 0;
         self.trades.remove(at).map(|trade| (decrease, trade.row))
     }
 
     /// The last row was this trade; returns the oldest decrease that waited for it.
     pub fn trade(&mut self, row: u64, key: Key) -> Option<Waiting> {
-        let wanted = tag(&key);
-        let waited = (self.oldest()..self.rows).map(place).find(|&at| {
-            self.tags[at] == wanted
-                && self.decreases[at].key == key
-                && !self.is_over(self.decreases[at].until)
+        let wanted = tag(key.side, key.price, key.qty);
+        let waited = (self.oldest()..self.rows).find_map(|row| {
+            let same = self.tags[place(row)] == wanted;
+            let decrease = same.then(|| self.decrease(row)).flatten()?;
+            (decrease.key == key && !self.is_over(decrease.until)).then_some((row, decrease))
         });
         match waited {
-            Some(at) => {
-                self.tags[at] = 0;
-                Some(self.decreases[at])
+            Some((row, decrease)) => {
+                self.tags[place(row)] = 0;
+                Some(decrease)
             }
             None => {
                 self.drop_orphans();
@@ -139,6 +160,14 @@ impl Pairs {
                 None
             }
         }
+    }
+
+    /// The decrease of a row of the ring, counted from 1, while nobody has claimed it.
+    fn decrease(&self, row: u64) -> Option<Waiting> {
+        let lying = &self.lie[place(row)];
+        let waiting =
+            || Waiting { key: lying.key(), row: lying.row, until: until(row, lying.recv) };
+        (self.tags[place(row)] != 0).then(waiting)
     }
 
     /// True when what waited until then waits no more.
@@ -150,29 +179,39 @@ impl Pairs {
     /// How long the last row waits.
     #[inline]
     pub fn deadline(&self) -> Deadline {
-        Deadline {
-            rows: self.rows.wrapping_add(WINDOW_ROWS),
-            recv: TsNs(self.recv.0.wrapping_add(WINDOW.0)),
-        }
+        until(self.rows, self.recv)
     }
 
     /// Decreases that wait, oldest first.
-    pub fn waiting(&self) -> impl DoubleEndedIterator<Item = &Waiting> {
-        let unclaimed = (self.oldest()..=self.rows).map(place).filter(|&at| self.tags[at] != 0);
-        unclaimed.map(|at| &self.decreases[at]).filter(|w| !self.is_over(w.until))
+    pub fn waiting(&self) -> impl DoubleEndedIterator<Item = Waiting> {
+        let unclaimed = (self.oldest()..=self.rows).filter_map(|row| self.decrease(row));
+        unclaimed.filter(|w| !self.is_over(w.until))
     }
 
     /// Everything before this row is decided; the end of all rows when nothing waits.
     pub fn horizon(&mut self) -> u64 {
-        self.open_from = self.open_from.max(self.oldest());
+        self.open_from = self.first_open(self.open_from.max(self.oldest()));
         while self.open_from <= self.rows {
             let at = place(self.open_from);
-            if self.tags[at] != 0 && !self.is_over(self.decreases[at].until) {
-                return self.decreases[at].row;
+            if self.tags[at] != 0 {
+                return self.lie[at].row;
             }
             self.open_from += 1;
         }
         u64::MAX
+    }
+
+    /// The first row of the ring, none before `from`, that receive time has not closed: it never goes back.
+    fn first_open(&self, from: u64) -> u64 {
+        let since = TsNs(self.recv.0.saturating_sub(WINDOW.0));
+        let (mut first, mut rows) = (from, (self.rows + 1).saturating_sub(from));
+        while rows > 0 {
+            let half = rows / 2;
+            let over = self.lie[place(first + half)].recv < since;
+            first += if over { half + 1 } else { 0 };
+            rows = if over { rows - half - 1 } else { half };
+        }
+        first
     }
 
     /// Forgets trades that waited too long.
@@ -201,14 +240,13 @@ impl Pairs {
     /// The decrease of this row, counted from 1, if nobody has claimed it; it is claimed now if it waits no
     /// more, or `anyway`.
     pub(super) fn give_up(&mut self, row: u64, anyway: bool) -> Unclaimed {
-        let at = place(row);
-        match self.decreases[at] {
-            _ if self.tags[at] == 0 => Unclaimed::None,
-            waiting if anyway || self.is_over(waiting.until) => {
-                self.tags[at] = 0;
+        match self.decrease(row) {
+            None => Unclaimed::None,
+            Some(waiting) if anyway || self.is_over(waiting.until) => {
+                self.tags[place(row)] = 0;
                 Unclaimed::Over(waiting)
             }
-            _ => Unclaimed::Waits,
+            Some(_) => Unclaimed::Waits,
         }
     }
 
@@ -230,9 +268,15 @@ fn place(row: u64) -> usize {
     row as usize % RING
 }
 
-/// Never zero, and different for most keys.
+/// How long a row that was received then waits.
 #[inline]
-fn tag(key: &Key) -> u64 {
-    let level = (key.price.index() as u64) << 1 | key.side.index() as u64;
-    (key.ts_ms as u64 ^ (key.qty.0 as u64).rotate_left(24) ^ level.rotate_left(48)) | 1 << 63
+fn until(row: u64, recv: TsNs) -> Deadline {
+    Deadline { rows: row.wrapping_add(WINDOW_ROWS), recv: TsNs(recv.0.wrapping_add(WINDOW.0)) }
+}
+
+/// Never zero, and different for most levels and sizes.
+#[inline]
+fn tag(side: Side, price: Price, qty: Qty) -> u64 {
+    let level = (price.index() as u64) << 1 | side.index() as u64;
+    (qty.0 as u64 ^ level.rotate_left(48)) | 1 << 63
 }

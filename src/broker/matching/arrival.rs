@@ -215,7 +215,8 @@ impl Matcher {
         let Some(Order { order: old, .. }) = self.slots[slot] else { return Err(Refusal::Unknown) };
         let filled = self.queues.filled(slot)[self.rules.counts as usize];
         let new = amended(&old, amend, filled);
-        if self.phase != Phase::Active && new.qty >= old.qty {
+        // What trades nowhere may be made smaller, and nothing else.
+        if self.phase != Phase::Active && (new.qty >= old.qty || new.price != old.price) {
             return Err(Refusal::NotActive);
         }
         check(&NewOrder { qty: new.qty.max(Qty(1)), ..new }, self.now)?;
@@ -231,6 +232,7 @@ impl Matcher {
             self.update(id, State::Resting { ahead }, out);
         } else {
             self.queues.leave(slot, self.row, &self.pairs);
+            self.queues.renew(slot, new.qty);
             if new.post_only && self.would_trade(&new, book) {
                 self.end(slot, End::PostOnlyCross, out);
             } else {

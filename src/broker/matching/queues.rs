@@ -81,6 +81,8 @@ pub(super) struct Rest {
     cap: (Qty, u64),
     cap_before: Qty,
     front: [Three; 2],
+    /// Contracts that the order may come to by what becomes known of this place later.
+    limit: Qty,
     pub(super) uncertain: bool,
 }
 
@@ -187,6 +189,7 @@ impl Queues {
             cap: (cap, 0),
             cap_before: cap,
             front: [known; 2],
+            limit: Qty(i64::MAX),
             uncertain: front.is_none(),
         };
         let later =
@@ -204,6 +207,12 @@ impl Queues {
             (self.due, self.leaves) = (self.due.min(settles), self.leaves.min(settles));
         }
         self.see_levels();
+    }
+
+    /// The order in `slot`, which left its place, is sent anew for `count` contracts in all. It may trade at once
+    /// with what was not known to be filled: what turns out to have been is no more than the rest.
+    pub(super) fn renew(&mut self, slot: usize, count: Qty) {
+        self.rests.iter_mut().filter(|r| r.slot == slot).for_each(|r| r.limit = count);
     }
 
     /// Our orders on one side, best price first.

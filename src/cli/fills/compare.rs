@@ -28,11 +28,10 @@ pub(super) struct Args {
 /// # Errors
 /// 3 there is nothing to read, 5 it cannot be read, 6 no order lived its minute.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    if let Some(path) = args.fits.as_ref().filter(|path| !path.exists()) {
-        let text = format!("{} is not there", path.display());
-        return Err(Failure::msg(Code::Config, text).hint("`kflow fills calibrate` writes one"));
-    }
-    let fits = file::read(&args.fits.clone().unwrap_or_else(|| file::in_dir(&args.source.data)))?;
+    let fits = match &args.fits {
+        Some(path) => file::read_named(path)?,
+        None => file::read(&file::in_dir(&args.source.data))?,
+    };
     let result = compare(&args.source.source(), args.seed, &fits).map_err(source_failure)?;
     if args.json {
         printer::json("fills compare", &result)?

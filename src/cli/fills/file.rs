@@ -13,6 +13,18 @@ pub(super) fn in_dir(data: &Path) -> PathBuf {
     data.join(NAME)
 }
 
+/// The fits of a file that somebody named.
+///
+/// # Errors
+/// 3 when it is not there, cannot be read, or is of another form.
+pub(in crate::cli) fn read_named(path: &Path) -> Result<QueueFits, Failure> {
+    if path.exists() {
+        return read(path);
+    }
+    let text = format!("{} is not there", path.display());
+    Err(Failure::msg(Code::Config, text).hint("`kflow fills calibrate` writes one"))
+}
+
 /// The fits of a file; none when there is no file.
 ///
 /// # Errors

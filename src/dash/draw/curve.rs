@@ -3,8 +3,8 @@
 use super::Paint;
 use super::chart::{Plot, Series};
 use crate::dash::market::Point;
-use crate::dash::panes::Pane;
-use crate::units::Price;
+use crate::dash::panes::{Pane, Screen};
+use crate::units::{Price, TsNs};
 use crate::view::text::of_span;
 use ratatui::layout::Rect;
 
@@ -15,11 +15,17 @@ const SPREAD_ROWS: u16 = 3;
 pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let span_s = state.window_s();
-    let inner = p.frame(Pane::Curve, area, &format!("{}, +/- changes it", of_span(span_s)));
-    let Some(market) = state.desk().market() else { return };
-    let from_ns = p.now.0 - span_s * 1_000_000_000;
-    let shown: Vec<Point> =
-        market.curve.iter().filter(|point| point.at.0 >= from_ns).copied().collect();
+    let market = state.desk().market();
+    let from = TsNs(p.now.0 - span_s * 1_000_000_000);
+    let shown = market.map_or_else(Vec::new, |market| window(&market.curve, from));
+    // What is drawn may begin later than asked for.
+    let drawn_s = shown.first().map_or(span_s, |first| (p.now.0 - first.at.0) / 1_000_000_000);
+    let turns =
+        if state.screen == Screen::Live && area.width > 40 { ", +/- changes it" } else { "" };
+    let inner = p.frame(Pane::Curve, area, &format!("{}{turns}", of_span(drawn_s.min(span_s))));
+    if market.is_none() {
+        return p.nothing(inner, &["no market yet"]);
+    }
     let seconds = |point: &Point| (point.at.0 - p.now.0) as f64 / 1e9;
     let line = |pick: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
         let mut all: Vec<(f64, f64)> = Vec::with_capacity(2 * shown.len() + 1);
@@ -41,4 +47,34 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let under = Rect { y: inner.y + above.height, height: below, ..inner };
     let series = [Series::new(&spread, p.theme.dim())];
     Plot { area: under, label: |v: f64| format!("{:.1}¢", v * 100.0) }.draw(p, &series);
+}
+
+/// The points since `from`. What was known before it holds from its beginning on.
+fn window<'a>(points: impl IntoIterator<Item = &'a Point>, from: TsNs) -> Vec<Point> {
+    let mut shown: Vec<Point> = Vec::new();
+    for point in points {
+        let at = point.at.max(from);
+        if shown.last().is_some_and(|last| last.at == from && at == from) {
+            shown.pop();
+        }
+        shown.push(Point { at, ..*point });
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A market in which nothing changed for a while had no curve, although its book was known.
+    #[test]
+    fn what_was_known_before_the_window_holds_in_it() {
+        let point =
+            |s: i64, e4| Point { at: TsNs::from_ms(1_000 * s), bid: Price::new(e4), ask: None };
+        let points = [point(1, 100), point(2, 200), point(9, 300)];
+        let shown = window(&points, TsNs::from_ms(5_000));
+        assert_eq!(shown, [point(5, 200), point(9, 300)]);
+        assert_eq!(window(&points[..2], TsNs::from_ms(5_000)), [point(5, 200)]);
+        assert_eq!(window(&points, TsNs::from_ms(0)), points);
+    }
 }

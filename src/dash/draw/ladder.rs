@@ -111,7 +111,10 @@ fn one(p: &mut Paint<'_>, area: Rect, y: u16, row: &Row, look: &RowLook<'_>) {
     };
     p.put_right(area, columns.price + PRICE - 3, y, &price, style);
     let last = market.last().map(|last| if side == Side::Yes { last } else { last.complement() });
-    if last == Some(row.price) {
+    // It stands with the bids where it is not above them, and with the asks otherwise.
+    let is_bid = |price| market.book.bids(side).best().is_some_and(|(bid, _)| price <= bid);
+    let group = p.state.ladder.group;
+    if last.is_some_and(|last| row_of(last, is_bid(last), group) == row.price) {
         p.put(area, columns.price + PRICE - 2, y, "◂", p.theme.warn());
     }
     if let Some(depth) = row.bid {

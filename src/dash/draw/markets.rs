@@ -41,29 +41,20 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
 
 fn row(p: &mut Paint<'_>, area: Rect, y: u16, market: &Market) {
     let stale = market.staleness(p.now);
-    let style = if stale.is_some() { p.theme.dim() } else { Style::new() };
+    let old = stale.is_some() || p.trouble.is_some();
+    let style = if old { p.theme.dim() } else { Style::new() };
+    let [bid, ask] = if old { [p.theme.stale(); 2] } else { [p.theme.bid(), p.theme.ask()] };
     let room = usize::from(area.width.saturating_sub(FIGURES + 1));
     p.put(area, 0, y, &tail(&market.ticker, room), style);
     let touch = market.book.touch();
     let text = |price: Option<Price>| price.map_or_else(|| "-".to_owned(), of_price);
-    p.put_right(
-        area,
-        area.width.saturating_sub(9),
-        y,
-        &text(touch.bid.map(|b| b.0)),
-        p.theme.bid(),
-    );
-    p.put_right(
-        area,
-        area.width.saturating_sub(2),
-        y,
-        &text(touch.ask.map(|a| a.0)),
-        p.theme.ask(),
-    );
+    p.put_right(area, area.width.saturating_sub(9), y, &text(touch.bid.map(|b| b.0)), bid);
+    p.put_right(area, area.width.saturating_sub(2), y, &text(touch.ask.map(|a| a.0)), ask);
     let held = p.state.desk().trading.last.get(&*market.ticker).is_some_and(|d| d.position_e2 != 0);
     let mark = match stale {
         Some(Staleness::Settled(_) | Staleness::Closed) => "x",
         Some(_) => "?",
+        None if p.trouble.is_some() => "?",
         None if held => "●",
         None => " ",
     };

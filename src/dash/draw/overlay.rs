@@ -29,14 +29,21 @@ pub(super) fn bar(p: &mut Paint<'_>, area: Rect) {
         ]);
         return p.line(row, 0, &line);
     }
+    let all = keys::bar(p.state);
+    let width = |(key, word): &(String, &str)| (key.chars().count() + word.len() + 3) as u16;
+    // Where there is no room for more, the help has the rest: the way to it, and the way out, are always told.
+    let (needed, more): (Vec<_>, Vec<_>) =
+        all.iter().partition(|(_, word)| ["help", "quit"].contains(word));
+    let mut room = row.width.saturating_sub(needed.iter().map(|key| width(key)).sum());
+    let fits = more.into_iter().map_while(|key| {
+        room = room.checked_sub(width(key))?;
+        Some(key)
+    });
+    let shown: Vec<_> = fits.chain(needed).collect();
     let mut x = 0;
-    for (key, word) in keys::bar(p.state) {
+    for (key, word) in all.iter().filter(|key| shown.contains(key)) {
         let width = (key.chars().count() + word.len() + 3) as u16;
-        // Where there is no room for more, the help has the rest.
-        if x + width > row.width {
-            break;
-        }
-        p.put(row, x, 0, &key, p.theme.title());
+        p.put(row, x, 0, key, p.theme.title());
         p.put(row, x + key.chars().count() as u16 + 1, 0, word, p.theme.dim());
         x += width;
     }
@@ -63,10 +70,20 @@ fn help(p: &mut Paint<'_>, area: Rect, first: usize) {
     let wide = lines.iter().map(|l| l.1.chars().count()).max().unwrap_or(0) + keys_wide + 6;
     let inner = open(p, area, "Keys", wide as u16, lines.len() as u16 + 2);
     let first = first.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let below = lines.len() - first - usize::from(inner.height).min(lines.len() - first);
+    if below > 0 {
+        let text = format!(" ▼ {below} more ");
+        p.put_right(area_below(inner), inner.width, 0, &text, p.theme.dim());
+    }
     for (y, (keys, what)) in (0..inner.height).zip(&lines[first..]) {
         p.put(inner, 1, y, keys, p.theme.title());
         p.put(inner, keys_wide as u16 + 3, y, what, Style::new());
     }
+}
+
+/// The border under a box's content.
+fn area_below(inner: Rect) -> Rect {
+    Rect { y: inner.bottom(), height: 1, ..inner }
 }
 
 fn leaving(p: &mut Paint<'_>, area: Rect) {

@@ -2,7 +2,7 @@
 
 use super::Paint;
 use crate::dash::market::Market;
-use crate::units::{Qty, Side};
+use crate::units::{Price, Qty, Side};
 use crate::view::text::{of_price, of_qty, of_span};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -18,21 +18,32 @@ pub(super) fn head(p: &mut Paint<'_>, area: Rect, market: &Market, stale: Option
                 let left_s = (close.ms() - p.now.ms()) / 1_000;
                 spans.push(Span::styled(format!("  closes in {}", of_span(left_s)), p.theme.dim()));
             }
-            let text = format!("  lag {} ms  seq {}", market.lag_ms, market.seq);
-            spans.push(Span::styled(text, p.theme.dim()));
+            for text in [format!("  lag {} ms", market.lag_ms), format!("  seq {}", market.seq)] {
+                spans.push(Span::styled(text, p.theme.dim()));
+            }
         }
     }
     if !market.info.title.is_empty() {
         spans.push(Span::styled(format!("  {}", market.info.title), p.theme.dim()));
     }
+    // A figure that is cut is another figure: what does not fit is left out whole, after the name and the state.
+    while spans.len() > 2 && Line::from(spans.clone()).width() > usize::from(area.width) {
+        spans.pop();
+    }
     p.line(area, 0, &Line::from(spans));
+}
+
+/// Best bid and best ask on the axis of `side`.
+fn touch_of(market: &Market, side: Side) -> [Option<(Price, Qty)>; 2] {
+    let best = |side| market.book.bids(side).best();
+    [best(side), best(side.other()).map(|(price, size)| (price.complement(), size))]
 }
 
 /// The line between asks and bids.
 pub(super) fn spread(p: &mut Paint<'_>, area: Rect, y: u16, market: &Market) {
-    let touch = market.book.touch();
     let mut text = "─".repeat(2);
-    if let (Some((bid, bid_size)), Some((ask, ask_size))) = (touch.bid, touch.ask) {
+    if let [Some((bid, bid_size)), Some((ask, ask_size))] = touch_of(market, p.state.ladder.side())
+    {
         let spread_e4 = ask.e4() - bid.e4();
         let mid_e4 = (bid.e4() + ask.e4()) as f64 / 2.0;
         let sizes = (bid_size.e2() + ask_size.e2()).max(1) as f64;
@@ -52,22 +63,24 @@ pub(super) fn spread(p: &mut Paint<'_>, area: Rect, y: u16, market: &Market) {
 
 /// What is hidden, and who is stronger.
 pub(super) fn foot(p: &mut Paint<'_>, area: Rect, market: &Market, hidden: &str) {
-    let touch = market.book.touch();
+    let side = p.state.ladder.side();
     let total = |side| market.book.bids(side).total().e2() as f64;
     let all = (total(Side::Yes) + total(Side::No)).max(1.0);
-    let imbalance = match (touch.bid, touch.ask) {
-        (Some((_, b)), Some((_, a))) => {
+    let imbalance = match touch_of(market, side) {
+        [Some((_, b)), Some((_, a))] => {
             format!("imb {:+.2}  ", (b.e2() - a.e2()) as f64 / (b.e2() + a.e2()).max(1) as f64)
         }
         _ => String::new(),
     };
-    let depth = (total(Side::Yes) - total(Side::No)) / all;
-    let (net, _) = market.flow(p.now);
+    let depth = (total(side) - total(side.other())) / all;
+    let (yes_net, _) = market.flow(p.now);
+    let net = if side == Side::Yes { yes_net } else { -yes_net };
     let sign = if net > Qty::ZERO { "+" } else { "" };
     let text = format!("{imbalance}depth {depth:+.2}  flow 1m {sign}{}", of_qty(net));
     let y = area.height.saturating_sub(1);
-    p.put(area, 0, y, hidden, p.theme.dim());
     p.put_right(area, area.width, y, &text, p.theme.dim());
+    // How much is hidden is believed; it is cut never.
+    p.put(area, 0, y, hidden, p.theme.dim());
 }
 
 /// Both sides' bids as the exchange sends them, best first.

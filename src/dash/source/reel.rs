@@ -121,6 +121,8 @@ impl<'a> Reel<'a> {
             Place::Start => Goal::Row(self.rows.0 - 1),
             Place::End => Goal::Row(self.rows.1),
             Place::Row(row) => Goal::Row(row.clamp(self.rows.0 - 1, self.rows.1)),
+            // Who has a tape asks it first, see [`Place::on_tape`].
+            Place::Clock(_) => Goal::Row(self.rows.0 - 1),
             Place::At(at) => Goal::At(TsNs(at.0.clamp(from.0, to.0))),
             Place::Share(share) => {
                 Goal::At(TsNs(from.0 + ((to.0 - from.0) as f64 * share.clamp(0.0, 1.0)) as i64))

@@ -4,6 +4,7 @@ use super::journal;
 use super::reel::{Reel, ReelError, Wound};
 use crate::actor::Filled;
 use crate::dash::command::{Place, TapeMove};
+use crate::dash::log_lines::{Level, Line};
 use crate::dash::news::{Gone, Handle, Heard, News};
 use crate::dash::trading::{Deed, Opening};
 use crate::event::SessionId;
@@ -242,12 +243,16 @@ impl Player<'_> {
             }
             TapeMove::Action { back } => {
                 let row = self.row;
-                let acts = self.tape.deeds.iter().filter(|deed| deed.ordered).map(|d| d.row_id);
+                let acts = self.tape.deeds.iter().filter(|deed| deed.ordered);
                 let next = match back {
-                    true => acts.filter(|act| *act < row).max(),
-                    false => acts.filter(|act| *act > row).min(),
+                    true => acts.filter(|act| act.row_id < row).max_by_key(|act| act.row_id),
+                    false => acts.filter(|act| act.row_id > row).min_by_key(|act| act.row_id),
                 };
-                next.map_or(Ok(Ok(())), |row| self.wind(Place::Row(row)))
+                let Some((row, ticker)) = next.map(|act| (act.row_id, act.ticker.clone())) else {
+                    return Ok(Ok(()));
+                };
+                let wound = self.wind(Place::Row(row))?;
+                Ok(wound.and_then(|()| self.handle.news(News::Look(ticker))))
             }
             TapeMove::Gap => {
                 let next = self.tape.gaps.iter().map(|gap| gap.0).find(|row| *row > self.row);
@@ -264,6 +269,17 @@ impl Player<'_> {
     }
 
     fn wind(&mut self, place: Place) -> Result<Result<(), Gone>, ReelError> {
+        let (from, to) = (self.tape.from, self.tape.to);
+        let now = self.at.max(from);
+        let place = place.on_tape(now, from, to).or_else(|at| {
+            let text = "the tape does not have that time: its nearest end is shown".to_owned();
+            let line = Line { at: now, level: Level::Warn, text };
+            self.handle.news(News::Line(line)).map(|()| Place::At(at))
+        });
+        let place = match place {
+            Ok(place) => place,
+            Err(gone) => return Ok(Err(gone)),
+        };
         let wound = self.reel.wind(place)?;
         Ok(self.told(wound, News::Wound))
     }

@@ -58,7 +58,7 @@ impl<R: Rules> Account<R> {
     /// Takes back all quotes, unless a request is under way.
     pub fn retreat(&mut self, decision: &Decision) {
         self.sent.clear();
-        if !self.own.is_waiting() && self.own.quotes != [None, None] {
+        if !self.own.is_waiting() && self.is_quoting() {
             self.prepare(Plan::CancelAll);
             self.commit(decision);
         }

@@ -13,6 +13,7 @@
 //! **Invariant:** after the first orders nothing here allocates.
 
 mod act;
+mod adopt;
 mod own;
 mod plan;
 mod tally;
@@ -173,6 +174,12 @@ impl<R: Rules> Account<R> {
         self.claims.equity(touch(decision))
     }
 
+    /// Cash and the position marked at the touch of `decision`: [`Account::equity`] after [`Account::mark`].
+    pub fn worth(&self, decision: &Decision) -> Money {
+        let [yes_bid, no_bid] = touch(decision);
+        self.portfolio.equity(yes_bid, no_bid)
+    }
+
     /// Largest fall of equity from an earlier peak so far.
     pub fn max_drawdown(&self) -> Money {
         self.max_drawdown
@@ -209,6 +216,16 @@ impl<R: Rules> Account<R> {
     /// True while an order may still fill.
     pub fn is_working(&self) -> bool {
         self.own.is_working()
+    }
+
+    /// The event to come is this row of the log: fills then name it as theirs.
+    pub fn at_row(&mut self, row_id: u64) {
+        self.row = self.row.max(row_id);
+    }
+
+    /// True while a quote rests, or is on its way there or back.
+    pub fn is_quoting(&self) -> bool {
+        self.own.quotes != [None, None]
     }
 
     /// The next event of this market happens: `snapshot` is its book where it is a snapshot.
@@ -263,9 +280,8 @@ impl<R: Rules> Account<R> {
     /// Marks the position at the touch of `decision`; how much equity grew.
     pub fn mark(&mut self, decision: &Decision) -> Money {
         self.own.tidy(&self.matcher);
-        let [yes_bid, no_bid] = touch(decision);
         let before = self.equity;
-        self.equity = self.portfolio.equity(yes_bid, no_bid);
+        self.equity = self.worth(decision);
         self.peak = self.peak.max(self.equity);
         self.max_drawdown = self.max_drawdown.max(self.peak - self.equity);
         self.equity - before
@@ -285,7 +301,7 @@ impl<R: Rules> Account<R> {
     fn book_news(&mut self, fills: usize, updates: usize) {
         let counts = self.matcher.rules().counts;
         for fill in &self.news.fills[fills..] {
-            self.claims.fill(fill);
+            self.claims.book(fill.intent, fill.price, fill.qty, fill.fee);
             if fill.qty[counts] > Qty::ZERO {
                 let first = self.own.fill(fill, counts);
                 self.tally.fill(fill, counts, first);

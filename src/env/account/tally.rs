@@ -1,7 +1,7 @@
 //! What an account did: counts for reports, and what the other two queues would have brought.
 
-use crate::broker::Role;
 use crate::broker::matching::{Bound, Bracket, Fill};
+use crate::broker::{Intent, Role};
 use crate::units::{Money, Price, Qty};
 use serde::{Deserialize, Serialize};
 
@@ -58,14 +58,25 @@ impl Claims {
         Claims(Bracket::all(Claim { cash, position: Qty::ZERO }))
     }
 
-    /// Books a fill in each queue.
-    pub(super) fn fill(&mut self, fill: &Fill) {
-        let yes_price = fill.intent.yes_price(fill.price);
+    /// Books contracts in each queue.
+    pub(super) fn book(
+        &mut self,
+        intent: Intent,
+        price: Price,
+        qty: Bracket<Qty>,
+        fee: Bracket<Money>,
+    ) {
+        let yes_price = intent.yes_price(price);
         for (claim, bound) in self.0.0.iter_mut().zip(Bound::ALL) {
-            let change = fill.intent.position_change(fill.qty[bound]);
-            claim.cash -= yes_price.times(change) + fill.fee[bound];
+            let change = intent.position_change(qty[bound]);
+            claim.cash -= yes_price.times(change) + fee[bound];
             claim.position += change;
         }
+    }
+
+    /// Cash comes from outside.
+    pub(super) fn endow(&mut self, cash: Money) {
+        self.0.0.iter_mut().for_each(|claim| claim.cash += cash);
     }
 
     /// Pays out when YES settled at `value`.

@@ -145,3 +145,33 @@ fn the_demo_is_looked_at_replayed_and_left_on_a_real_terminal() {
     let said = demo.ends(130);
     assert!(said.contains("the demo was stopped"), "{said}");
 }
+
+/// Training with its dashboard, two seeds over each other: looked at while it learns, left after a question, and
+/// whole on disk.
+#[test]
+#[cfg(feature = "learn")]
+fn training_is_watched_and_stopped_on_a_real_terminal() {
+    let dir = crate::registry::recorded();
+    let [data, runs] = ["datasets", "runs"].map(|name| dir.path().join(name));
+    let places = ["--data", data.to_str().unwrap(), "--run-dir", runs.to_str().unwrap()];
+    let endless = ["train", "--ui", "--seeds", "2", "--steps", "1000000000", "-p", "n_steps=64"];
+    let mut front = Terminal::kflow(&[&endless[..], &places].concat(), (120, 40));
+    front.until("two runs that learn", |screen| {
+        let curves = screen.contains("reward per episode") && screen.contains("shares of actions");
+        curves && screen.contains("ppo-s0") && screen.contains("ppo-s1")
+    });
+    front.keys("1");
+    front.shows("NO COLLECTOR");
+    front.keys("2q");
+    front.shows("The training runs in this process");
+    front.keys("s");
+    let said = front.ends(0);
+    assert!(said.contains("stopped"), "{said}");
+    let folds = std::fs::read_dir(&runs).unwrap().flatten().map(|run| run.path().join("fold_0"));
+    let saved = folds.filter(|fold| fold.join("config.json").is_file()).map(|fold| {
+        let state = std::fs::read_to_string(fold.join("last/trainer.json")).unwrap();
+        let rows = std::fs::read_to_string(fold.join("progress.csv")).unwrap();
+        assert!(state.contains("\"format\"") && rows.lines().count() > 1, "{state} {rows}");
+    });
+    assert_eq!(saved.count(), 2);
+}

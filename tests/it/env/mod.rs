@@ -5,7 +5,7 @@ mod wild;
 
 use kalshiflow::agent::policy::{BuyAndHold, Hardcoded, Hold, Policy, Random};
 use kalshiflow::broker::matching::Bound;
-use kalshiflow::broker::{Delay, FeeSchedule, Latency};
+use kalshiflow::broker::{Delay, Exponent, FeeSchedule, Latency};
 use kalshiflow::check::env::Audit;
 use kalshiflow::env::account::{Exact, Tally};
 use kalshiflow::env::action::Placement;
@@ -373,6 +373,30 @@ fn a_quote_fills_after_those_before_it_and_only_by_trades() {
         held(&[IMPROVE_BID, 0, CANCEL, 0, 0, 0], &sold(300)),
         (Qty::ZERO, Qty::ZERO, nothing)
     );
+}
+
+/// Four contracts stood before ours and nine behind when six were cancelled. Who believes that most of them were
+/// behind (a high exponent) still waits when four are sold; a calibrated series is believed for itself alone.
+#[test]
+fn a_calibrated_series_queues_by_its_own_exponent() {
+    let between = [
+        &[delta(Side::Yes, 4_000, 900), delta(Side::Yes, 4_000, -600)][..],
+        &[trade(Side::No, 4_000, 400), delta(Side::Yes, 4_000, -400)],
+    ];
+    let episode = thin(None, &between.concat());
+    let held = |series: &str, e2: u16| {
+        let exponents = [(series.to_owned(), Exponent::new(e2).expect("in range"))].into();
+        let execution = Execution { counts: Bound::Fitted, ..Execution::instant() };
+        let config = EnvConfig { exponents, execution, ..maker() };
+        let mut seat = Seat::<Exact>::new(&episode, &config, chance(0));
+        for action in [JOIN_BID, 0, 0, 0, 0, 0] {
+            seat.step(&episode, &config, action).expect("allowed");
+        }
+        seat.account().portfolio().position()
+    };
+    // Of the six, 4/13 were before us by the uniform model.
+    assert_eq!([held("THIN", 100), held("THIN", 800)], [Qty(184), Qty::ZERO]);
+    assert_eq!(held("OTHER", 100), held("OTHER", 800));
 }
 
 /// Defects E1, E4, E6 and E10 of the predecessor, number by number.

@@ -102,6 +102,13 @@ impl Feed {
         rows
     }
 
+    /// Trades that happened and were not told yet.
+    pub fn rest(&mut self) -> Vec<Event> {
+        let mut late: Vec<Event> = self.late.drain(..).map(|late| late.1).collect();
+        late.iter_mut().for_each(|event| self.number(event));
+        late
+    }
+
     fn event(&mut self, body: Body) -> Event {
         let ts = Some(TsUs::from_ms(self.ms));
         let recv = TsNs::from_ms(self.ms + 12);

@@ -10,16 +10,16 @@ use kalshiflow::rng::Rng;
 use kalshiflow::units::{Money, Qty, TsNs};
 use kalshiflow::wire::orders::{SelfTradePrevention, TimeInForce};
 
-fn scripts() -> u64 {
-    if std::env::var("KFLOW_LONG").is_ok() { 1_000_000 } else { 20_000 }
-}
+const SCRIPTS: u64 = 1_000_000;
 
 /// Fill notes 4, "conservation" and "bracket order".
 #[test]
 fn nothing_is_lost_or_made_and_the_queues_stay_in_order_at_every_row() {
     let tapes: Vec<_> = (0..40).map(tape).collect();
     let (mut makers, mut brackets, mut takers) = (0u64, 0u64, 0u64);
-    for seed in 0..scripts() {
+    // 469 094: an order was amended to another price and traded there with all that was left of it; then it became
+    // known that the old place had filled two more contracts, and the fitted queue passed the optimistic one.
+    for seed in 0..SCRIPTS {
         let mut rng = Rng::stream(seed, "script", 0);
         let (script, rules) = (script(&mut rng), rules(&mut rng));
         let events = &tapes[seed as usize % tapes.len()];
@@ -35,10 +35,9 @@ fn nothing_is_lost_or_made_and_the_queues_stay_in_order_at_every_row() {
         brackets += out.fills.iter().filter(|f| f.qty.0[0] < f.qty.0[2]).count() as u64;
     }
     println!(
-        "{} scripts: {makers} maker fills, {brackets} of them with a bracket, {takers} taker fills",
-        scripts()
+        "{SCRIPTS} scripts: {makers} maker fills, {brackets} of them with a bracket, {takers} taker fills"
     );
-    assert!(makers > scripts() / 10 && takers > scripts() / 10 && brackets > scripts() / 200);
+    assert!(makers > SCRIPTS / 10 && takers > SCRIPTS / 10 && brackets > SCRIPTS / 200);
 }
 
 /// Fill notes 4, "causality": what was told up to a row is the same whatever comes after it.

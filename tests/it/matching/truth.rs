@@ -129,6 +129,11 @@ fn live(seed: u64) -> Life {
         }
         error.look(&matchers, ghost.ahead(&feed));
     }
+    // Else the last trades are known to the ghost alone (1096 of the long run).
+    for event in feed.rest() {
+        show(&event, &mut matchers, &mut outs);
+        published.push(event);
+    }
     for (matcher, out) in matchers.iter_mut().zip(&mut outs) {
         matcher.finish(out);
     }
@@ -180,7 +185,7 @@ fn ambiguous(events: &[Event], side: Side, price: Price) -> Qty {
 /// Fill notes 4, "exact-L3 oracle": truth inside the bracket, widened by the ambiguous volume, always.
 #[test]
 fn what_a_true_queue_would_have_given_lies_inside_the_bracket() {
-    let lives = if std::env::var("KFLOW_LONG").is_ok() { 20_000 } else { 600 };
+    let lives = if std::env::var("KFLOW_LONG").is_ok() { 20_000 } else { 2_000 };
     let (mut total, mut filled, mut wide, mut unsure) = (Errors::default(), 0, 0, 0);
     for seed in 0..lives {
         let life = live(seed);

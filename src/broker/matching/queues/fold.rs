@@ -186,7 +186,8 @@ fn tell(
     filled: &mut [Three; 4],
     told: &mut impl FnMut(Filled),
 ) {
-    let qty: Three = std::array::from_fn(|i| filled[DUE][i].min(got[i]));
+    let limit = filled[TOLD].map(|told| (rest.limit - told).max(Qty::ZERO));
+    let qty: Three = std::array::from_fn(|i| filled[DUE][i].min(got[i]).min(limit[i]));
     for (i, qty) in qty.into_iter().enumerate() {
         filled[DUE][i] -= qty;
         filled[TOLD][i] += qty;

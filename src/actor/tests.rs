@@ -1,0 +1,126 @@
+//! What a person, a desk and an exchange do to an actor between its decisions.
+
+use super::deed::{Deed, Outcome};
+use super::run::{Acting, Actor, ActorSpec};
+use super::seat::LiveSeat;
+use super::select::Choice;
+use crate::broker::{Intent, Role, Verb};
+use crate::config::Limits;
+use crate::env::action::Placement;
+use crate::env::{ActionSet, EnvConfig, Policy};
+use crate::event::{Event, MarketId};
+use crate::rng::Rng;
+use crate::sim::tape::{Tape, TapeSpec, synthesize};
+use crate::trade::desk::{self, OrderFill};
+use crate::units::{Money, Price, Qty, Side, TsNs};
+
+/// Does nothing.
+struct Holds;
+
+impl Policy for Holds {
+    fn name(&self) -> &str {
+        "holds"
+    }
+
+    fn begin(&mut self, _: u64) {}
+
+    fn act(&mut self, _: &[f32], _: &[bool]) -> u32 {
+        0
+    }
+}
+
+/// An actor that does nothing, with its orders elsewhere.
+fn actor(tape: &Tape) -> Actor {
+    let env = EnvConfig::default();
+    let limits = Limits { throttle_ms: 0, ..Limits::default() };
+    let spec =
+        ActorSpec { env, choice: Choice::All, limits, tripped: None, seed: 1, elsewhere: true };
+    let mut actor = Actor::new(spec, Acting { policy: Box::new(Holds), model_hash: String::new() });
+    for (id, info) in tape.infos.iter().enumerate() {
+        actor.meet(&(MarketId(id as u32), info.ticker.as_str().into(), None));
+    }
+    actor
+}
+
+fn deeds<'a>(actor: &mut Actor, events: impl IntoIterator<Item = &'a Event>) -> Vec<Deed> {
+    let mut all = Vec::new();
+    for event in events {
+        let mut out = Outcome::default();
+        actor.push(event, &mut out);
+        all.append(&mut out.deeds);
+    }
+    all
+}
+
+/// The desk gives positions up by orders of its own, and an exchange may hold contracts from before. The actor saw
+/// neither: it went on with a position that was gone, and with none where there was one.
+#[test]
+fn a_position_that_is_not_of_its_orders_is_known_to_the_actor() {
+    let tape = synthesize(&TapeSpec { markets: 1, steps: 200, ..TapeSpec::default() });
+    let ticker = tape.infos[0].ticker.clone();
+    let mut actor = actor(&tape);
+    let (first, rest) = tape.events.split_at(tape.events.len() / 3);
+    let (second, third) = rest.split_at(rest.len() / 2);
+    let flat = deeds(&mut actor, first);
+    assert!(!flat.is_empty() && flat.iter().all(|deed| deed.position_e2 == 0));
+
+    let position = Qty::contracts(25);
+    let held = desk::Outcome::Position { ticker: ticker.clone(), position };
+    actor.hear(&held, 1, TsNs(0), &mut Outcome::default());
+    let long = deeds(&mut actor, second);
+    assert!(!long.is_empty() && long.iter().all(|deed| deed.position_e2 == 2_500));
+    // Taking it over is no profit; that prices move afterwards is.
+    assert_eq!(long[0].reward_e6, 0);
+    assert!(long.iter().any(|deed| deed.reward_e6 != 0));
+
+    let exit = OrderFill {
+        number: None,
+        ticker,
+        intent: Intent { side: Side::Yes, verb: Verb::Sell },
+        price: Price::new(4_000).expect("in range"),
+        qty: position,
+        fee: Money(10_000),
+        role: Role::Taker,
+        at_ms: 0,
+    };
+    let mut out = Outcome::default();
+    actor.hear(&desk::Outcome::Filled(exit), 2, TsNs(0), &mut out);
+    assert_eq!(out.fills.len(), 1);
+    assert!(deeds(&mut actor, third).iter().all(|deed| deed.position_e2 == 0));
+    let report = actor.report();
+    assert_eq!((report.open_positions, report.fees_e6), (0, 10_000));
+    assert_eq!(report.bracket_e6, [report.profit_e6; 3]);
+}
+
+/// Quotes of a market in which nothing was decided any more stayed, and filled, after a stop.
+#[test]
+fn a_stop_takes_quotes_back_without_waiting_for_a_decision() {
+    let tape = synthesize(&TapeSpec { markets: 6, steps: 200, ..TapeSpec::default() });
+    let quotes = vec![Placement::Join];
+    let actions = ActionSet { quotes, ..ActionSet::default() };
+    let config = EnvConfig { actions, ..EnvConfig::default() };
+    let mut stopped = 0;
+    for (id, info) in tape.infos.iter().enumerate() {
+        let mut seat = LiveSeat::new(info, &config, Rng::stream(1, "orders", 0));
+        let mut at = None;
+        for event in tape.events.iter().filter(|event| event.market == MarketId(id as u32)) {
+            seat.push(event, &config, |mut moment| {
+                if at.is_none() {
+                    // Joins the best bid, if it may.
+                    let _ = moment.act(5);
+                }
+            });
+            if at.is_none() && seat.is_quoting() {
+                seat.retreat(event.recv);
+                at = Some(event.recv);
+            }
+            // Cancels take 400 ms, nearly always.
+            if at.is_some_and(|at| event.recv.0 > at.0 + 5_000_000_000) {
+                assert!(!seat.is_quoting(), "{}", info.ticker);
+                stopped += 1;
+                break;
+            }
+        }
+    }
+    assert!(stopped > 0, "no quote rested: nothing is proved");
+}
