@@ -57,6 +57,14 @@ pub enum JudgeError {
         /// What differs.
         what: &'static str,
     },
+    /// A run that is named twice, perhaps by its id and as a version, or was trained twice: it is one seed.
+    #[error("{first} and {second} hold the same models")]
+    Twice {
+        /// As it was named first.
+        first: String,
+        /// As it was named again.
+        second: String,
+    },
     /// No run.
     #[error("no run to judge")]
     Nobody,
@@ -161,7 +169,11 @@ pub fn judge(
     let candidates =
         question.runs.iter().map(|r| Candidate::load(r)).collect::<Result<Vec<_>, _>>()?;
     let first = candidates.first().ok_or(JudgeError::Nobody)?;
-    for other in &candidates[1..] {
+    for (i, other) in candidates.iter().enumerate().skip(1) {
+        if let Some(same) = candidates[..i].iter().find(|c| c.is_same_run(other)) {
+            let (first, second) = (same.name.clone(), other.name.clone());
+            return Err(JudgeError::Twice { first, second });
+        }
         if let Some(what) = first.differs_from(other) {
             let (first, second) = (first.name.clone(), other.name.clone());
             return Err(JudgeError::Unlike { first, second, what });
@@ -236,13 +248,8 @@ fn hear(
 
 /// Seeds of the same training that are not judged: who judges one of several has chosen it.
 fn left_out(candidate: &Candidate, judged: &[Candidate]) -> Option<String> {
-    let names: Vec<&str> = judged.iter().map(|c| c.name.as_str()).collect();
-    let siblings = candidate.siblings();
-    let others: Vec<String> = siblings
-        .iter()
-        .filter(|path| !names.contains(&candidate::name(path).as_str()))
-        .map(|path| path.display().to_string())
-        .collect();
+    let judged: Vec<&str> = judged.iter().map(Candidate::id).collect();
+    let others = candidate.others(&judged);
     (!others.is_empty()).then(|| {
         format!(
             "trained with {} other seeds that are not judged, and the best of several is chosen: name them \

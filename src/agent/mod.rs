@@ -8,7 +8,7 @@
 //!  trainer (in memory) ─► train (on disk: checkpoint, progress, tfevents) ─► model (a Policy)
 //!                              provenance: what decides its bytes; repeat: the same again
 //!  split ─► fit (one model per split) ─► judge { eval ─► verdict; inspect; compare }
-//!  search (many recipes, all counted) ─► judge, deflated by tries          sb3 (a foreign model) ─► model
+//!  search (many recipes, all counted; among) ─► judge, deflated by tries   sb3 (a foreign model) ─► model
 //! ```
 //!
 //! **Invariant:** burn is named in `device` and `burn_engine` only, pulp in `simd` only, zip in `sb3` only;
@@ -28,6 +28,8 @@ pub mod tries;
 
 #[cfg(feature = "learn")]
 pub mod a2c;
+#[cfg(feature = "learn")]
+pub mod among;
 #[cfg(feature = "learn")]
 pub mod burn_engine;
 #[cfg(feature = "learn")]

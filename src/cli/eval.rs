@@ -74,9 +74,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     for run in runs.iter().filter(|run| run.is_dir()) {
         save(&run.join("evaluation.json"), &serde_json::to_string_pretty(&evaluation)?)?;
     }
-    if let [run] = &runs[..] {
-        judged::record(run, &evaluation)?;
-    }
+    judged::record(&runs, &evaluation)?;
     if let Some(file) = &args.report {
         save(file, &page(&evaluation))?;
     }
@@ -148,6 +146,7 @@ pub(super) fn failure(error: JudgeError) -> Failure {
             "train again on these data, or evaluate one of its models: RUN/fold_0"
         }
         JudgeError::Unlike { .. } => "judge them one by one, or compare them with --against",
+        JudgeError::Twice { .. } => "they are one seed: name one of them",
         JudgeError::Nobody => "name a run: kflow eval RUN",
         JudgeError::Several { .. } => "name one of its models: RUN/fold_0",
     };

@@ -4,19 +4,25 @@ use super::exit::Failure;
 use super::models::{failure, now_s};
 use crate::agent::judge::Evaluation;
 use crate::registry::{Content, Judged, Registry};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Enters the evaluation of the run or version at `path`, if it belongs to a registry.
+/// Enters the evaluation for each of the `runs` or versions that were judged together and belong to a registry.
 ///
 /// # Errors
-/// When the registry cannot be written.
-pub(super) fn record(path: &Path, evaluation: &Evaluation) -> Result<(), Failure> {
+/// When a registry cannot be written.
+pub(super) fn record(runs: &[PathBuf], evaluation: &Evaluation) -> Result<(), Failure> {
+    runs.iter().try_for_each(|run| enter(run, runs.len(), evaluation))
+}
+
+/// Enters the evaluation of `seeds` runs for the one at `path`.
+fn enter(path: &Path, seeds: usize, evaluation: &Evaluation) -> Result<(), Failure> {
     let Some(registry) = Registry::around(path) else { return Ok(()) };
     let result = &evaluation.result;
     let Some(row) = result.judged() else { return Ok(()) };
     let judged = Judged {
         content_sha256: Content::of(path).map_err(failure)?.sha256(),
         data_sha256: evaluation.data_sha256.clone(),
+        seeds,
         markets: row.markets,
         mean_return: row.bracket[0],
         ci95: row.pessimistic_ci95,

@@ -24,6 +24,9 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// Runs of a training: what one seed shows may be luck, and two give no spread to speak of.
+const SEEDS: u64 = 3;
+
 /// Options of `kflow train`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -36,8 +39,8 @@ pub struct Args {
     /// All chance of the run comes from it
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
-    /// Train this many runs with consecutive seeds, side by side
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    /// Train this many runs with consecutive seeds, side by side; `kflow eval` judges them together
+    #[arg(long, value_name = "N", default_value_t = SEEDS, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     seeds: u64,
     /// Environments stepped in lockstep [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -172,7 +175,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
     match done.signal {
         None => Ok(()),
         Some(signal) => {
-            let text = format!("stopped; continue with: kflow train --resume {}", plans[0].id);
+            let each: Vec<String> =
+                plans.iter().map(|plan| format!("kflow train --resume {}", plan.id)).collect();
+            let text = format!("stopped; continue with: {}", each.join(" && "));
             Err(Failure::msg(signal.code(), text))
         }
     }

@@ -12,7 +12,8 @@ use super::rows::{UTC, words};
 use super::staged::Staged;
 use crate::units::TsUs;
 use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int16Type, Int32Type};
 use arrow::record_batch::RecordBatch;
@@ -61,6 +62,8 @@ pub struct ActionRow {
     pub row_id: u64,
     /// Its name.
     pub action: String,
+    /// How probable the policy held it among the allowed ones, 0..=1.
+    pub confidence: f32,
     /// Contracts held before the step and after it, in hundredths; NO is negative.
     pub position_e2: [i64; 2],
     /// Cash after the step, 1e-6 dollars.
@@ -129,6 +132,7 @@ pub fn write_actions(
         ("ts_event", times(rows.iter().map(|r| r.ts))),
         ("row_id", number(|r| r.row_id as i64)),
         ("action", words::<Int16Type>(rows.iter().map(|r| r.action.as_str()))),
+        ("confidence", Arc::new(Float32Array::from_iter_values(rows.iter().map(|r| r.confidence)))),
         ("position_before_e2", number(|r| r.position_e2[0])),
         ("position_after_e2", number(|r| r.position_e2[1])),
         ("cash_after_e6", number(|r| r.cash_e6)),

@@ -16,8 +16,12 @@ pub(super) fn text(book: &Book, version: &Version) -> String {
             let interval = judged.ci95.map_or_else(String::new, |[low, high]| {
                 format!(", 95 % interval {:+.2} % to {:+.2} %", 100.0 * low, 100.0 * high)
             });
+            let seeds = match judged.seeds {
+                1 => String::new(),
+                n => format!(", {n} seeds together"),
+            };
             format!(
-                "{} on {} held-out markets: mean return per market {:+.2} %{interval} (data {}).",
+                "{} on {} held-out markets{seeds}: mean return per market {:+.2} %{interval} (data {}).",
                 capital(&judged.verdict),
                 judged.markets,
                 100.0 * judged.mean_return,
@@ -26,7 +30,7 @@ pub(super) fn text(book: &Book, version: &Version) -> String {
         }
     };
     format!(
-        "# {name} version {number}\n\n{judged}\n\n\
+        "# {name} version {number}\n\n{judged}\n\n{chosen}\
          | | |\n|---|---|\n\
          | status | {status} |\n| aliases | {aliases} |\n\
          | algorithm | {algo}, {steps} steps, {models} model(s) |\n\
@@ -35,6 +39,7 @@ pub(super) fn text(book: &Book, version: &Version) -> String {
          | run digest | {digests} |\n| content | {content} |\n\
          | registered | {registered} by {program} |\n\n\
          For paper trading and for exchanges with play money only.\n",
+        chosen = chosen(book, v).map_or_else(String::new, |text| text + "\n\n"),
         name = v.name,
         number = v.version,
         status = book.status(v),
@@ -51,6 +56,18 @@ pub(super) fn text(book: &Book, version: &Version) -> String {
         registered = time_text(TsUs::from_ms(v.registered_unix_s as i64 * 1_000)),
         program = v.program,
     )
+}
+
+/// What is to be said of the seeds that it was trained with, unless they were judged with it.
+fn chosen(book: &Book, v: &Version) -> Option<String> {
+    let judged = book.judged(&v.content_sha256).map_or(1, |judged| judged.seeds);
+    (judged < v.seeds).then(|| {
+        format!(
+            "It was chosen among {} seeds of one training, and what one of several shows may be luck: judge them \
+             together, `kflow eval RUN1 RUN2 ..`.",
+            v.seeds
+        )
+    })
 }
 
 fn capital(words: &str) -> String {

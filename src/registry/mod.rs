@@ -102,6 +102,9 @@ pub struct Version {
     pub steps: u64,
     /// How many models it holds: one for each block of markets that was held out.
     pub models: usize,
+    /// Runs that were trained together from seeds of its recipe, its own among them: it was chosen among so many.
+    #[serde(default = "one")]
+    pub seeds: usize,
     /// Observation layout and its hash.
     pub layout: String,
     /// SHA-256 of the layout.
@@ -129,6 +132,9 @@ pub struct Judged {
     pub content_sha256: String,
     /// SHA-256 that names the data.
     pub data_sha256: String,
+    /// Runs that were judged together, as seeds of one recipe: the figures are of all of them.
+    #[serde(default = "one")]
+    pub seeds: usize,
     /// Held-out markets.
     pub markets: usize,
     /// Mean return per held-out market, under the pessimistic fills.
@@ -161,6 +167,11 @@ impl Version {
     pub fn id(&self) -> String {
         id(&self.name, self.version)
     }
+}
+
+/// Records of a time that knew one seed only.
+fn one() -> usize {
+    1
 }
 
 /// `NAME:3`.

@@ -8,6 +8,7 @@
 use super::book::Hand;
 use super::content::io_at;
 use super::{Book, Content, RegistryError, Version, card};
+use crate::agent::among::Among;
 use crate::agent::model::Model;
 use crate::agent::provenance;
 use crate::store::Cabinet;
@@ -188,6 +189,7 @@ fn describe(
         algo: card.algo.clone(),
         steps: card.steps,
         models: models.len(),
+        seeds: Among::read(&content.models[0])?.seeds.len().max(1),
         layout: card.interface.layout.clone(),
         layout_hash: card.interface.layout_hash.clone(),
         actions: card.interface.actions.clone(),

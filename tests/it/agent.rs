@@ -6,6 +6,7 @@
 mod bad_input;
 mod command;
 mod engines;
+mod logs;
 mod wgpu;
 
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};

@@ -2,7 +2,7 @@
 
 use crate::cli::{Output, kflow, run};
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Float32Type, Int64Type};
 use kalshiflow::sim::tape::{TapeSpec, synthesize};
 use kalshiflow::sim::write::write;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -42,7 +42,7 @@ pub fn refused(dir: &Path, words: &[&str], code: i32, what: &str) {
 
 /// Trains quickly; the run's id.
 pub fn trained(dir: &Path, more: &[&str]) -> String {
-    let quick = ["train", "-p", "n_steps=64", "--steps", "1000", "--json"];
+    let quick = ["train", "--seeds", "1", "-p", "n_steps=64", "--steps", "1000", "--json"];
     let data = ok(dir, &[&quick[..], more].concat());
     data["run_id"].as_str().unwrap().to_owned()
 }
@@ -98,6 +98,37 @@ fn a_model_is_registered_judged_deployed_replaced_and_archived() {
         serde_json::from_slice(&bytes(dir.join("checkpoints/registry.json"))).unwrap();
     assert_eq!(mirrored["versions"][0]["status"], "archived");
     assert_eq!(mirrored["aliases"][0]["version"], 2);
+}
+
+/// Who judged the seeds of a training together found nothing of it in the registry, and a version of one of them was
+/// judged as if there had been no others.
+#[test]
+fn seeds_that_were_judged_together_are_recorded_so_and_one_of_them_is_a_choice() {
+    let dir = recorded();
+    let dir = dir.path();
+    let words = ["train", "--seeds", "3", "-p", "n_steps=64", "--steps", "500", "--json"];
+    let runs = ok(dir, &words)["runs"].clone();
+    let ids: Vec<&str> = (0..3).map(|i| runs[i]["run_id"].as_str().unwrap()).collect();
+    ok(dir, &["models", "register", ids[0], "--name", "gold", "--json"]);
+    let card =
+        || String::from_utf8(bytes(dir.join("checkpoints/models/gold/v1/MODEL.md"))).unwrap();
+    assert!(card().contains("chosen among 3 seeds"), "{}", card());
+    ok(dir, &[&["eval", "--json"], &ids[..]].concat());
+    assert!(card().contains("3 seeds together") && !card().contains("chosen"), "{}", card());
+    for (id, name) in [(ids[0], "gold"), (ids[2], "oil")] {
+        if name == "oil" {
+            ok(dir, &["models", "register", id, "--name", name, "--json"]);
+        }
+        let champion = ok(dir, &["models", "alias", name, "champion", "--json"]);
+        assert_eq!((&champion["seeds"], &champion["evaluation"]["seeds"]), (&3.into(), &3.into()));
+    }
+
+    let alone = ok(dir, &["eval", "gold", "--json"])["warnings"].to_string();
+    assert!(alone.contains("2 other seeds") && alone.contains(ids[1]), "{alone}");
+    assert!(card().contains("chosen among 3 seeds"), "{}", card());
+    let all = ok(dir, &["eval", "oil", "gold", ids[1], "--json"])["warnings"].to_string();
+    assert!(!all.contains("other seeds"), "{all}");
+    refused(dir, &["eval", "gold", ids[0]], 5, "the same models");
 }
 
 #[test]
@@ -199,6 +230,13 @@ fn what_a_model_does_is_written_as_episodes_and_actions() {
     assert_eq!(sum(&episodes, "episode_length"), rows(&actions) as i64);
     let gained = sum(&episodes, "end_balance_e6") - sum(&episodes, "start_balance_e6");
     assert_eq!(gained, sum(&actions, "reward_e6"), "rewards are the change of equity");
+    // The likeliest of at most five actions is taken: no model is less sure, and none is as sure everywhere.
+    let sure = |b: &RecordBatch| {
+        b.column_by_name("confidence").unwrap().as_primitive::<Float32Type>().values().to_vec()
+    };
+    let sure: Vec<f32> = actions.iter().flat_map(sure).collect();
+    assert!(sure.iter().all(|p| (0.199..=1.0).contains(p)), "{sure:?}");
+    assert!(sure.iter().any(|p| *p != sure[0]), "{sure:?}");
     let all = ok(dir, &["models", "play", "gold", "--all", "--out", "elsewhere", "--json"]);
     assert_eq!(all["episodes"], 12);
     // The version's own files are untouched: it can still be used.

@@ -7,6 +7,7 @@ use kalshiflow::sim::write::write;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A folder with a log of a synthetic tape.
@@ -69,6 +70,29 @@ fn the_best_of_many_tries_on_a_fair_tape_is_no_evidence() {
         assert!(trials.iter().all(|t| sharpe(t) <= sharpe(&found["winner"])));
         let page = std::fs::read_to_string(dir.path().join("report.html")).expect("report");
         assert!(page.contains("It is the best of 24 tries"), "the report counts them too");
+    }
+}
+
+/// A version that was registered from a search, or a folder that was copied out of it, was chosen all the same: its
+/// judge still counts the tries. A version of several models once forgot them.
+#[test]
+fn the_number_of_tries_goes_wherever_the_winner_goes() {
+    let dir = recorded(&TapeSpec { markets: 110, steps: 40, ..TapeSpec::default() });
+    for (name, split) in [("whole", "time"), ("windows", "walk-forward:3")] {
+        let found =
+            call(dir.path(), &[&QUICK[..], &["1", "--trials", "3", "--split", split]].concat());
+        let run = found["runs"][0].as_str().expect("run");
+        call(dir.path(), &["models", "register", run, "--name", name, "--json"]);
+        call(dir.path(), &["models", "alias", name, "candidate", "--json"]);
+        let copy = format!("{name}-copied");
+        let copied = Command::new("cp").args(["-r", run, &copy]).current_dir(dir.path()).status();
+        assert!(copied.expect("copied").success());
+        let alias = format!("{name}@candidate");
+        for word in [run, name, &alias, &format!("{name}:1"), &copy] {
+            let judged = call(dir.path(), &["eval", word, "--json"]);
+            let reason = judged["reason"].as_str().expect("reason");
+            assert!(reason.contains("after 3 tries"), "{split}, {word}: {reason}");
+        }
     }
 }
 
@@ -196,13 +220,15 @@ fn windows_seeds_and_another_model_are_judged_together() {
         let runs = trained["runs"].as_array().expect("runs").clone();
         runs.iter().map(|r| r["run_dir"].as_str().expect("dir").to_owned()).collect::<Vec<_>>()
     };
-    let seeds = train(&["--seeds", "2"]);
-    let other = train(&["--seed", "9", "-p", "gamma=0.9"]);
+    let seeds = train(&[]);
+    let other = train(&["--seeds", "1", "--seed", "9", "-p", "gamma=0.9"]);
     let words =
         ["eval", "--json", "--importance", "--report", "report.html", "--against", &other[0]];
-    let judged = call(dir.path(), &[&words[..], &[&seeds[0], &seeds[1]]].concat());
+    let judged = call(dir.path(), &[&words[..], &[&seeds[0], &seeds[1], &seeds[2]]].concat());
     assert_eq!(judged["protocol"], "walk_forward");
-    assert_eq!(judged["seeds"].as_array().map(Vec::len), Some(2));
+    assert_eq!(judged["seeds"].as_array().map(Vec::len), Some(3), "as many as there are");
+    let reason = judged["reason"].as_str().expect("reason");
+    assert!(reason.contains("95 % interval") && reason.ends_with("3 seeds"), "{reason}");
     assert_eq!(judged["comparison"]["markets"], judged["policies"][0]["markets"]);
     let columns = judged["importance"].as_array().expect("columns");
     assert_eq!(columns.len(), 52);
@@ -223,16 +249,18 @@ fn windows_seeds_and_another_model_are_judged_together() {
         "walk forward",
         "Actions in the course",
         "How far fills matter",
-        "trained from 2 seeds",
+        "trained from 3 seeds",
     ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("NaN"));
 
-    // One seed of two is a choice, and the result says so; two recipes are no seeds.
+    // One seed of three is a choice, and the result says so; two recipes are no seeds.
     let alone = call(dir.path(), &["eval", "--json", &seeds[1]]);
     let notes = alone["warnings"].to_string();
-    assert!(notes.contains("1 other seeds that are not judged"), "{notes}");
+    assert!(notes.contains("2 other seeds that are not judged"), "{notes}");
     let out = output(dir.path(), &["eval", &seeds[0], &other[0]]);
     assert!(out.code == 5 && out.stderr.contains("training parameters"), "{}", out.stderr);
+    let out = output(dir.path(), &["eval", &seeds[0], &seeds[1], &seeds[0]]);
+    assert!(out.code == 5 && out.stderr.contains("the same models"), "{}", out.stderr);
 }

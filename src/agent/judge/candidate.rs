@@ -1,6 +1,7 @@
 //! A run before its judge: its models, what they were trained on, and the plan that follows from it.
 
 use super::JudgeError;
+use crate::agent::among::Among;
 use crate::agent::checkpoint::{self, CheckpointError};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
@@ -31,6 +32,8 @@ pub(super) struct Candidate {
     pub(super) rules: EnvConfig,
     /// The search that it was chosen in, if it was.
     pub(super) tries: Option<Tries>,
+    /// The seeds that it was trained with.
+    among: Among,
     path: PathBuf,
     dirs: Vec<PathBuf>,
     config: TrainConfig,
@@ -53,10 +56,12 @@ impl Candidate {
         for model in &models {
             model.fits(&fit::interface(&rules))?;
         }
+        let among = Among::read(&dirs[0])?;
         Ok(Candidate {
             name: name(path),
             memories: dirs.iter().map(|d| Memory::read(d)).collect::<Result<_, _>>()?,
-            tries: tries(path)?,
+            tries: tries(&dirs[0], &among)?,
+            among,
             path: path.to_owned(),
             dirs,
             models,
@@ -149,46 +154,46 @@ impl Candidate {
         CURVES.iter().flat_map(|key| files.iter().filter_map(|file| curve(key, file))).collect()
     }
 
-    /// Runs that were trained with it, from other seeds: their names differ in the seed alone.
-    pub(super) fn siblings(&self) -> Vec<PathBuf> {
-        let Some((recipe, parent)) = seedless(&self.name).zip(self.path.parent()) else {
-            return Vec::new();
+    /// Its run's id, wherever it was copied to.
+    pub(super) fn id(&self) -> &str {
+        if self.among.run_id.is_empty() { &self.name } else { &self.among.run_id }
+    }
+
+    /// True when both are the same models, wherever they were copied to.
+    pub(super) fn is_same_run(&self, other: &Candidate) -> bool {
+        self.models.iter().map(|m| &m.params).eq(other.models.iter().map(|m| &m.params))
+    }
+
+    /// Runs that were trained with it, from other seeds, and are not in `judged`: their folders, or what they are
+    /// called.
+    pub(super) fn others(&self, judged: &[&str]) -> Vec<String> {
+        let beside = |id: &str| {
+            let folder = self.path.with_file_name(id.rsplit('/').next().unwrap_or(id));
+            if folder.is_dir() { folder.display().to_string() } else { id.to_owned() }
         };
-        let other = |entry: fs::DirEntry| {
-            let found = name(&entry.path());
-            (found != self.name && seedless(&found).as_ref() == Some(&recipe)).then(|| entry.path())
-        };
-        let entries = fs::read_dir(if parent == Path::new("") { Path::new(".") } else { parent });
-        let mut found: Vec<PathBuf> =
-            entries.into_iter().flatten().flatten().filter_map(other).collect();
-        found.sort();
-        found
+        self.among.others(judged).into_iter().map(beside).collect()
     }
 }
 
-/// How often was tried in the search that the run at `path` belongs to.
-fn tries(path: &Path) -> Result<Option<Tries>, CheckpointError> {
+/// How often was tried in the search that the model in `dir` was chosen in.
+fn tries(dir: &Path, among: &Among) -> Result<Option<Tries>, CheckpointError> {
     // A search holds trial, seed, fold, `last` and the weights below each other.
     const DEPTH: usize = 5;
-    let path = fs::canonicalize(path).map_err(checkpoint::io_at(path))?;
-    checkpoint::note_within(&path, "tries.json", DEPTH)
+    let dir = fs::canonicalize(dir).map_err(checkpoint::io_at(dir))?;
+    let noted = checkpoint::note_within(&dir, "tries.json", DEPTH)?;
+    // Copied out of its search by hand: how the tries varied is not known any more, their number is.
+    let counted = |tries| Tries { tries, sharpe_variance: None, overfitting: None };
+    Ok(noted.or(among.tries.map(counted)))
 }
 
 /// The run's folder; a trial of a search is named with its number.
-pub(super) fn name(path: &Path) -> String {
+fn name(path: &Path) -> String {
     let last = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = last(path).unwrap_or_default();
     match path.parent().and_then(last).filter(|_| name.starts_with("seed_")) {
         Some(trial) => format!("{trial}/{name}"),
         None => name,
     }
-}
-
-/// `ppo-s3-0193..` or `trial_0007/seed_3` without its seed.
-fn seedless(name: &str) -> Option<(String, String)> {
-    let (recipe, rest) = name.split_once("/seed_").or_else(|| name.split_once("-s"))?;
-    let (seed, stamp) = rest.split_once('-').unwrap_or((rest, ""));
-    seed.parse::<u64>().is_ok().then(|| (recipe.to_owned(), stamp.to_owned()))
 }
 
 /// Steps and the value of `key` in a row of `progress.jsonl`.

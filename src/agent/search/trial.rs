@@ -2,6 +2,7 @@
 
 use super::record::{Record, Score};
 use super::{Brief, SearchError};
+use crate::agent::among::Among;
 use crate::agent::checkpoint::{self, CheckpointError, Notes};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
@@ -12,7 +13,7 @@ use crate::agent::split::{Plan, Split};
 use crate::agent::train::{Control, TrainError};
 use crate::agent::tries;
 use crate::replay::Recording;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,11 @@ pub(super) struct Bench<'a> {
 
 /// The run of one seed of a trial.
 pub(super) fn run_dir(dir: &Path, trial: usize, seed: u64) -> PathBuf {
-    dir.join(format!("trial_{trial:04}")).join(format!("seed_{seed}"))
+    dir.join(run_id(trial, seed))
+}
+
+fn run_id(trial: usize, seed: u64) -> String {
+    format!("trial_{trial:04}/seed_{seed}")
 }
 
 impl Bench<'_> {
@@ -40,7 +45,12 @@ impl Bench<'_> {
         for seed in 0..self.brief.seeds {
             let dir = run_dir(self.dir, trial, seed);
             let config = self.brief.config(trial, seed).map_err(SearchError::Config)?;
-            match self.train(&dir, TrainConfig { total_timesteps: steps, ..config }) {
+            let among = Among {
+                run_id: run_id(trial, seed),
+                seeds: (0..self.brief.seeds).map(|seed| run_id(trial, seed)).collect(),
+                tries: Some(self.brief.trials),
+            };
+            match self.train(&dir, TrainConfig { total_timesteps: steps, ..config }, &among) {
                 Ok(()) => runs.push(dir),
                 Err(SearchError::Train(error)) if is_result(&error) => {
                     let cause = std::error::Error::source(&error).map(|why| format!(": {why}"));
@@ -57,14 +67,14 @@ impl Bench<'_> {
     }
 
     /// One model for each split, from where the last rung or an interruption left it.
-    fn train(&self, dir: &Path, config: TrainConfig) -> Result<(), SearchError> {
+    fn train(&self, dir: &Path, config: TrainConfig, among: &Among) -> Result<(), SearchError> {
         let job = MarketJob {
             markets: [].into(),
             rules: self.brief.rules.clone(),
             config,
             device: self.device,
             dir: dir.to_owned(),
-            notes: Notes::default(),
+            notes: Notes { env: json!(among), ..Notes::default() },
             resume: false,
         };
         for job in self.course.jobs(&job) {

@@ -4,6 +4,8 @@ use super::failure;
 use crate::agent::device::DeviceName;
 use crate::agent::judge::{self, Trader};
 use crate::agent::memory::Memory;
+use crate::agent::model::ModelPolicy;
+use crate::agent::policy::Policy;
 use crate::cli::exit::{self, Code, Failure, OrFail};
 use crate::cli::train::checkpoint_failure;
 use crate::cli::{eval, printer};
@@ -18,6 +20,7 @@ use crate::replay;
 use crate::rng::Rng;
 use crate::units::TsUs;
 use serde_json::json;
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -105,7 +108,8 @@ fn play(
     seed: u64,
     actions: &mut Vec<ActionRow>,
 ) -> EpisodeRow {
-    let (rules, policy) = (&trader.rules, &mut trader.policy);
+    let (rules, confidence) = (&trader.rules, Cell::new(0.0));
+    let policy = &mut Confident { model: &mut trader.policy, confidence: &confidence };
     let mut position_e2 = 0;
     let first = actions.len();
     let report =
@@ -119,6 +123,7 @@ fn play(
                 ts: TsUs::from_ms(decision.ts_ms),
                 row_id: decision.row_id,
                 action: rules.actions.name(action),
+                confidence: confidence.get(),
                 position_e2: [position_e2, after_e2],
                 cash_e6: portfolio.cash().e6(),
                 reward_e6: step.reward.e6(),
@@ -127,6 +132,28 @@ fn play(
             position_e2 = after_e2;
         });
     summary(number, episode, &report, &actions[first..])
+}
+
+/// A model that tells how probable it held what it chose last.
+struct Confident<'a> {
+    model: &'a mut ModelPolicy,
+    confidence: &'a Cell<f32>,
+}
+
+impl Policy for Confident<'_> {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn begin(&mut self, seed: u64) {
+        self.model.begin(seed);
+    }
+
+    fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32 {
+        let action = self.model.act(obs, mask);
+        self.confidence.set(self.model.probabilities(mask)[action as usize]);
+        action
+    }
 }
 
 fn summary(

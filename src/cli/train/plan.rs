@@ -1,6 +1,7 @@
 //! What is to be trained: a run for each seed, or one that is taken up again.
 
 use super::{Args, Preset};
+use crate::agent::among::Among;
 use crate::agent::checkpoint::{Notes, RunDir};
 use crate::agent::config::TrainConfig;
 use crate::agent::device::DeviceName;
@@ -16,6 +17,8 @@ use std::time::SystemTime;
 /// One run as it is asked for.
 pub(in crate::cli) struct RunPlan {
     pub(in crate::cli) id: String,
+    /// The runs of the same training, this one among them.
+    pub(in crate::cli) seeds: Vec<String>,
     pub(in crate::cli) dir: PathBuf,
     pub(in crate::cli) config: TrainConfig,
     pub(in crate::cli) rules: EnvConfig,
@@ -32,7 +35,8 @@ impl RunPlan {
         let rules = run.rules().map_err(super::show::checkpoint_failure)?;
         let filter = run.filter().map_err(super::show::checkpoint_failure)?;
         let id = dir.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        Ok(RunPlan { id, dir: dir.to_owned(), config, rules, filter, resume: true })
+        let Among { seeds, .. } = Among::read(first).map_err(super::show::checkpoint_failure)?;
+        Ok(RunPlan { id, seeds, dir: dir.to_owned(), config, rules, filter, resume: true })
     }
 
     /// The job that [`fit::Course::jobs`] multiplies by the splits.
@@ -45,7 +49,7 @@ impl RunPlan {
             dir: self.dir.clone(),
             notes: Notes {
                 command: std::env::args().collect::<Vec<_>>().join(" "),
-                env: circumstances(&self.id, device),
+                env: circumstances(&self.id, &self.seeds, device),
                 filter: self.filter.clone(),
                 ..Notes::default()
             },
@@ -61,18 +65,18 @@ pub(super) fn fresh(args: &Args, device: DeviceName) -> Result<Vec<RunPlan>, Fai
         .map_err(|e| Failure::msg(Code::Config, e).hint("see kflow train --help"))?;
     let (rules, filter) = (args.rules.config()?, args.filters.filter());
     let stamp = uuid::Uuid::now_v7();
-    let plan = |seed: u64| {
-        let id = format!("{}-s{seed}-{stamp}", args.algo);
-        RunPlan {
-            dir: args.run_dir.join(&id),
-            id,
-            config: TrainConfig { seed, ..config.clone() },
-            rules: rules.clone(),
-            filter: filter.clone(),
-            resume: false,
-        }
+    let seeds = || (0..args.seeds).map(|i| args.seed.wrapping_add(i));
+    let id = |seed: u64| format!("{}-s{seed}-{stamp}", args.algo);
+    let plan = |seed: u64| RunPlan {
+        dir: args.run_dir.join(id(seed)),
+        id: id(seed),
+        seeds: seeds().map(id).collect(),
+        config: TrainConfig { seed, ..config.clone() },
+        rules: rules.clone(),
+        filter: filter.clone(),
+        resume: false,
     };
-    Ok((0..args.seeds).map(|i| plan(args.seed.wrapping_add(i))).collect())
+    Ok(seeds().map(plan).collect())
 }
 
 fn config(args: &Args, engine: EngineName) -> Result<TrainConfig, String> {
@@ -113,10 +117,11 @@ pub(in crate::cli) fn folder(run_dir: &Path, name: &str) -> PathBuf {
     if Path::new(name).is_dir() { PathBuf::from(name) } else { run_dir.join(name) }
 }
 
-fn circumstances(run_id: &str, device: DeviceName) -> Value {
+fn circumstances(run_id: &str, seeds: &[String], device: DeviceName) -> Value {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     json!({
         "run_id": run_id,
+        "seeds": seeds,
         "program": concat!("kflow ", env!("CARGO_PKG_VERSION")),
         "device": device.to_string(),
         "isa": crate::agent::simd::isa(),

@@ -13,6 +13,7 @@ fn version(name: &str, number: u32) -> Version {
         algo: "ppo".to_owned(),
         steps: 1_000,
         models: 1,
+        seeds: 1,
         layout: "flow52-v1".to_owned(),
         layout_hash: "00".to_owned(),
         actions: "hold".to_owned(),
@@ -29,6 +30,7 @@ fn judged(version: &Version, markets: usize) -> Judged {
     Judged {
         content_sha256: version.content_sha256.clone(),
         data_sha256: "data".to_owned(),
+        seeds: 1,
         markets,
         mean_return: -0.01,
         ci95: None,
@@ -136,6 +138,19 @@ fn a_record_of_another_program_is_an_error() {
     let mut entries = book().records();
     entries.insert("vote/1".to_owned(), b"1".to_vec());
     assert!(matches!(Book::read(&entries), Err(RegistryError::Record { .. })));
+}
+
+#[test]
+fn a_record_from_before_seeds_were_counted_is_of_one_seed() {
+    let mut book = book();
+    book.judge(judged(&version("gold", 1), 30));
+    let mut entries = book.records();
+    for bytes in entries.values_mut() {
+        let mut record: Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(record.as_object_mut().and_then(|r| r.remove("seeds")), Some(json!(1)));
+        *bytes = record.to_string().into_bytes();
+    }
+    assert_eq!(Book::read(&entries).unwrap(), book);
 }
 
 proptest! {

@@ -29,7 +29,7 @@ fn last_return(env: &mut dyn VecEnv, config: &TrainConfig, actions: Vec<String>)
 }
 
 /// A third of the demo's tape with the planted edge: the larger touch knows the outcome.
-fn planted() -> Arc<[Episode]> {
+pub(super) fn planted() -> Arc<[Episode]> {
     let rules = EnvConfig::default();
     let edge = Edge::TouchImbalance { per_mille: 300 };
     let spec = TapeSpec { markets: 60, spread_e3: 400, edge, ..TapeSpec::default() };

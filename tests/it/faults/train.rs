@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 const DISK_BYTES: u64 = 24 << 20;
 /// A run saves after every update: most of its time goes into that.
-const QUICK: [&str; 11] = [
+const QUICK: [&str; 13] = [
     "train",
+    "--seeds",
+    "1",
     "-p",
     "n_steps=64",
     "-p",
