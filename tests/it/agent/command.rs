@@ -116,21 +116,6 @@ fn the_benchmark_prints_its_keys_and_a_split_that_adds_up() {
     assert!((sum - 100.0).abs() < 1e-6, "{run}");
 }
 
-/// What the preset is for; that it earns no less stands in [`super::engines`]. Processor time, not the clock's: the
-/// machine may be busy. The best of a few, for what else shares its caches.
-#[test]
-fn the_throughput_preset_does_two_and_a_half_times_the_steps_of_the_default() {
-    let dir = tempfile::tempdir().unwrap();
-    let speed = |preset: &str| {
-        let words = ["bench", "train", "--preset", preset, "--steps", "16384", "--json"];
-        data(&kflow(dir.path(), &words))["runs"][0]["steps_per_cpu_s"].as_f64().unwrap()
-    };
-    let best = (0..3).map(|_| [speed("sb3-ppo"), speed("throughput")]);
-    let [default, quick] = best.reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]).unwrap();
-    eprintln!("{quick:.0} of {default:.0} steps per CPU second: {:.2} times", quick / default);
-    assert!(quick >= 2.5 * default, "{quick} of {default}");
-}
-
 /// One run was once trained by default, and its luck taken for the recipe.
 #[test]
 fn three_seeds_are_trained_by_default_and_judged_together_as_told() {
