@@ -1,5 +1,6 @@
 //! What sources and people say to the dashboard, and the one queue that carries it.
 
+use super::learned::Curve;
 use super::log_lines::Line;
 use super::trading::{Deed, Opening};
 use crate::actor::Filled;
@@ -8,6 +9,7 @@ use crate::units::TsNs;
 use crate::view::{CollectStatus, RunStatus};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// Something typed, clicked or resized.
@@ -104,8 +106,10 @@ pub enum Reach {
 pub struct Run {
     /// Its figures.
     pub status: RunStatus,
-    /// Per key: environment steps and value.
-    pub curves: BTreeMap<String, Vec<(f64, f64)>>,
+    /// Per key; shared, as those of a run that does not change are told again with every one that does.
+    pub curves: Arc<BTreeMap<String, Curve>>,
+    /// Where the events that it learns from come from; empty where that is not known.
+    pub sources: Vec<String>,
 }
 
 /// A model as its folder tells it.

@@ -1,12 +1,13 @@
 //! What of the state is shown, and whether it holds.
 
 use super::desk::Desk;
-use super::news::Reach;
+use super::news::{Model, Reach, Run};
 use super::panes::{Arrangement, Pane, Screen, arrange};
 use super::state::State;
 use crate::units::TsNs;
-use crate::view::{Link, is_synthetic};
+use crate::view::{CollectStatus, Link, is_synthetic};
 use ratatui::layout::Rect;
+use serde_json::Value;
 
 /// Without a word for this long the collector's figures are not current.
 const SILENT_NS: i64 = 3_500_000_000;
@@ -74,14 +75,45 @@ impl State {
         }
     }
 
+    /// The runs whose curves are drawn: those that are marked, or the chosen one.
+    pub(super) fn overlaid(&self) -> Vec<&Run> {
+        let marked = |run: &&Run| self.marked.contains(&run.status.id);
+        let runs: Vec<&Run> = self.runs.iter().filter(marked).collect();
+        if runs.is_empty() { self.runs.get(self.rows[0]).into_iter().collect() } else { runs }
+    }
+
+    /// The models that are looked at: the first two that are marked, or the chosen one.
+    pub(super) fn looked_at(&self) -> Vec<&Model> {
+        let marked = |model: &&Model| self.marked.contains(&model.id);
+        let models: Vec<&Model> = self.models.iter().filter(marked).take(2).collect();
+        if models.len() == 2 { models } else { self.models.get(self.rows[1]).into_iter().collect() }
+    }
+
     /// True if what the screen shows is synthetic.
     pub fn is_synthetic(&self) -> bool {
-        match (self.screen, &self.tape, &self.status.collect) {
-            (Screen::Replay, Some(tape), _) => is_synthetic(&tape.source),
-            (Screen::Replay, None, _) => false,
-            (_, _, Some(status)) => status.is_synthetic(),
-            (_, _, None) => self.sessions.first().is_some_and(|s| is_synthetic(&s.source)),
+        let shown: Vec<&str> = match self.screen {
+            Screen::Training => self
+                .overlaid()
+                .into_iter()
+                .flat_map(|run| &run.sources)
+                .map(String::as_str)
+                .collect(),
+            Screen::Models => self.looked_at().into_iter().flat_map(sources).collect(),
+            Screen::Replay => self.tape.iter().map(|tape| tape.source.as_str()).collect(),
+            Screen::Live | Screen::Collector | Screen::Logs => Vec::new(),
+        };
+        if !shown.is_empty() {
+            return shown.into_iter().any(is_synthetic);
         }
+        // What does not tell it itself is of this place.
+        let session = self.sessions.first().map(|session| is_synthetic(&session.source));
+        let collector = self.status.collect.as_ref().map(CollectStatus::is_synthetic);
+        let known = if self.screen == Screen::Replay {
+            session.or(collector)
+        } else {
+            collector.or(session)
+        };
+        known.unwrap_or(false)
     }
 
     /// The span of the price curve, seconds.
@@ -93,5 +125,45 @@ impl State {
     pub fn wakes(&self, now: TsNs) -> Option<TsNs> {
         let shown = self.screen.has_markets() && self.frozen.is_none();
         self.desk().market().filter(|_| shown)?.flashes_until(self.moment(now))
+    }
+}
+
+/// Where the data come from that a model was made with.
+fn sources(model: &Model) -> impl Iterator<Item = &str> {
+    let sources = model.facts.get("sources").and_then(Value::as_array);
+    sources.into_iter().flatten().filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dash::Session;
+    use serde_json::json;
+
+    #[test]
+    fn the_badge_is_that_of_what_the_screen_shows() {
+        let of = |source: &str| Session { source: source.into(), ..Session::default() };
+        let mut state = State::new("here", (80, 24));
+        let badge = |state: &mut State, screen| {
+            state.screen = screen;
+            state.is_synthetic()
+        };
+        assert!(!badge(&mut state, Screen::Replay), "nothing is known");
+        state.sessions = vec![of("sim:seed=7")];
+        // No tape: what would be on it.
+        assert!(badge(&mut state, Screen::Replay));
+        assert!(badge(&mut state, Screen::Training));
+        let run = |source: &str| Run { sources: vec![source.into()], ..Run::default() };
+        let facts =
+            |source: &str| json!({ "sources": [source] }).as_object().expect("an object").clone();
+        state.runs = vec![run("import:gold15m")];
+        state.models = vec![Model { facts: facts("import:gold15m"), ..Model::default() }];
+        assert!(!badge(&mut state, Screen::Training) && !badge(&mut state, Screen::Models));
+        assert!(badge(&mut state, Screen::Live));
+        state.sessions = vec![of("kalshi")];
+        state.runs = vec![run("sim:seed=7")];
+        state.models = vec![Model { facts: facts("sim:seed=7"), ..Model::default() }];
+        assert!(badge(&mut state, Screen::Training) && badge(&mut state, Screen::Models));
+        assert!(!badge(&mut state, Screen::Replay) && !badge(&mut state, Screen::Live));
     }
 }

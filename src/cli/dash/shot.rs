@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Sources that said nothing for this long have said everything for now.
 const QUIET: Duration = Duration::from_millis(1_500);
 
+/// How much longer the first book of a running collector may take.
+const BOOK: Duration = Duration::from_secs(5);
+
 /// `160x45`.
 pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
     let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
@@ -61,9 +64,14 @@ fn settle(state: &mut State, inbox: &Receiver<Msg>) -> Result<TsNs, Failure> {
         let tapeless =
             state.screen == Screen::Replay && state.tape.is_none() && state.tape_problem.is_empty();
         // One that runs never falls silent: a few seconds of it are enough.
-        let enough = state.reach == Reach::Attached && begun.elapsed() > 2 * QUIET;
-        let silent = heard.elapsed() > QUIET || enough;
-        if begun.elapsed() > PATIENCE || (silent && !tapeless) {
+        let attached = state.reach == Reach::Attached;
+        let silent = heard.elapsed() > QUIET || (attached && begun.elapsed() > 2 * QUIET);
+        let known = state.live.market().is_some_and(|market| market.book.is_valid());
+        let bookless = attached
+            && state.screen == Screen::Live
+            && !known
+            && begun.elapsed() < 2 * QUIET + BOOK;
+        if begun.elapsed() > PATIENCE || (silent && !tapeless && !bookless) {
             return crate::cli::now();
         }
         let Ok(msg) = inbox.recv_timeout(QUIET / 4) else { continue };

@@ -55,6 +55,8 @@ impl<L: Fn(f64) -> String> Plot<L> {
         for one in series {
             let mut raster = Raster::new(plot);
             let mut before: Option<(i32, i32)> = None;
+            // The column drawn in last, and its lowest and highest dot: what moves within them is there already.
+            let mut there = (-1, 0, 0);
             for (px, py) in one.points {
                 let to = |v: f64, [low, high]: [f64; 2]| {
                     if high > low { (v - low) / (high - low) } else { 0.5 }
@@ -63,7 +65,15 @@ impl<L: Fn(f64) -> String> Plot<L> {
                     ((to(*px, x) * wide).round() as i32, ((1.0 - to(*py, y)) * high).round() as i32)
                 });
                 if let Some(dot) = dot {
-                    raster.line(before.unwrap_or(dot), dot);
+                    let (column, low, high) = there;
+                    let stays = before.is_some() && dot.0 == column;
+                    if !stays || !(low..=high).contains(&dot.1) {
+                        raster.line(before.unwrap_or(dot), dot);
+                    }
+                    there = match stays {
+                        true => (column, low.min(dot.1), high.max(dot.1)),
+                        false => (dot.0, dot.1, dot.1),
+                    };
                 }
                 before = dot;
             }

@@ -1,7 +1,7 @@
 //! How the recording goes, how late frames come, what was recorded, what is missing.
 
 use super::chart::{Plot, Series};
-use super::{Paint, clock, cut, first_row};
+use super::{Paint, clock, cut, first_row, top};
 use crate::dash::lags::LAG_BOUNDS_MS;
 use crate::dash::panes::Pane;
 use crate::units::TsUs;
@@ -21,7 +21,7 @@ pub(super) fn figures(p: &mut Paint<'_>, area: Rect) {
     let inner = p.frame(Pane::Figures, area, &format!("{} {}", status.exchange_env, status.source));
     let current = p.trouble.is_none();
     let style = if current { Style::new() } else { p.theme.dim() };
-    let rows = table(status);
+    let rows = table(status, top::word(p));
     let wide = inner.width >= 76;
     let per_column = if wide { rows.len().div_ceil(2) } else { rows.len() };
     for (i, (name, text)) in rows.iter().enumerate() {
@@ -29,24 +29,29 @@ pub(super) fn figures(p: &mut Paint<'_>, area: Rect) {
         p.put(inner, x, y, name, p.theme.dim());
         p.put(inner, x + 12, y, text, style);
     }
-    let top = per_column as u16;
+    let table = per_column as u16;
     let below = Rect {
-        y: inner.y + top.min(inner.height),
-        height: inner.height.saturating_sub(top),
+        y: inner.y + table.min(inner.height),
+        height: inner.height.saturating_sub(table),
         ..inner
     };
     let rates: Vec<(f64, f64)> =
         state.rates.iter().enumerate().map(|(i, (rate, _))| (i as f64, *rate)).collect();
-    let series = [Series::new(&rates, p.theme.series(0))];
+    let line = if current { p.theme.series(0) } else { p.theme.dim() };
+    let series = [Series::new(&rates, line)];
     Plot { area: below, label: |v: f64| format!("{}/s", of_count(v)) }.draw(p, &series);
 }
 
-fn table(s: &CollectStatus) -> Vec<(&'static str, String)> {
+/// Rows of the table, what matters most first; `word` is the state of the collector, and whether all is well.
+fn table(s: &CollectStatus, (word, well): (&str, bool)) -> Vec<(&'static str, String)> {
     let days = s.disk_days.map_or(String::new(), |days| format!(", ~{days:.0} days"));
     let growth = of_bytes(s.log_bytes_per_min);
     // The smallest screen shows the first ten.
     let mut rows = vec![
-        ("state", format!("{} for {}", s.link.word(), of_seconds(s.uptime_s))),
+        (
+            "state",
+            format!("{word}{} {}", if well { " for" } else { ", was up" }, of_seconds(s.uptime_s)),
+        ),
         ("markets", format!("{} ({} unknown)", s.markets, s.stale)),
         ("frames", format!("{} ({}/s)", of_count(s.received as f64), of_count(s.frames_per_s))),
         (
@@ -67,7 +72,11 @@ fn table(s: &CollectStatus) -> Vec<(&'static str, String)> {
         ("session", s.session.clone()),
     ];
     if !s.problem.is_empty() {
+        // In place of what can be missed first among the first ten.
+        let minor = rows.iter().position(|(name, _)| *name == "reconnects");
+        let minor: Vec<_> = minor.map(|at| rows.remove(at)).into_iter().collect();
         rows.insert(0, ("problem", s.problem.clone()));
+        rows.extend(minor);
     }
     rows
 }
@@ -76,23 +85,31 @@ fn table(s: &CollectStatus) -> Vec<(&'static str, String)> {
 pub(super) fn lags(p: &mut Paint<'_>, area: Rect) {
     let inner = p.frame(Pane::LagClasses, area, "last minute");
     let classes = p.state.live.lags.classes();
-    let max = classes.iter().copied().max().unwrap_or(0);
-    if max == 0 {
+    if classes.iter().all(|count| *count == 0) {
         return p.nothing(inner, &["no stamped frame"]);
     }
+    let classes = folded(&classes, usize::from(inner.height));
+    let max = classes.iter().copied().max().unwrap_or(0);
     let room = f64::from(inner.width.saturating_sub(20));
-    for (i, count) in classes.iter().enumerate().take(usize::from(inner.height)) {
+    let bars = if p.trouble.is_none() { p.theme.series(0) } else { p.theme.dim() };
+    for (i, count) in classes.iter().enumerate() {
         let y = i as u16;
-        let name = match LAG_BOUNDS_MS.get(i) {
+        let name = match LAG_BOUNDS_MS.get(i).filter(|_| i + 1 < classes.len()) {
             Some(bound @ 0..1_000) => format!("to {bound} ms"),
             Some(bound) => format!("to {} s", bound / 1_000),
             None => "more".to_owned(),
         };
         p.put_right(inner, 10, y, &name, p.theme.dim());
         let bar = (*count as f64 / max as f64 * room).ceil() as usize;
-        p.put(inner, 11, y, &"█".repeat(bar), p.theme.series(0));
+        p.put(inner, 11, y, &"█".repeat(bar), bars);
         p.put_right(inner, inner.width, y, &of_count(*count as f64), Style::new());
     }
+}
+
+/// Classes for so many rows: the last one has all that the others leave.
+fn folded(classes: &[u64], rows: usize) -> Vec<u64> {
+    let (shown, rest) = classes.split_at(rows.saturating_sub(1).min(classes.len() - 1));
+    shown.iter().copied().chain([rest.iter().sum()]).collect()
 }
 
 /// Recorded sessions, newest first.
@@ -152,5 +169,29 @@ pub(super) fn gaps(p: &mut Paint<'_>, area: Rect) {
             if gap.healed { ("healed", p.theme.dim()) } else { ("× gap ", p.theme.warn()) };
         let text = format!("{} {sign} {}{missing}{quiet}", clock(gap.at), gap.cause.word());
         p.put(inner, 0, y, &cut(&text, usize::from(inner.width)), style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_few_rows_there_are_every_frame_is_counted() {
+        let classes = [1, 2, 3, 4, 5];
+        assert_eq!(folded(&classes, 5), classes);
+        assert_eq!(folded(&classes, 9), classes);
+        assert_eq!(folded(&classes, 3), [1, 2, 12]);
+        assert_eq!(folded(&classes, 1), [15]);
+    }
+
+    #[test]
+    fn a_problem_stands_first_and_the_disk_still_among_the_first_ten() {
+        let status = CollectStatus { problem: "the disk is full".into(), ..Default::default() };
+        let rows = table(&status, ("SILENT", false));
+        let names: Vec<&str> = rows.iter().map(|row| row.0).collect();
+        assert_eq!((names[0], names.len()), ("problem", 14));
+        assert!(names[..10].contains(&"disk") && names.contains(&"reconnects"), "{names:?}");
+        assert_eq!(rows[1].1, "SILENT, was up 00:00:00");
     }
 }

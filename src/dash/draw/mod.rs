@@ -197,3 +197,31 @@ fn tail(name: &str, room: usize) -> String {
         _ => format!("…{}", name.chars().skip(length + 1 - room).collect::<String>()),
     }
 }
+
+/// Both ends of a name, in at most `room` columns: runs of one seed differ in the middle of theirs and at its end.
+fn ends(name: &str, room: usize) -> String {
+    let length = name.chars().count();
+    if length <= room || room == 0 {
+        return cut(name, room);
+    }
+    let front = (room - 1) / 2;
+    let kept: String = name.chars().take(front).collect();
+    format!("{kept}{}", tail(name, room - front))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_name_both_ends_are_kept() {
+        let name = "ppo-s0-01a1fd73-8342-76ec-b82a-dea2dd33be26/fold_4";
+        assert_eq!(ends(name, 23), "ppo-s0-01a1…be26/fold_4");
+        assert_eq!(ends(name, 22), "ppo-s0-01a…be26/fold_4");
+        assert_eq!(ends(name, name.len()), name);
+        assert_eq!((ends("gold:3", 6).as_str(), ends("gold:3", 3).as_str()), ("gold:3", "g…3"));
+        for room in 0..60 {
+            assert!(ends(name, room).chars().count() <= room, "{room}");
+        }
+    }
+}

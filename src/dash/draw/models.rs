@@ -1,6 +1,6 @@
 //! Models: what there is, where it comes from, and two of them side by side.
 
-use super::{Paint, cut, first_row};
+use super::{Paint, cut, ends, first_row};
 use crate::dash::news::Model;
 use crate::dash::panes::Pane;
 use crate::units::TsNs;
@@ -53,7 +53,7 @@ fn row(model: &Model, (room, wide): (usize, bool), now: TsNs) -> String {
     };
     format!(
         "{:<room$} {:<9} {figures}{:<8} {}",
-        cut(&called(model), room),
+        ends(&called(model), room),
         if model.status.is_empty() { "-" } else { &model.status },
         of_span((now.0 as f64 / 1e9 - model.saved_unix_s) as i64),
         if model.verdict.is_empty() { "not judged" } else { &model.verdict },
@@ -87,11 +87,9 @@ fn fact(model: &Model, key: &str) -> String {
 /// All facts of the chosen model, or what two marked ones differ in.
 pub(super) fn facts(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
-    let marked: Vec<&Model> =
-        state.models.iter().filter(|m| state.marked.contains(&m.id)).collect();
-    match (&marked[..], state.models.get(state.rows[1])) {
-        ([a, b, ..], _) => compare(p, area, a, b),
-        (_, Some(model)) => one(p, area, model),
+    match state.looked_at()[..] {
+        [a, b] => compare(p, area, a, b),
+        [model] => one(p, area, model),
         _ => {
             p.frame(Pane::ModelFacts, area, "");
         }
@@ -153,7 +151,7 @@ fn compare(p: &mut Paint<'_>, area: Rect, a: &Model, b: &Model) {
         p.put(inner, 20, y, &cut(left, room), style);
         p.put(inner, 20 + half, y, &cut(right, room), style);
     };
-    rows(p, 0, "", &a.id, &b.id, p.theme.title());
+    rows(p, 0, "", &ends(&a.id, room), &ends(&b.id, room), p.theme.title());
     let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n:.4}"));
     let judged = |m: &Model| {
         let ci95 = m.ci95.map_or_else(String::new, |(a, b)| format!(" ({a:.4} to {b:.4})"));

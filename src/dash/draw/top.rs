@@ -1,6 +1,6 @@
 //! The two rows on top: where one is, and how the work goes.
 
-use super::{Paint, clock};
+use super::{Paint, clock, cut};
 use crate::dash::news::Reach;
 use crate::dash::panes::Screen;
 use crate::dash::state::State;
@@ -44,7 +44,8 @@ pub(super) fn tabs(p: &mut Paint<'_>, area: Rect) {
     }
     p.line(area, 0, &Line::from(spans));
     let mut end = area.width;
-    if area.width >= 80 {
+    let timeless = p.state.screen == Screen::Replay && p.state.tape.is_none();
+    if area.width >= 80 && !timeless {
         p.put_right(area, end, 0, &clock(p.now), p.theme.dim());
         end -= 9;
     }
@@ -53,17 +54,32 @@ pub(super) fn tabs(p: &mut Paint<'_>, area: Rect) {
     }
 }
 
-/// How much has passed behind a frozen display, and that nothing is ordered.
-fn badges(p: &mut Paint<'_>, row: Rect) {
+/// How much has passed behind a frozen display, and that nothing is ordered; gives the columns left for the rest.
+fn badges(p: &mut Paint<'_>, row: Rect) -> u16 {
     let mut end = row.width;
+    let mut badge = |p: &mut Paint<'_>, text: &str| {
+        p.put_right(row, end, 0, text, p.theme.badge());
+        end = end.saturating_sub(text.len() as u16 + 1);
+    };
     if let Some(frozen) = p.state.frozen.as_ref().filter(|_| p.state.screen == Screen::Live) {
         let passed = p.state.live.events.saturating_sub(frozen.events);
-        let text = format!(" PAUSED +{} ", of_count(passed as f64));
-        p.put_right(row, end, 0, &text, p.theme.badge());
-        end -= text.len() as u16 + 1;
+        badge(p, &format!(" PAUSED +{} ", of_count(passed as f64)));
     }
     if !p.state.status.stopped.is_empty() {
-        p.put_right(row, end, 0, " ORDERS STOPPED ", p.theme.badge());
+        badge(p, " ORDERS STOPPED ");
+    }
+    end
+}
+
+/// The state of the recording in a word, and whether all is well.
+pub(super) fn word(p: &Paint<'_>) -> (&'static str, bool) {
+    match (&p.state.reach, &p.state.status.collect) {
+        (Reach::Alone, _) => ("NO COLLECTOR", false),
+        (Reach::Lost(_), _) => ("LOST", false),
+        (_, Some(status)) if status.link != Link::Live => (status.link.word(), false),
+        (_, Some(_)) if p.trouble.is_none() => ("LIVE", true),
+        (_, Some(_)) => ("SILENT", false),
+        (_, None) => ("CONNECTING", false),
     }
 }
 
@@ -73,44 +89,52 @@ pub(super) fn status(p: &mut Paint<'_>, area: Rect) {
     if p.state.screen == Screen::Replay {
         return tape(p, row);
     }
-    let status = p.state.status.collect.as_ref();
-    let (word, well) = match (&p.state.reach, status) {
-        (Reach::Alone, _) => ("○ NO COLLECTOR", false),
-        (Reach::Lost(_), _) => ("○ LOST", false),
-        (_, Some(status)) if status.link == Link::Live && p.trouble.is_none() => ("● LIVE", true),
-        (_, Some(status)) if status.link == Link::Live => ("○ SILENT", false),
-        (_, Some(status)) => (status.link.word(), false),
-        (_, None) => ("○ CONNECTING", false),
+    let (word, well) = word(p);
+    let (sign, style) = if well { ("●", p.theme.bid()) } else { ("○", p.theme.warn()) };
+    let word = format!("{sign} {word}  ");
+    let parts = match (&p.state.reach, &p.state.status.collect) {
+        (Reach::Alone, _) if !p.state.log_problem.is_empty() => vec![p.state.log_problem.clone()],
+        (Reach::Alone, _) => vec![format!("in {}; `kflow collect` starts one", p.state.place)],
+        (Reach::Lost(why), _) => vec![why.clone()],
+        (_, Some(status)) => p.trouble.iter().cloned().chain(figures(status)).collect(),
+        (_, None) => Vec::new(),
     };
-    let style = if well { p.theme.bid() } else { p.theme.warn() };
-    let text = match (&p.state.reach, status, &p.trouble) {
-        (Reach::Alone, _, _) if !p.state.log_problem.is_empty() => p.state.log_problem.clone(),
-        (Reach::Alone, _, _) => format!("in {}; `kflow collect` starts one", p.state.place),
-        (Reach::Lost(why), _, _) => why.clone(),
-        (_, Some(status), trouble) => {
-            let figures = figures(status, area.width);
-            match trouble {
-                Some(why) => format!("{why}  {figures}"),
-                None => figures,
-            }
-        }
-        (_, None, _) => String::new(),
-    };
+    let room = usize::from(badges(p, row)).saturating_sub(word.chars().count());
     let line = Line::from(vec![
         Span::styled(word, style.add_modifier(Modifier::BOLD)),
-        Span::raw("  "),
-        Span::raw(text),
+        Span::raw(fitting(&parts, room)),
     ]);
     p.line(row, 0, &line);
-    badges(p, row);
 }
 
-fn figures(status: &CollectStatus, width: u16) -> String {
+/// As many parts as there is room for: half a number would be another number. Of the first one, which may be a
+/// sentence, as much as there is room for.
+fn fitting(parts: &[String], room: usize) -> String {
+    let Some((first, others)) = parts.split_first() else { return String::new() };
+    let mut text = cut(first, room);
+    for part in others {
+        if text.chars().count() + 2 + part.chars().count() > room {
+            break;
+        }
+        text = text + "  " + part;
+    }
+    text
+}
+
+/// The collector's figures, what matters most first.
+fn figures(status: &CollectStatus) -> Vec<String> {
     let mut parts = vec![
         format!("{} mkts", status.markets),
         format!("{} msg/s", of_count(status.frames_per_s)),
         format!("gaps {}", status.gaps),
-        format!("lag {:.1} ms", status.lag_ms.p99),
+        format!("lag p99 {:.1} ms", status.lag_ms.p99),
+        format!("up {}", of_seconds(status.uptime_s)),
+        format!("queue {}/{}", status.queue, status.queue_max),
+        format!(
+            "log {} (+{}/min)",
+            of_bytes(status.log_bytes as f64),
+            of_bytes(status.log_bytes_per_min)
+        ),
     ];
     if status.stale > 0 {
         parts.insert(1, format!("{} unknown", status.stale));
@@ -118,13 +142,7 @@ fn figures(status: &CollectStatus, width: u16) -> String {
     if !status.problem.is_empty() {
         parts.insert(0, status.problem.clone());
     }
-    if width >= 100 {
-        parts.push(format!("queue {}/{}", status.queue, status.queue_max));
-        let growth = of_bytes(status.log_bytes_per_min);
-        parts.push(format!("log {} (+{growth}/min)", of_bytes(status.log_bytes as f64)));
-    }
-    parts.push(format!("up {}", of_seconds(status.uptime_s)));
-    parts.join("  ")
+    parts
 }
 
 fn tape(p: &mut Paint<'_>, row: Rect) {
@@ -132,9 +150,26 @@ fn tape(p: &mut Paint<'_>, row: Rect) {
         return p.put(row, 0, 0, "○ NO TAPE", p.theme.warn());
     };
     let word = if p.state.playing { "▶ RUNS" } else { "○ STANDS" };
-    let text = format!(
-        "{word} x{}  row {}  {} events  {}",
-        p.state.speed, p.state.replay.row_id, p.state.replay.events, tape.source
-    );
-    p.put(row, 0, 0, &text, Style::new());
+    let parts = [
+        format!("{word} x{}", p.state.speed),
+        format!("row {}", p.state.replay.row_id),
+        format!("{} events", p.state.replay.events),
+        tape.source.clone(),
+    ];
+    p.put(row, 0, 0, &fitting(&parts, usize::from(row.width)), Style::new());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_shown_whole_or_not_at_all() {
+        let parts = ["300 mkts", "gaps 2", "up 02:13:44"].map(str::to_owned);
+        assert_eq!(fitting(&parts, 40), "300 mkts  gaps 2  up 02:13:44");
+        assert_eq!(fitting(&parts, 28), "300 mkts  gaps 2");
+        assert_eq!(fitting(&parts, 15), "300 mkts");
+        assert_eq!(fitting(&["the disk is full".to_owned()], 9), "the disk…");
+        assert_eq!((fitting(&[], 9).as_str(), fitting(&parts, 0).as_str()), ("", ""));
+    }
 }

@@ -1,7 +1,8 @@
 //! Training runs and their curves.
 
 use super::chart::{Plot, Series};
-use super::{Paint, cut, first_row};
+use super::{Paint, cut, ends, first_row};
+use crate::dash::learned::Curve;
 use crate::dash::news::Run;
 use crate::dash::panes::{Pane, Room};
 use crate::dash::source::EQUITY;
@@ -25,8 +26,6 @@ const CURVES: [(&str, &str); 13] = [
     ("train/grad_norm", "gradient norm"),
     ("rollout/ep_len_mean", "steps per episode"),
 ];
-/// Weight of the past in the smoothed line.
-const SMOOTH: f64 = 0.8;
 /// A run whose files were written within this time is still going, seconds.
 const GOING_S: f64 = 60.0;
 
@@ -39,24 +38,58 @@ pub(super) fn runs(p: &mut Paint<'_>, area: Rect) {
     }
     let shown = usize::from(inner.height.saturating_sub(1));
     let first = first_row(state.rows[0], shown, state.runs.len());
-    let bar = usize::from(inner.width.saturating_sub(92)).min(24);
-    let name = usize::from(inner.width.saturating_sub(63)).saturating_sub(bar).clamp(10, 56);
-    let head = format!(
-        "  {:<name$} {:>bar$} {:>5} {:>16} {:>9} {:>9}  left",
-        "run", "", "done", "steps", "speed", "reward"
+    let columns = Columns::of(inner.width);
+    p.put(
+        inner,
+        2,
+        0,
+        &columns.row(["run", "", "done", "steps", "speed", "reward", "left"]),
+        p.theme.dim(),
     );
-    p.put(inner, 0, 0, &head, p.theme.dim());
     for (i, (y, run)) in (1..inner.height).zip(&state.runs[first..]).enumerate() {
-        one(p, inner, y, run, (name, bar));
+        one(p, inner, y, run, &columns);
         if first + i == state.rows[0] {
             p.choose(inner, y);
         }
     }
 }
 
-fn one(p: &mut Paint<'_>, area: Rect, y: u16, run: &Run, (name, bar): (usize, usize)) {
+/// Widths of the columns that differ with the room.
+struct Columns {
+    name: usize,
+    bar: usize,
+    /// Where there is no room for all, the speed is left out, not the end of a row.
+    speed: usize,
+}
+
+impl Columns {
+    /// Columns of all but these.
+    const OTHERS: usize = 47;
+    const NAME: std::ops::RangeInclusive<usize> = 11..=56;
+    const SPEED: usize = 9;
+
+    fn of(width: u16) -> Columns {
+        let room = usize::from(width).saturating_sub(Columns::OTHERS);
+        let bar = usize::from(width.saturating_sub(92)).min(24);
+        let wide = room > Columns::SPEED + Columns::NAME.start();
+        let speed = if wide { Columns::SPEED } else { 0 };
+        let gap = usize::from(wide);
+        let name = room.saturating_sub(bar + speed + gap);
+        Columns { name: name.clamp(*Columns::NAME.start(), *Columns::NAME.end()), bar, speed }
+    }
+
+    fn row(&self, [run, bar, done, steps, speed, reward, left]: [&str; 7]) -> String {
+        let (name, width) = (self.name, self.bar);
+        let speed =
+            if self.speed > 0 { format!("{speed:>0$} ", self.speed) } else { String::new() };
+        let run = ends(run, name);
+        format!("{run:<name$} {bar:<width$} {done:>5} {steps:>18} {speed}{reward:>9}  {left}")
+    }
+}
+
+fn one(p: &mut Paint<'_>, area: Rect, y: u16, run: &Run, columns: &Columns) {
     let status = &run.status;
-    let share = status.steps as f64 / status.steps_total.max(1) as f64;
+    let share = (status.steps as f64 / status.steps_total.max(1) as f64).min(1.0);
     let going = p.now.0 as f64 / 1e9 - status.written_unix_s < GOING_S;
     let left = match status.eta_s {
         Some(s) if going => of_span(s as i64),
@@ -65,17 +98,16 @@ fn one(p: &mut Paint<'_>, area: Rect, y: u16, run: &Run, (name, bar): (usize, us
     };
     let reward = status.latest.get("rollout/ep_rew_mean");
     let reward = reward.map_or_else(|| "-".to_owned(), |r| format!("{r:.3}"));
-    let full = (share.clamp(0.0, 1.0) * bar as f64).round() as usize;
-    let steps =
-        format!("{} of {}", of_count(status.steps as f64), of_count(status.steps_total as f64));
-    let text = format!(
-        "{:<name$} {}{} {:>4.0}% {steps:>16} {:>9} {reward:>9}  {left}",
-        cut(&status.id, name),
-        "█".repeat(full),
-        "░".repeat(bar - full),
-        share * 100.0,
-        format!("{}/s", of_count(status.steps_per_s)),
-    );
+    let full = (share * columns.bar as f64).round() as usize;
+    let text = columns.row([
+        &status.id,
+        &("█".repeat(full) + &"░".repeat(columns.bar - full)),
+        &format!("{:.0}%", share * 100.0),
+        &format!("{} of {}", of_count(status.steps as f64), of_count(status.steps_total as f64)),
+        &format!("{}/s", of_count(status.steps_per_s)),
+        &reward,
+        &left,
+    ]);
     let style = shown_index(p, run).map_or_else(Style::new, |i| p.theme.series(i));
     let marked = p.state.marked.contains(&status.id);
     let mark = shown_index(p, run).filter(|_| marked).and_then(digit).unwrap_or(' ');
@@ -88,21 +120,13 @@ fn digit(i: usize) -> Option<char> {
     char::from_digit(i as u32 + 1, 36)
 }
 
-/// The runs whose curves are drawn: those that are marked, or the chosen one.
-fn overlaid<'a>(p: &Paint<'a>) -> Vec<&'a Run> {
-    let state = p.state;
-    let marked: Vec<&Run> =
-        state.runs.iter().filter(|run| state.marked.contains(&run.status.id)).collect();
-    if marked.is_empty() { state.runs.get(state.rows[0]).into_iter().collect() } else { marked }
-}
-
 fn shown_index(p: &Paint<'_>, run: &Run) -> Option<usize> {
-    overlaid(p).iter().position(|shown| shown.status.id == run.status.id)
+    p.state.overlaid().iter().position(|shown| shown.status.id == run.status.id)
 }
 
 /// Curves of the runs side by side: dots as logged, and a smoothed line.
 pub(super) fn curves(p: &mut Paint<'_>, area: Rect) {
-    let runs = overlaid(p);
+    let runs = p.state.overlaid();
     let known: Vec<(&str, &str)> = CURVES
         .into_iter()
         .filter(|(key, _)| runs.iter().any(|run| run.curves.contains_key(*key)))
@@ -136,18 +160,13 @@ fn curve(p: &mut Paint<'_>, area: Rect, runs: &[&Run], (key, name): (&str, &str)
     let newest = newest.map_or(String::new(), |v| format!("  {}", short(*v)));
     p.put(area, 0, 0, &cut(&format!("{name}{newest}"), usize::from(area.width)), p.theme.title());
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    let raw: Vec<(usize, &[(f64, f64)])> = runs
-        .iter()
-        .enumerate()
-        .filter_map(|(i, run)| Some((i, run.curves.get(key)?.as_slice())))
-        .collect();
-    let smooth: Vec<(usize, Vec<(f64, f64)>)> =
-        raw.iter().map(|(i, points)| (*i, smoothed(points))).collect();
+    let known: Vec<(usize, &Curve)> =
+        runs.iter().enumerate().filter_map(|(i, run)| Some((i, run.curves.get(key)?))).collect();
     let dim = p.theme.dim();
-    let dots = raw.iter().map(|(_, points)| Series::new(points, dim));
-    let lines = smooth.iter().map(|(i, points)| Series {
+    let dots = known.iter().map(|(_, curve)| Series::new(&curve.raw, dim));
+    let lines = known.iter().map(|(i, curve)| Series {
         mark: digit(*i).filter(|_| runs.len() > 1),
-        ..Series::new(points, p.theme.series(*i))
+        ..Series::new(&curve.smooth, p.theme.series(*i))
     });
     let series: Vec<Series<'_>> = dots.chain(lines).collect();
     Plot { area: below, label: |v: f64| short(v) }.draw(p, &series);
@@ -161,15 +180,6 @@ fn short(v: f64) -> String {
         0.01.. => format!("{v:.3}"),
         _ => format!("{v:.1e}"),
     }
-}
-
-fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mut mean = f64::NAN;
-    let mut next = |y: f64| {
-        mean = if mean.is_finite() { SMOOTH * mean + (1.0 - SMOOTH) * y } else { y };
-        mean
-    };
-    points.iter().map(|(x, y)| (*x, next(*y))).collect()
 }
 
 /// How often each action was taken lately: a collapse shows here first.

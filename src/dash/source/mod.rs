@@ -7,6 +7,7 @@ mod journal;
 mod line;
 mod reel;
 mod registry;
+mod rows;
 mod runs;
 pub mod tape;
 

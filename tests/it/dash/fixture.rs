@@ -14,6 +14,7 @@ use kalshiflow::view::{CollectStatus, Link, Quantiles, RunStatus};
 use kalshiflow::wire::orders::{SelfTradePrevention, TimeInForce};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// 2026-11-20 12:34:56 UTC.
 pub const NOW: TsNs = TsNs::from_ms(1_795_178_096_000);
@@ -159,7 +160,13 @@ fn opening() -> Opening {
     }
 }
 
-fn run(seed: u64, rows: u64, total: u64) -> Run {
+/// What a run of this seed is called, as long as such names are.
+pub fn run_id(seed: u64) -> String {
+    format!("ppo-s{seed}-01a1fd73-8342-76ec-b82a-dea2dd33be{}/fold_{}", 19 + seed, seed - 5)
+}
+
+/// A training run of `total` rollouts, `rows` of them done and logged.
+pub fn run(seed: u64, rows: u64, total: u64) -> Run {
     let mut rng = Rng::stream(seed, "dash run", 0);
     let mut curves: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     let mut latest = BTreeMap::new();
@@ -190,7 +197,7 @@ fn run(seed: u64, rows: u64, total: u64) -> Run {
         put("time/total_timesteps", steps);
     }
     let status = RunStatus {
-        id: format!("ppo-s{seed}-0199f7a2"),
+        id: run_id(seed),
         algo: "ppo".into(),
         seed,
         steps: rows * 16_384,
@@ -200,7 +207,8 @@ fn run(seed: u64, rows: u64, total: u64) -> Run {
         written_unix_s: NOW.0 as f64 / 1e9 - 2.0 - 4_000.0 * (seed as f64 - 7.0),
         latest,
     };
-    Run { status, curves }
+    let curves = curves.into_iter().map(|(key, points)| (key, points.into_iter().collect()));
+    Run { status, curves: Arc::new(curves.collect()), sources: vec!["sim:seed=7".into()] }
 }
 
 fn model(seed: u64, reward: f64, verdict: &str) -> Model {
@@ -210,7 +218,7 @@ fn model(seed: u64, reward: f64, verdict: &str) -> Model {
         "sources": ["sim:seed=7"],
     });
     Model {
-        id: format!("ppo-s{seed}-0199f7a2"),
+        id: run_id(seed),
         parent: if seed == 8 { "gold:2".into() } else { String::new() },
         facts: facts.as_object().expect("an object").clone(),
         steps: 983_040,

@@ -214,7 +214,7 @@ fn a_model_shows_what_it_came_from_and_what_came_from_it() {
     let mut state = state((120, 40));
     press(&mut state, "3j");
     let drawn = text(&state, PLAIN);
-    for kin in ["ppo-s7-0199f7a2", "└ gold:2 @candidate", "  └ ppo-s8-0199f7a2"] {
+    for kin in ["ppo-s7-01a1", "└ gold:2 @candidate", "  └ ppo-s8-01a1"] {
         assert!(drawn.contains(kin), "{kin}:\n{drawn}");
     }
     press(&mut state, "mjm");
