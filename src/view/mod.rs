@@ -62,7 +62,7 @@ pub struct RunStatus {
     pub seed: u64,
     /// Environment steps done.
     pub steps: u64,
-    /// Environment steps asked for.
+    /// Environment steps that it makes: those asked for, in whole rollouts.
     pub steps_total: u64,
     /// Environment steps per second.
     pub steps_per_s: f64,

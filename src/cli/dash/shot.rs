@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Sources that said nothing for this long have said everything for now.
 const QUIET: Duration = Duration::from_millis(1_500);
-
 /// How much longer the first book of a running collector may take.
 const BOOK: Duration = Duration::from_secs(5);
 

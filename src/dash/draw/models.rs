@@ -110,7 +110,8 @@ fn one(p: &mut Paint<'_>, area: Rect, model: &Model) {
     };
     p.put(right, 0, 0, "lineage", p.theme.dim());
     for (y, (text, is_it)) in (0..right.height).zip(&kin) {
-        p.put(right, 18, y, text, if *is_it { p.theme.title() } else { Style::new() });
+        let text = ends(text, usize::from(right.width.saturating_sub(18)));
+        p.put(right, 18, y, &text, if *is_it { p.theme.title() } else { Style::new() });
     }
     let reward = model.reward.map(|reward| ("training reward", format!("{reward:.4}")));
     let facts = model.facts.keys().map(|key| (key.as_str(), fact(model, key)));

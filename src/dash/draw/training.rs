@@ -58,32 +58,30 @@ pub(super) fn runs(p: &mut Paint<'_>, area: Rect) {
 struct Columns {
     name: usize,
     bar: usize,
-    /// Where there is no room for all, the speed is left out, not the end of a row.
-    speed: usize,
+    /// True where there is room for the steps, too: else they are left out, not the end of a row.
+    steps: bool,
 }
 
 impl Columns {
     /// Columns of all but these.
-    const OTHERS: usize = 47;
-    const NAME: std::ops::RangeInclusive<usize> = 11..=56;
-    const SPEED: usize = 9;
+    const OTHERS: usize = 38;
+    const NAME: [usize; 2] = [16, 56];
+    const STEPS: usize = 18;
 
     fn of(width: u16) -> Columns {
         let room = usize::from(width).saturating_sub(Columns::OTHERS);
         let bar = usize::from(width.saturating_sub(92)).min(24);
-        let wide = room > Columns::SPEED + Columns::NAME.start();
-        let speed = if wide { Columns::SPEED } else { 0 };
-        let gap = usize::from(wide);
-        let name = room.saturating_sub(bar + speed + gap);
-        Columns { name: name.clamp(*Columns::NAME.start(), *Columns::NAME.end()), bar, speed }
+        let [least, most] = Columns::NAME;
+        let steps = room > Columns::STEPS + least;
+        let taken = bar + if steps { Columns::STEPS + 1 } else { 0 };
+        Columns { name: room.saturating_sub(taken).clamp(least, most), bar, steps }
     }
 
     fn row(&self, [run, bar, done, steps, speed, reward, left]: [&str; 7]) -> String {
-        let (name, width) = (self.name, self.bar);
-        let speed =
-            if self.speed > 0 { format!("{speed:>0$} ", self.speed) } else { String::new() };
+        let (name, width, room) = (self.name, self.bar, Columns::STEPS + 1);
         let run = ends(run, name);
-        format!("{run:<name$} {bar:<width$} {done:>5} {steps:>18} {speed}{reward:>9}  {left}")
+        let steps = if self.steps { format!("{steps:>room$}") } else { String::new() };
+        format!("{run:<name$} {bar:<width$} {done:>5}{steps} {speed:>9} {reward:>9}  {left}")
     }
 }
 
@@ -198,5 +196,24 @@ fn action_shares(p: &mut Paint<'_>, area: Rect, runs: &[&Run]) {
         let collapsed = share > 0.9;
         let style = if collapsed { p.theme.warn() } else { p.theme.series(0) };
         p.put(area, 24, y, &"█".repeat((share * room) as usize), style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_a_run_is_whole_at_every_width() {
+        let id = "ppo-s0-01a1fd73-8342-76ec-b82a-dea2dd33be26/fold_4";
+        for width in 58..=240 {
+            let columns = Columns::of(width);
+            let bar = "█".repeat(columns.bar);
+            let steps = "983.0 k of 999.4 k";
+            let row = columns.row([id, &bar, "100%", steps, "21.2 k/s", "-12.345", "stopped"]);
+            assert!(row.chars().count() + 2 <= usize::from(width), "{width}: {row}");
+            assert!(row.starts_with("ppo-s0-") && row.contains("/fold_4"), "{width}: {row}");
+            assert_eq!(row.contains(steps), width >= 73, "{width}: {row}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod ends;
 mod files;
 mod fixture;
 mod screens;
+mod small;
 mod story;
 mod tape;
 mod terminal;

@@ -1,0 +1,85 @@
+//! What must be told where there is little room, or little to tell.
+
+use super::fixture::{NOW, collect_status, run, run_id, state};
+use kalshiflow::dash::{Msg, News, Reach, Screen, State, Theme, draw};
+use kalshiflow::view::CollectStatus;
+
+fn text(state: &State) -> String {
+    draw::text(&draw::picture(state, Theme::default(), NOW))
+}
+
+fn on(screen: Screen, size: (u16, u16)) -> State {
+    let mut state = state(size);
+    state.screen = screen;
+    state
+}
+
+fn told(state: &mut State, news: News) -> String {
+    state.update(Msg::News(news), NOW);
+    text(state)
+}
+
+#[test]
+fn names_of_runs_differ_also_where_they_are_cut() {
+    for size in [(60, 16), (80, 24)] {
+        let drawn = text(&on(Screen::Training, size));
+        for seed in 7..10 {
+            let id = run_id(seed);
+            let (front, back) = (&id[..7], &id[id.len() - 7..]);
+            let row = drawn.lines().find(|line| line.contains(front));
+            assert!(row.is_some_and(|row| row.contains(back)), "{size:?}, {id}:\n{drawn}");
+        }
+    }
+    let drawn = text(&on(Screen::Models, (80, 24)));
+    let back = &run_id(8)[run_id(8).len() - 7..];
+    assert!(drawn.lines().any(|line| line.contains("ppo-s8-") && line.contains(back)), "{drawn}");
+}
+
+#[test]
+fn a_run_that_did_more_than_was_planned_is_done() {
+    let mut state = on(Screen::Training, (120, 40));
+    let drawn = told(&mut state, News::Runs(vec![run(7, 62, 61)]));
+    assert!(drawn.contains("100%") && !drawn.contains("102%"), "{drawn}");
+}
+
+#[test]
+fn on_the_smallest_collector_screen_no_frame_and_no_disk_is_missing() {
+    let mut state = on(Screen::Collector, (80, 24));
+    assert!(text(&state).contains("more"), "{}", text(&state));
+    let status = CollectStatus { problem: "the log cannot be written".into(), ..collect_status() };
+    let drawn = told(&mut state, News::Status(Box::new(status)));
+    for word in ["the log cannot be written", "disk ", "free, ~15 days"] {
+        assert!(drawn.contains(word), "{word}:\n{drawn}");
+    }
+}
+
+#[test]
+fn a_collector_that_is_lost_is_lost_in_the_table_too() {
+    let mut state = on(Screen::Collector, (120, 40));
+    assert!(text(&state).contains("LIVE for 02:13:44"), "{}", text(&state));
+    let drawn = told(&mut state, News::Reach(Reach::Lost("it has gone without a word".into())));
+    assert!(drawn.contains("LOST, was up 02:13:44") && !drawn.contains("LIVE for"), "{drawn}");
+}
+
+#[test]
+fn figures_of_the_top_row_are_whole_or_left_out() {
+    let up = "up 02:13:44";
+    for width in 60..=240 {
+        let drawn = text(&on(Screen::Live, (width, 24)));
+        let row = drawn.lines().nth(1).expect("two rows on top");
+        assert!(row.contains("lag p99 4.1 ms"), "{width}: {row}");
+        let after = row.split("4.1 ms").nth(1).expect("behind the lag").trim();
+        assert!(after.is_empty() || after.starts_with(up), "{width}: {row}");
+        assert!(!after.contains("queue") || after.contains("queue 12/64"), "{width}: {row}");
+        assert!(!after.contains("log") || after.ends_with("/min)"), "{width}: {row}");
+    }
+}
+
+#[test]
+fn without_a_tape_there_is_no_clock_but_the_badge_of_what_was_recorded() {
+    let mut state = on(Screen::Replay, (120, 40));
+    let clock = |drawn: &str| drawn.lines().next().is_some_and(|row| row.contains(':'));
+    assert!(clock(&text(&state)));
+    let drawn = told(&mut state, News::Tape(Err("the log is damaged".into())));
+    assert!(!clock(&drawn) && drawn.contains(" SIM "), "{drawn}");
+}
