@@ -277,6 +277,10 @@ impl Actor {
             let equity_e6 = seat.account().equity().e6();
             out.ends.push(Ended { ticker: info.ticker.clone(), equity_e6 });
         }
+        if watch.is_tripped() && seat.is_quoting() {
+            // What was on its way there when trading was stopped.
+            seat.retreat(event.recv);
+        }
         *part = watch.see(*part, seat.account(), event.recv);
         let ticker = &info.ticker;
         let known = seat.account().news().fills.iter();

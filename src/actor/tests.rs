@@ -113,8 +113,11 @@ fn a_stop_takes_quotes_back_without_waiting_for_a_decision() {
                 }
             });
             if at.is_none() && seat.is_quoting() {
-                seat.retreat(event.recv);
                 at = Some(event.recv);
+            }
+            if at.is_some() {
+                // One that is still on its way there cannot be taken back yet.
+                seat.retreat(event.recv);
             }
             // Cancels take 400 ms, nearly always.
             if at.is_some_and(|at| event.recv.0 > at.0 + 5_000_000_000) {

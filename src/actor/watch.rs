@@ -110,6 +110,11 @@ impl Watch {
         self.risk.trip(trip.cause, trip.detail, trip.at);
     }
 
+    /// True once trading was stopped here.
+    pub(super) fn is_tripped(&self) -> bool {
+        !self.stands_back && self.risk.tripped().is_some()
+    }
+
     /// The trip that nobody was told of yet.
     pub(super) fn news(&mut self) -> Option<Trip> {
         self.news.take()
