@@ -25,7 +25,7 @@ const BEFORE_NS: i64 = 60_000_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ReelError {
     /// There is no such session with a book in it.
-    #[error("the log has no session to show")]
+    #[error("no session to show: one that is being recorded can be replayed once its file is sealed")]
     NoSession,
     /// The log.
     #[error(transparent)]
