@@ -25,7 +25,9 @@ const BEFORE_NS: i64 = 60_000_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ReelError {
     /// There is no such session with a book in it.
-    #[error("no session to show: one that is being recorded can be replayed once its file is sealed")]
+    #[error(
+        "no session to show: one that is being recorded can be replayed once its file is sealed"
+    )]
     NoSession,
     /// The log.
     #[error(transparent)]
