@@ -231,3 +231,38 @@ fn no_unwrap_and_nothing_left_open_outside_tests() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The packages of one edge selection and their features, as cargo resolves them, by name and version.
+fn resolved(edges: &str) -> BTreeMap<String, String> {
+    let out = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--prefix", "none"])
+        .args(["--edges", edges, "--format", "{p}\t{f}"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let lines = String::from_utf8(out.stdout).expect("text");
+    lines
+        .lines()
+        .filter_map(|l| l.split_once('\t'))
+        .map(|(package, features)| {
+            (package.to_owned(), features.trim_end_matches(" (*)").to_owned())
+        })
+        .collect()
+}
+
+/// `cargo run` and `cargo test` share one build of the dependencies. A tool of the tests that turned on a feature of
+/// libc once had polars and burn built twice, half an hour on two cores.
+#[test]
+fn the_tests_build_no_dependency_of_the_program_anew() {
+    let (program, tests) = (resolved("normal,build"), resolved("normal,build,dev"));
+    let twice: Vec<_> = program
+        .iter()
+        .filter(|(package, features)| tests.get(*package).is_some_and(|t| t != *features))
+        .map(|(package, features)| {
+            format!("{package}: {features} for run, {} for test", tests[package])
+        })
+        .collect();
+    assert!(program.len() > 100, "{} packages", program.len());
+    assert!(twice.is_empty(), "{twice:#?}");
+}
