@@ -137,6 +137,8 @@ pub struct ActorReport {
     pub profit_e6: i64,
     /// Profit, had the fills been those of the pessimistic, fitted and optimistic queue.
     pub bracket_e6: [i64; 3],
+    /// Profit, had no order filled that rested over a gap.
+    pub certain_e6: i64,
     /// Fees paid.
     pub fees_e6: i64,
 }

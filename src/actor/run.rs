@@ -319,6 +319,7 @@ impl Actor {
             let (start, equity) = (account.portfolio().start(), market.seat.worth());
             report.equity_e6 += equity.e6();
             report.profit_e6 += (equity - start).e6();
+            report.certain_e6 += (market.seat.certain() - start).e6();
             let bracket = market.seat.bracket().0;
             for (sum, equity) in report.bracket_e6.iter_mut().zip(bracket) {
                 *sum += (equity - start).e6();

@@ -102,6 +102,11 @@ impl LiveSeat {
         self.account.bracket(&self.decision)
     }
 
+    /// Equity, had no order filled that rested over a gap.
+    pub fn certain(&self) -> Money {
+        self.account.certain(&self.decision)
+    }
+
     /// Forgets news and requests that were dealt with.
     pub fn forget(&mut self) {
         self.account.forget();
