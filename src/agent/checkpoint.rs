@@ -279,7 +279,7 @@ pub fn write_model(
 }
 
 /// Writes what a model needs to act into the folder `dir`, which is made.
-fn write_network(
+pub(super) fn write_network(
     dir: &Path,
     card: &ModelCard,
     params: &[f32],

@@ -158,7 +158,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let source = if args.collect.env == ExchangeEnv::Sim { "sim:live" } else { "live" };
     let hash = chosen.acting.model_hash.clone();
-    let journal = Journal::create(&args.collect.data, &spec, &name, &hash, source)?;
+    let model = (hash.as_str(), chosen.weights.as_ref());
+    let journal = Journal::create(&args.collect.data, &spec, &name, model, source)?;
     let place = journal.place();
     let (follower, accepted) = Follower::new();
     let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.fees)?;
