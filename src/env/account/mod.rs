@@ -348,8 +348,13 @@ pub fn meet(
     book: &mut Book,
     news: &mut Reports,
 ) {
+    if let TapeKind::Phase(phase) = event.kind {
+        // Told when we asked, some time after it happened: the market's clock does not move by it.
+        return matcher.set_phase(phase, TsNs(i64::MIN), news);
+    }
     matcher.before(at, book, news);
     match event.kind {
+        TapeKind::Phase(_) => {}
         TapeKind::Delta(delta) => match book.delta(&delta) {
             Ok(Change::Level { size, .. }) => matcher.on_delta(at, &delta, size, news),
             Ok(_) => {}
