@@ -119,9 +119,8 @@ impl Actor {
     /// happens. Where orders are elsewhere, the desk does it.
     pub fn trip(&mut self, trip: Trip) {
         self.watch.trip(trip);
-        let (now, here) = (self.now, !self.spec.elsewhere);
-        let markets = self.markets.iter_mut().flatten().filter(|_| here);
-        markets.for_each(|market| market.seat.retreat(now));
+        let markets = self.markets.iter_mut().flatten();
+        markets.for_each(|market| self.watch.guard(&mut market.seat, self.now));
     }
 
     /// A limit stopped trading, and nobody was told yet.
@@ -179,6 +178,7 @@ impl Actor {
             for market in self.markets.iter_mut().flatten() {
                 if market.line.is_told(event) {
                     market.seat.push(event, &self.spec.env, |_| ());
+                    self.watch.guard(&mut market.seat, event.recv);
                 }
             }
             return;
@@ -298,10 +298,7 @@ impl Actor {
             let equity_e6 = seat.account().equity().e6();
             out.ends.push(Ended { ticker: info.ticker.clone(), equity_e6 });
         }
-        if watch.is_tripped() && seat.is_quoting() {
-            // What was on its way there when trading was stopped.
-            seat.retreat(event.recv);
-        }
+        watch.guard(seat, event.recv);
         *part = watch.see(*part, seat.account(), event.recv);
         let ticker = &info.ticker;
         let known = seat.account().news().fills.iter();
