@@ -2,10 +2,9 @@
 
 use super::failure;
 use crate::agent::device::DeviceName;
+use crate::agent::inspect::Watched;
 use crate::agent::judge::{self, Trader};
 use crate::agent::memory::Memory;
-use crate::agent::model::ModelPolicy;
-use crate::agent::policy::Policy;
 use crate::cli::exit::{self, Code, Failure, OrFail};
 use crate::cli::train::checkpoint_failure;
 use crate::cli::{eval, printer};
@@ -20,7 +19,6 @@ use crate::replay;
 use crate::rng::Rng;
 use crate::units::TsUs;
 use serde_json::json;
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -108,12 +106,16 @@ fn play(
     seed: u64,
     actions: &mut Vec<ActionRow>,
 ) -> EpisodeRow {
-    let (rules, confidence) = (&trader.rules, Cell::new(0.0));
-    let policy = &mut Confident { model: &mut trader.policy, confidence: &confidence };
+    let rules = &trader.rules;
+    let mut policy = Watched::new(&mut trader.policy);
     let mut position_e2 = 0;
     let first = actions.len();
-    let report =
-        watch_episode::<Exact>(episode, rules, policy, seed, &mut |action, step, seat: &Seat| {
+    let report = watch_episode::<Exact>(
+        episode,
+        rules,
+        &mut policy,
+        seed,
+        &mut |action, step, seat: &Seat| {
             let portfolio = seat.account().portfolio();
             let decision = &episode.decisions[seat.at() - 1];
             let after_e2 = portfolio.position().e2();
@@ -123,37 +125,20 @@ fn play(
                 ts: TsUs::from_ms(decision.ts_ms),
                 row_id: decision.row_id,
                 action: rules.actions.name(action),
-                confidence: confidence.get(),
+                // The policy tells it when the episode is over.
+                confidence: 0.0,
                 position_e2: [position_e2, after_e2],
                 cash_e6: portfolio.cash().e6(),
                 reward_e6: step.reward.e6(),
                 is_executed: !seat.account().news().fills.is_empty(),
             });
             position_e2 = after_e2;
-        });
+        },
+    );
+    for (row, confidence) in actions[first..].iter_mut().zip(policy.confidences()) {
+        row.confidence = confidence;
+    }
     summary(number, episode, &report, &actions[first..])
-}
-
-/// A model that tells how probable it held what it chose last.
-struct Confident<'a> {
-    model: &'a mut ModelPolicy,
-    confidence: &'a Cell<f32>,
-}
-
-impl Policy for Confident<'_> {
-    fn name(&self) -> &str {
-        self.model.name()
-    }
-
-    fn begin(&mut self, seed: u64) {
-        self.model.begin(seed);
-    }
-
-    fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32 {
-        let action = self.model.act(obs, mask);
-        self.confidence.set(self.model.probabilities(mask)[action as usize]);
-        action
-    }
 }
 
 fn summary(
