@@ -15,13 +15,13 @@ const SCRIPT: &str = r#"{"after_frames":400,"do":"drop","n":3}
 {"after_frames":2200,"do":"drop","n":40}
 "#;
 
-struct Exchange {
+pub(crate) struct Exchange {
     process: Child,
     url: String,
 }
 
 impl Exchange {
-    fn start(dir: &Path, script: &str) -> Exchange {
+    pub(crate) fn start(dir: &Path, script: &str) -> Exchange {
         let file = dir.join("script.jsonl");
         std::fs::write(&file, script).unwrap();
         let words = ["sim", "run", "--markets", "12", "--rate", "600", "--bind", "127.0.0.1:0"];
@@ -55,7 +55,7 @@ fn lines<T: serde::de::DeserializeOwned>(file: &Path) -> Vec<T> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
+pub(crate) fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
     let long = std::env::var_os("KFLOW_LONG").is_some();
     let time = if long { "120s" } else { "6s" };
     let words = ["trade", "--env", "sim", "--discover", "--json", "--for", time, "--url"];
