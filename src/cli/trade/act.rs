@@ -2,10 +2,12 @@
 
 use super::desk::{Counter, OrderArgs, close};
 use super::journal::Journal;
+use super::untold::Untold;
 use crate::actor::{Acting, Actor, ActorReport, Errand, Outcome};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::{self, printer};
 use crate::collect::{Accepted, Meter};
+use crate::env::AssumedFees;
 use crate::event::Event;
 use crate::trade::desk;
 use crate::trade::kill::KillFile;
@@ -30,6 +32,7 @@ pub(super) struct Acted {
     pub(super) report: ActorReport,
     /// Orders and positions left at an exchange, one sentence each.
     pub(super) left_open: Vec<String>,
+    pub(super) fees_assumed: Option<AssumedFees>,
     /// From the receipt of a frame to the decision that it led to.
     pub(super) meter: Meter,
     pub(super) failure: Option<Failure>,
@@ -60,11 +63,11 @@ pub(super) fn act(
     mut accepted: mpsc::Receiver<Accepted>,
     said: &Said,
     desk: Option<(Counter, DeskRun, OrderArgs)>,
-    journal: Journal,
+    (journal, untold): (Journal, Untold),
 ) -> Acted {
     let (meter, out) = (Meter::default(), Outcome::default());
     let (counter, run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
-    let mut thread = Thread { counter, journal, meter, failure: None, out, row_id: 0 };
+    let mut thread = Thread { counter, journal, untold, meter, failure: None, out, row_id: 0 };
     while let Some(batch) = accepted.blocking_recv() {
         said.swaps.try_iter().for_each(|acting| actor.swap(acting));
         said.trips.try_iter().for_each(|trip| actor.trip(trip));
@@ -81,6 +84,7 @@ pub(super) fn act(
 struct Thread {
     counter: Option<Counter>,
     journal: Journal,
+    untold: Untold,
     meter: Meter,
     failure: Option<Failure>,
     out: Outcome,
@@ -91,6 +95,7 @@ struct Thread {
 impl Thread {
     /// The desk sees the markets first, and says what became of orders.
     fn see(&mut self, actor: &mut Actor, batch: &Accepted) {
+        self.untold.see(batch);
         let Some(counter) = &mut self.counter else { return };
         counter.see(batch);
         self.listen(actor);
@@ -179,6 +184,7 @@ impl Thread {
             Err(failure) => (Vec::new(), Some(failure)),
         };
         let failure = self.failure.or(unclosed).or(self.journal.finish().err());
-        Acted { report: actor.report(), left_open, meter: self.meter, failure }
+        let fees_assumed = self.untold.assumed();
+        Acted { report: actor.report(), left_open, fees_assumed, meter: self.meter, failure }
     }
 }
