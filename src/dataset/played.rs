@@ -47,6 +47,14 @@ pub struct EpisodeRow {
     pub episode_length: i64,
     /// True when the recorded outcome was paid, false when the position was marked at the touch.
     pub is_settled: bool,
+    /// Equity at the end in the pessimistic, fitted and optimistic queue, 1e-6 dollars.
+    pub bracket_e6: [i64; 3],
+    /// Contracts that rested until somebody took them, and contracts that we took, 1e-2.
+    pub contracts_e2: [i64; 2],
+    /// Price times quantity over all fills, 1e-6 dollars.
+    pub notional_e6: i64,
+    /// Mid after 1, 10 and 60 s, and the outcome, less the price paid, towards our side, cents per contract.
+    pub markout_cents: [Option<f64>; 4],
 }
 
 /// One decision.
@@ -86,7 +94,7 @@ pub fn write_episodes(
     let number = |of: fn(&EpisodeRow) -> i64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(rows.iter().map(of)))
     };
-    let columns: Vec<(&str, ArrayRef)> = vec![
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
         (
             "episode_number",
             Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| r.episode_number))),
@@ -108,6 +116,22 @@ pub fn write_episodes(
         ("episode_length", number(|r| r.episode_length)),
         ("is_settled", Arc::new(rows.iter().map(|r| Some(r.is_settled)).collect::<BooleanArray>())),
     ];
+    let cents = |i: usize| -> ArrayRef {
+        Arc::new(rows.iter().map(|r| r.markout_cents[i]).collect::<Float64Array>())
+    };
+    let execution: [(&str, ArrayRef); 10] = [
+        ("end_balance_pessimistic_e6", number(|r| r.bracket_e6[0])),
+        ("end_balance_fitted_e6", number(|r| r.bracket_e6[1])),
+        ("end_balance_optimistic_e6", number(|r| r.bracket_e6[2])),
+        ("maker_contracts_e2", number(|r| r.contracts_e2[0])),
+        ("taker_contracts_e2", number(|r| r.contracts_e2[1])),
+        ("notional_e6", number(|r| r.notional_e6)),
+        ("markout_1s_cents", cents(0)),
+        ("markout_10s_cents", cents(1)),
+        ("markout_60s_cents", cents(2)),
+        ("markout_settlement_cents", cents(3)),
+    ];
+    columns.extend(execution);
     write(path, "episodes", columns, origin)
 }
 

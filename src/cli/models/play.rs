@@ -18,7 +18,7 @@ use crate::features::episode::Episode;
 use crate::registry::Registry;
 use crate::replay;
 use crate::rng::Rng;
-use crate::units::TsUs;
+use crate::units::{Money, Qty, TsUs};
 use serde_json::json;
 use std::cell::Cell;
 use std::fs;
@@ -170,6 +170,8 @@ fn summary(
     let mean = gains.iter().sum::<f64>() / n;
     let sd = (gains.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / n).sqrt();
     let start = report.start.as_dollars();
+    let EpisodeReport { tally, markouts, .. } = report;
+    let [after_1, after_10, after_60] = markouts.after;
     EpisodeRow {
         episode_number: number,
         ticker: report.ticker.to_string(),
@@ -183,5 +185,9 @@ fn summary(
         fees_e6: report.fees.e6(),
         episode_length: actions.len() as i64,
         is_settled: report.paid_out,
+        bracket_e6: report.bracket.0.map(Money::e6),
+        contracts_e2: [tally.maker, tally.taker].map(Qty::e2),
+        notional_e6: tally.notional.e6(),
+        markout_cents: [after_1, after_10, after_60, markouts.settlement].map(|m| m.cents()),
     }
 }

@@ -27,6 +27,34 @@ pub enum Scripted {
 pub(super) struct Chosen {
     pub(super) acting: Acting,
     pub(super) rules: EnvConfig,
+    /// Of a model.
+    pub(super) weights: Option<Weights>,
+}
+
+/// A model that takes over, and what is kept of it.
+pub(super) struct Loaded {
+    pub(super) acting: Acting,
+    pub(super) weights: Weights,
+}
+
+/// What a model is made of.
+#[cfg(feature = "learn")]
+pub(super) struct Weights(crate::agent::model::Model);
+
+/// There is no model without `learn`.
+#[cfg(not(feature = "learn"))]
+pub(super) enum Weights {}
+
+impl Weights {
+    /// Writes them into the folder `dir`, from which they can be loaded again.
+    pub(super) fn write(&self, dir: &Path) -> Result<(), Failure> {
+        #[cfg(feature = "learn")]
+        return self.0.write(dir).map_err(|e| {
+            crate::cli::train::checkpoint_failure(e).context("cannot keep the model that trades")
+        });
+        #[cfg(not(feature = "learn"))]
+        match *self {}
+    }
 }
 
 /// The policy that the options name.
@@ -43,6 +71,7 @@ pub(super) fn choose(args: &Args) -> Result<Chosen, Failure> {
                 model_hash: String::new(),
             },
             rules: args.rules.config()?,
+            weights: None,
         }),
     }
 }
@@ -54,12 +83,13 @@ fn load(run_dir: &Path, model: &str, rates: Option<&Rates>) -> Result<Chosen, Fa
     let path = Registry::at(run_dir).path_of(model).map_err(crate::cli::models::failure)?;
     let trader = crate::agent::judge::trader(&path, DeviceName::default());
     let trader = trader.map_err(crate::cli::eval::failure)?;
+    let weights = Some(Weights(trader.model));
     let acting = Acting { policy: Box::new(trader.policy), model_hash: trader.hash };
     let mut rules = trader.rules;
     if let Some(rates) = rates {
         rules.rates.clone_from(rates);
     }
-    Ok(Chosen { acting, rules })
+    Ok(Chosen { acting, rules, weights })
 }
 
 #[cfg(not(feature = "learn"))]
@@ -76,7 +106,7 @@ fn load(_: &Path, model: &str, _: Option<&Rates>) -> Result<Chosen, Failure> {
 pub(super) fn reload_on_hangup(
     args: &Args,
     rules: &EnvConfig,
-) -> Result<Receiver<Acting>, Failure> {
+) -> Result<Receiver<Loaded>, Failure> {
     let (swapped, swaps) = channel();
     let Some(model) = args.model.clone() else { return Ok(swaps) };
     let (run_dir, rules) = (args.run_dir.clone(), rules.clone());
@@ -90,9 +120,9 @@ pub(super) fn reload_on_hangup(
                 let loaded = load(&run_dir, &model, rates.as_ref());
                 let loaded = loaded.and_then(|chosen| same_rules(chosen, &rules));
                 match loaded {
-                    Ok(acting) => {
-                        printer::say(&format!("model {model} ({})", acting.model_hash));
-                        if swapped.send(acting).is_err() {
+                    Ok(loaded) => {
+                        printer::say(&format!("model {model} ({})", loaded.acting.model_hash));
+                        if swapped.send(loaded).is_err() {
                             return;
                         }
                     }
@@ -104,9 +134,10 @@ pub(super) fn reload_on_hangup(
     Ok(swaps)
 }
 
-fn same_rules(chosen: Chosen, rules: &EnvConfig) -> Result<Acting, Failure> {
-    if chosen.rules == *rules {
-        return Ok(chosen.acting);
+fn same_rules(chosen: Chosen, rules: &EnvConfig) -> Result<Loaded, Failure> {
+    let Chosen { acting, rules: its_rules, weights } = chosen;
+    if let (true, Some(weights)) = (its_rules == *rules, weights) {
+        return Ok(Loaded { acting, weights });
     }
     let failure = Failure::msg(Code::Config, "the model was trained under other rules");
     Err(failure.hint("stop, and start again with it: its accounts begin anew"))
