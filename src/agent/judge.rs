@@ -18,8 +18,9 @@ use super::inspect::{self, Scene};
 use super::model::{Choice, Model, ModelPolicy};
 use super::split::Plan;
 use super::{calibration, parallel};
+use crate::broker::Rates;
 use crate::digest;
-use crate::env::EnvConfig;
+use crate::env::{AssumedFees, EnvConfig};
 use crate::replay::{self, Recording};
 use crate::store::StoreError;
 use candidate::Candidate;
@@ -114,6 +115,8 @@ pub struct Question<'a> {
     pub against: Option<&'a Path>,
     /// The data.
     pub data_dir: &'a Path,
+    /// Fees by series, in place of those that the runs were trained under.
+    pub rates: Option<Rates>,
     /// Chance of the policies and of the bootstrap.
     pub seed: u64,
     /// Where the tensors live.
@@ -128,7 +131,8 @@ impl<'a> Question<'a> {
     /// What `runs` earn on the log in `data_dir`, on all cores.
     pub fn new(runs: &'a [PathBuf], data_dir: &'a Path, seed: u64) -> Question<'a> {
         let (device, threads) = (DeviceName::default(), parallel::cores());
-        Question { runs, against: None, data_dir, seed, device, importance: false, threads }
+        let (against, rates, importance) = (None, None, false);
+        Question { runs, against, data_dir, rates, seed, device, importance, threads }
     }
 }
 
@@ -145,6 +149,8 @@ pub struct Evaluation {
     pub sources: Vec<String>,
     /// SHA-256 that names the recorded data.
     pub data_sha256: String,
+    /// What was assumed of fees that nobody told.
+    pub fees_assumed: Option<AssumedFees>,
     /// The result.
     #[serde(flatten)]
     pub result: EvalResult,
@@ -169,8 +175,8 @@ pub fn judge(
     question: &Question<'_>,
     mut progress: impl FnMut(&'static str, usize, usize),
 ) -> Result<Evaluation, JudgeError> {
-    let candidates =
-        question.runs.iter().map(|r| Candidate::load(r)).collect::<Result<Vec<_>, _>>()?;
+    let load = |path: &Path| Candidate::load(path).map(|c| c.with_rates(question.rates.as_ref()));
+    let candidates = question.runs.iter().map(|r| load(r)).collect::<Result<Vec<_>, _>>()?;
     let first = candidates.first().ok_or(JudgeError::Nobody)?;
     for (i, other) in candidates.iter().enumerate().skip(1) {
         if let Some(same) = candidates[..i].iter().find(|c| c.is_same_run(other)) {
@@ -190,7 +196,7 @@ pub fn judge(
     result.warnings.extend(candidates.iter().find_map(|c| left_out(c, &candidates)));
     let mut insight = look(question, &candidates, (&recording, &plan), &mut progress);
     if let Some(path) = question.against {
-        let other = Candidate::load(path)?;
+        let other = load(path)?;
         if other.rules != first.rules {
             result.warnings.push(format!("{} trades by other rules", other.name));
         }
@@ -200,6 +206,7 @@ pub fn judge(
         run: first.name.clone(),
         runs: candidates.iter().map(|c| c.name.clone()).collect(),
         layout: first.rules.layout.to_string(),
+        fees_assumed: first.rules.fees_assumed(recording.real_tickers()),
         sources: recording.sources,
         data_sha256: recording.fingerprint,
         result,

@@ -16,6 +16,9 @@ use super::Intent;
 use crate::units::{Money, Price, Qty};
 use serde::{Deserialize, Serialize};
 
+/// Coefficient k of makers where they pay, 1e-4: the published 0.0175.
+pub const MAKER_K_E4: i64 = 175;
+
 /// Who brought the order that was already there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
@@ -30,7 +33,7 @@ pub enum Role {
 pub struct FeeSchedule {
     /// Coefficient k of a taker, 1e-4; 700 is the published 0.07.
     pub taker_k_e4: i64,
-    /// Coefficient k of a maker, 1e-4; 175 on series with maker fees, else 0.
+    /// Coefficient k of a maker, 1e-4; [`MAKER_K_E4`] on series with maker fees, else 0.
     pub maker_k_e4: i64,
     /// Multiplier M of the series, 1e-4; 10 000 is 1.
     pub mult_e4: i64,

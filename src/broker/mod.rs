@@ -17,6 +17,7 @@ pub mod matching;
 pub mod orders;
 pub mod portfolio;
 pub mod queue;
+pub mod series;
 
 pub use attribution::{Attribution, Stamp};
 pub use fees::{FeeSchedule, OrderFees, Role};
@@ -27,3 +28,4 @@ pub use matching::{Matcher, Reports, Rules};
 pub use orders::{Intent, Verb};
 pub use portfolio::{Portfolio, Refused};
 pub use queue::{Exponent, QueueModel};
+pub use series::{FeeType, MarketFees, Multiplier, Rate, Rates, SeriesFee, SeriesFees};

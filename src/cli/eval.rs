@@ -6,7 +6,7 @@ pub(super) use text::text;
 
 use super::exit::{self, Code, Failure};
 use super::progress::Progress;
-use super::{device, judged, models, printer};
+use super::{device, judged, models, printer, rules};
 use crate::agent::judge::{self, Evaluation, JudgeError, Question};
 use crate::agent::score::Part;
 use crate::registry::Registry;
@@ -36,6 +36,9 @@ pub struct Args {
     /// Where runs are looked for by their id
     #[arg(long, value_name = "DIR", default_value = "checkpoints")]
     run_dir: PathBuf,
+    /// Fees by series, as `kflow fees fetch` writes them [default: those of the training]
+    #[arg(long, value_name = "FILE")]
+    fees: Option<PathBuf>,
     /// Chance of the random policies and of the bootstrap
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
@@ -65,12 +68,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         against: against.as_deref(),
         device,
         importance: args.importance,
+        rates: args.fees.as_deref().map(rules::rates).transpose()?,
         ..Question::new(&runs, &args.data, args.seed)
     };
     let mut bars = Bars::default();
     let evaluation = judge::judge(&question, |step, done, of| bars.show(step, done, of));
     bars.finish();
     let evaluation = evaluation.map_err(failure)?;
+    rules::say_assumed(evaluation.fees_assumed.as_ref());
     for run in runs.iter().filter(|run| run.is_dir()) {
         save(&run.join("evaluation.json"), &serde_json::to_string_pretty(&evaluation)?)?;
     }
@@ -91,16 +96,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// The evaluation as one HTML page.
 pub(super) fn page(evaluation: &Evaluation) -> String {
     let fact = |name: &str, value: String| (name.to_owned(), value);
-    let origin = Origin {
-        run: evaluation.run.clone(),
-        synthetic: evaluation.synthetic().map(str::to_owned),
-        facts: vec![
-            fact("runs", evaluation.runs.join(", ")),
-            fact("layout", evaluation.layout.clone()),
-            fact("sources", evaluation.sources.join(", ")),
-            fact("data (SHA-256)", evaluation.data_sha256.clone()),
-        ],
-    };
+    let mut facts = vec![
+        fact("runs", evaluation.runs.join(", ")),
+        fact("layout", evaluation.layout.clone()),
+        fact("sources", evaluation.sources.join(", ")),
+        fact("data (SHA-256)", evaluation.data_sha256.clone()),
+    ];
+    facts.extend(evaluation.fees_assumed.iter().map(|fees| fact("fees", fees.sentence())));
+    let (run, synthetic) = (evaluation.run.clone(), evaluation.synthetic().map(str::to_owned));
+    let origin = Origin { run, synthetic, facts };
     report::evaluation(&evaluation.result, &evaluation.insight, &origin)
 }
 

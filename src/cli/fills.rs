@@ -2,7 +2,7 @@
 
 mod calibrate;
 mod compare;
-pub(super) mod file;
+mod file;
 
 use super::exit::{self, Code, Failure};
 use crate::check::fills::source::{Source, SourceError};

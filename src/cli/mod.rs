@@ -19,6 +19,7 @@ pub mod exit;
 pub mod export;
 #[cfg(feature = "frames")]
 pub mod features;
+pub mod fees;
 pub mod fills;
 #[cfg(feature = "learn")]
 mod filters;
@@ -39,6 +40,7 @@ mod rules;
 pub mod runs;
 #[cfg(feature = "learn")]
 pub mod search;
+mod series_file;
 pub mod signals;
 pub mod sim;
 pub mod trade;
@@ -99,6 +101,8 @@ enum Command {
     Risk(risk::Args),
     /// Replay a golden file through the real code and compare
     Conformance(conformance::Args),
+    /// Ask the exchange what fills cost in each series
+    Fees(fees::Args),
     /// Fit the queues of resting orders to a truth, or see what naive fills would claim
     Fills(fills::Args),
     /// Run the built-in exchange, or see how true it is
@@ -142,6 +146,7 @@ pub fn run() -> Result<(), Failure> {
         Command::Dash(args) => dash::run(args),
         Command::Risk(args) => risk::run(args),
         Command::Conformance(args) => conformance::run(args),
+        Command::Fees(args) => fees::run(args),
         Command::Fills(args) => fills::run(args),
         Command::Sim(args) => sim::run(args),
         Command::Bench(args) => bench::run(args),

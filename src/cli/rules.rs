@@ -1,15 +1,16 @@
 //! The rules of the game on the command line: what an agent sees, may do, and how its orders fare.
 
 use super::exit::{Code, Failure, OrFail};
-use super::fills::file;
+use super::{printer, series_file};
+use crate::broker::fees::MAKER_K_E4;
 use crate::broker::matching::Bound;
-use crate::broker::{Delay, Latency};
+use crate::broker::{Delay, Latency, QueueFits, Rates, SeriesFees};
 use crate::env::action::Placement;
-use crate::env::{ActionSet, Domain, EnvConfig, Execution};
+use crate::env::{ActionSet, AssumedFees, Domain, EnvConfig, Execution};
 use crate::features::Layout;
 use crate::units::{Money, Qty};
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Options that make an [`EnvConfig`].
 #[derive(clap::Args, Debug)]
@@ -40,8 +41,11 @@ pub(super) struct Rules {
     /// Exponents of the fitted queue by series, as `kflow fills calibrate` writes them [default: 2 for all]
     #[arg(long, value_name = "FILE")]
     fits: Option<PathBuf>,
-    /// A series with maker fees: their coefficient is 0.0175
-    #[arg(long)]
+    /// Fees by series, as `kflow fees fetch` writes them [default: multiplier 1 and no maker fees for all]
+    #[arg(long, value_name = "FILE")]
+    fees: Option<PathBuf>,
+    /// All series have maker fees: their coefficient is 0.0175
+    #[arg(long, conflicts_with = "fees")]
     maker_fees: bool,
     /// What training draws anew for each episode; evaluation and trading never do
     #[arg(long, value_enum, value_name = "latency,fees,queue", value_delimiter = ',')]
@@ -103,15 +107,38 @@ impl Rules {
             ..EnvConfig::default()
         };
         if let Some(path) = &self.fits {
-            let fits = file::read_named(path)?.series.into_iter();
-            config.exponents = fits.map(|(series, fit)| (series, fit.exponent)).collect();
+            let fits: QueueFits = series_file::read_named(path)?;
+            config.exponents =
+                fits.series.into_iter().map(|(series, fit)| (series, fit.exponent)).collect();
         }
+        config.rates = self.rates()?.unwrap_or_default();
         if self.maker_fees {
-            config.fees.maker_k_e4 = 175;
+            config.fees.maker_k_e4 = MAKER_K_E4;
         }
         config.validate().or_hint(Code::Config, "see the rules of the game in --help")?;
         Ok(config)
     }
+
+    /// The fees that were named: facts of the exchange, which hold for a model whatever it was trained under.
+    ///
+    /// # Errors
+    /// 3 for a file that cannot be used.
+    pub(super) fn rates(&self) -> Result<Option<Rates>, Failure> {
+        self.fees.as_deref().map(rates).transpose()
+    }
+}
+
+/// The fees by series of a file that somebody named.
+///
+/// # Errors
+/// 3 for a file that cannot be used.
+pub(super) fn rates(path: &Path) -> Result<Rates, Failure> {
+    series_file::read_named(path).map(|file: SeriesFees| file.rates())
+}
+
+/// Says which fees are assumed.
+pub(super) fn say_assumed(assumed: Option<&AssumedFees>) {
+    assumed.iter().for_each(|assumed| printer::say(&assumed.sentence()));
 }
 
 impl Quote {

@@ -5,7 +5,7 @@ mod winner;
 use super::eval::{self, text};
 use super::exit::{Code, Failure};
 use super::progress::Progress;
-use super::rules::Rules;
+use super::rules::{self, Rules};
 use super::{device, printer, train};
 use crate::agent::config::TrainConfig;
 use crate::agent::engine::EngineName;
@@ -117,6 +117,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let found = found.map_err(failure)?;
     let question = Question { threads, ..Question::new(&found.runs, &args.data, brief.base.seed) };
     let evaluation = judge::judge(&question, |_, _, _| ()).map_err(eval::failure)?;
+    rules::say_assumed(evaluation.fees_assumed.as_ref());
     eval::save(&dir.join("evaluation.json"), &serde_json::to_string_pretty(&evaluation)?)?;
     let models = shelf.enter(&found, &evaluation)?;
     if let Some(file) = &args.report {

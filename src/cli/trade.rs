@@ -5,6 +5,7 @@ pub mod desk;
 mod journal;
 mod lived;
 mod policy;
+mod untold;
 
 use super::collect;
 use super::exit::{self, Code, Failure};
@@ -13,12 +14,14 @@ use super::printer;
 use crate::actor::{Actor, ActorReport, ActorSpec, Choice, Hot};
 use crate::collect::Follower;
 use crate::config::{ExchangeEnv, Limits, Settings};
+use crate::env::AssumedFees;
 use crate::trade::kill::KillFile;
 use act::Said;
 use clap::ValueEnum;
 use journal::Journal;
 use serde::Serialize;
 use std::time::Duration;
+use untold::Untold;
 
 /// Options of `kflow trade`: those of `kflow collect`, and what trades.
 #[derive(clap::Args, Debug)]
@@ -56,7 +59,7 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     orders: desk::OrderArgs,
-    /// Of a scripted policy; a model plays by the rules that it was trained under
+    /// Of a scripted policy; a model plays by the rules that it was trained under, and by --fees
     #[command(flatten)]
     rules: super::rules::Rules,
     /// Where runs are looked for by their id
@@ -88,6 +91,8 @@ struct Traded {
     orders_at: &'static str,
     /// Orders and positions left at that exchange, one sentence each.
     left_open: Vec<String>,
+    /// What was assumed of fees that nobody told.
+    fees_assumed: Option<AssumedFees>,
     #[serde(flatten)]
     actor: ActorReport,
     /// From the receipt of the frame to the decision, microseconds.
@@ -162,7 +167,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let journal = Journal::create(&args.collect.data, &spec, &name, model, source)?;
     let place = journal.place();
     let (follower, accepted) = Follower::new();
-    let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.fees)?;
+    let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.market_fees())?;
     let desk = opened.map(|(counter, run)| (counter, run, args.orders.clone()));
     let switch = kill.clone();
     let said = Said {
@@ -170,17 +175,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
         trips: act::trips(&kill)?,
         kill,
     };
+    let is_real = args.collect.env != ExchangeEnv::Sim;
+    let untold = Untold::new(is_real.then(|| spec.env.clone()));
     let actor = Actor::new(spec, chosen.acting);
     let acting = std::thread::Builder::new()
         .name("actor".to_owned())
-        .spawn(move || act::act(actor, accepted, &said, desk, journal))?;
+        .spawn(move || act::act(actor, accepted, &said, desk, (journal, untold)))?;
     let work = Work { name: "trading session", run_dir: &args.run_dir, kill: Some(switch) };
     let recorded = collect::record(&args.collect, Some(follower), work);
     let acted = acting.join().map_err(|_| {
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
     })?;
     let (collected, ended) = recorded?;
-    let act::Acted { report, left_open, meter, failure } = acted;
+    let act::Acted { report, left_open, fees_assumed, meter, failure } = acted;
     let traded = Traded {
         policy: name,
         journal: place,
@@ -188,6 +195,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         actor: report,
         orders_at: args.orders.orders.word(),
         left_open,
+        fees_assumed,
         decision_us: DecisionUs::of(&meter),
         collected,
     };

@@ -153,6 +153,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => plan::fresh(&args, device)?,
     };
     let (recording, left) = load(&args.data, plans[0].rules.layout, &plans[0].filter)?;
+    super::rules::say_assumed(plans[0].rules.fees_assumed(recording.real_tickers()).as_ref());
     let split = match &args.resume {
         Some(_) => Plan::of_run(&plans[0].dir, &recording.episodes).map_err(checkpoint_failure)?,
         None => Plan::by(args.split, &recording.episodes)

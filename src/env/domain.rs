@@ -4,14 +4,14 @@
 //! **Invariant:** the draws come from the environment's own stream of chance; the same seed draws the same.
 
 use crate::broker::matching::{Bound, Rules};
-use crate::broker::{Delay, Exponent, QueueModel};
+use crate::broker::{Delay, Exponent, QueueModel, fees};
 use crate::rng::Rng;
 use serde::{Deserialize, Serialize};
 
 /// Quarters of the configured delay.
 const LATENCY_QUARTERS: [u32; 4] = [2, 4, 8, 16];
 /// Maker coefficients that Kalshi's series have, 1e-4.
-const MAKER_K_E4: [i64; 2] = [0, 175];
+const MAKER_K_E4: [i64; 2] = [0, fees::MAKER_K_E4];
 /// Multipliers that Kalshi's series have, 1e-4.
 const MULT_E4: [i64; 2] = [5_000, 10_000];
 /// Exponents of the fitted queue: the uniform model, ours, and hftbacktest's example.

@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod action;
+pub mod assumed;
 pub mod domain;
 pub mod markout;
 pub mod reward;
@@ -21,6 +22,7 @@ pub mod trading;
 
 pub use account::Account;
 pub use action::ActionSet;
+pub use assumed::AssumedFees;
 pub use domain::Domain;
 pub use markout::{Markout, Markouts};
 pub use reward::Reward;
@@ -29,7 +31,9 @@ pub use seat::Seat;
 pub use trading::TradingEnv;
 
 use crate::broker::matching::{Bound, Rules as Matching};
-use crate::broker::{Exponent, FeeSchedule, Latency, QueueModel, Refused, series_of};
+use crate::broker::{
+    Exponent, FeeSchedule, Latency, MarketFees, QueueModel, Rates, Refused, series_of,
+};
 use crate::features::Layout;
 use crate::units::{Money, Qty, TsNs, TsUs};
 use serde::{Deserialize, Serialize};
@@ -46,6 +50,9 @@ pub struct EnvConfig {
     pub actions: ActionSet,
     /// What a fill costs.
     pub fees: FeeSchedule,
+    /// Multiplier and maker fees by series, where the exchange told them; elsewhere those of `fees` are assumed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: Rates,
     /// How orders travel and queue.
     pub execution: Execution,
     /// Exponents of the fitted queue by series, where they were calibrated; elsewhere `execution` names the model.
@@ -92,6 +99,7 @@ impl Default for EnvConfig {
             limit: Qty::contracts(100),
             actions: ActionSet::default(),
             fees: FeeSchedule::default(),
+            rates: Rates::new(),
             execution: Execution::default(),
             exponents: BTreeMap::new(),
             randomise: Vec::new(),
@@ -108,7 +116,13 @@ impl EnvConfig {
         let calibrated = self.exponents.get(series_of(ticker));
         let fitted = calibrated.map_or(fitted, |exponent| QueueModel::Power(*exponent));
         let close = close.map(|close| TsNs(close.0.saturating_mul(1_000)));
-        Matching { fitted, counts, latency, fees: self.fees, close }
+        let fees = self.fees.in_market(ticker, &self.rates);
+        Matching { fitted, counts, latency, fees, close }
+    }
+
+    /// What fills cost in each market.
+    pub fn market_fees(&self) -> MarketFees {
+        MarketFees { base: self.fees, rates: self.rates.clone() }
     }
 
     /// Whether one can play by these rules.

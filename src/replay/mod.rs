@@ -7,6 +7,7 @@ use crate::features::Layout;
 use crate::features::episode::{Episode, EpisodeBuilder};
 use crate::market::MarketInfo;
 use crate::store::{Filter, Log, StoreError};
+use crate::view::is_synthetic;
 use crate::wire::market::market_info;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,6 +25,14 @@ pub struct Recording {
     pub undefined: Vec<String>,
     /// Episodes left out because another session recorded the same market at the same time.
     pub repeated: usize,
+}
+
+impl Recording {
+    /// Markets that an exchange told of: none of synthetic data.
+    pub fn real_tickers(&self) -> impl Iterator<Item = &str> {
+        let real = !self.sources.iter().all(|source| is_synthetic(source));
+        self.episodes.iter().filter(move |_| real).map(|episode| &*episode.ticker)
+    }
 }
 
 /// Reads every market of every session of the log in `data_dir` as episodes.

@@ -6,6 +6,7 @@ use super::convert::{self, ConvertError};
 use crate::event::Snapshot;
 use crate::units::{Price, Qty};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// Most markets on one page of `GET /markets`.
@@ -26,6 +27,32 @@ pub struct MarketsPage {
 pub struct MarketBody {
     /// The market object.
     pub market: Value,
+}
+
+/// `GET /series/{ticker}`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SeriesBody {
+    /// The series object.
+    pub series: SeriesObject,
+}
+
+/// What a series object says of fees (protocol notes 7); its other fields are not read.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SeriesObject {
+    /// How they are computed, as the exchange spells it.
+    pub fee_type: String,
+    /// What they are multiplied by: a number, kept as text so that it never becomes a float.
+    pub fee_multiplier: Box<RawValue>,
+}
+
+impl SeriesObject {
+    /// The multiplier in parts of 10 000.
+    ///
+    /// # Errors
+    /// When it is no decimal number, or finer than that.
+    pub fn multiplier_e4(&self) -> Result<i64, ConvertError> {
+        convert::decimal(self.fee_multiplier.get().trim_matches('"').as_bytes(), 4)
+    }
 }
 
 /// `GET /markets/{ticker}/orderbook`.

@@ -15,13 +15,16 @@ const SCRIPT: &str = r#"{"after_frames":400,"do":"drop","n":3}
 {"after_frames":2200,"do":"drop","n":40}
 "#;
 
-pub(crate) struct Exchange {
+/// The built-in exchange as a process; gone when dropped.
+pub struct Exchange {
     process: Child,
-    url: String,
+    /// Where it is.
+    pub url: String,
 }
 
 impl Exchange {
-    pub(crate) fn start(dir: &Path, script: &str) -> Exchange {
+    /// Starts one with twelve markets that does what `script` says; `dir` takes the script.
+    pub fn start(dir: &Path, script: &str) -> Exchange {
         let file = dir.join("script.jsonl");
         std::fs::write(&file, script).unwrap();
         let words = ["sim", "run", "--markets", "12", "--rate", "600", "--bind", "127.0.0.1:0"];

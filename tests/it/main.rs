@@ -23,6 +23,7 @@ mod eval;
 mod export;
 mod faults;
 mod features;
+mod fees;
 mod fills;
 mod feed;
 mod fuzz;

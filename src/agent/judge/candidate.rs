@@ -12,6 +12,7 @@ use crate::agent::memory::Memory;
 use crate::agent::model::{Choice, Model, ModelPolicy};
 use crate::agent::split::{Plan, count_markets};
 use crate::agent::tries::Tries;
+use crate::broker::Rates;
 use crate::env::EnvConfig;
 use crate::features::Layout;
 use crate::features::episode::Episode;
@@ -68,6 +69,14 @@ impl Candidate {
             config,
             rules,
         })
+    }
+
+    /// This candidate under the fees that `rates` tell, where there are any.
+    pub(super) fn with_rates(mut self, rates: Option<&Rates>) -> Candidate {
+        if let Some(rates) = rates {
+            self.rules.rates.clone_from(rates);
+        }
+        self
     }
 
     /// What `other` must share with this one to be another seed of the same recipe; names the difference.

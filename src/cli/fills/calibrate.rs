@@ -1,13 +1,13 @@
 //! `kflow fills calibrate`: the exponent of the fitted queue, where a truth exists.
 
 use super::{SourceArgs, file, intake_failure, source_failure};
-use crate::broker::Truth;
+use crate::broker::{QueueFits, Truth};
 use crate::check::fills::calibrate::{SeriesResult, TooFew, calibrate};
 use crate::check::fills::positions::{self, Follower, PositionsError};
 use crate::check::fills::track::Track;
 use crate::check::fills::{simulated, source};
 use crate::cli::exit::{Code, Failure};
-use crate::cli::printer;
+use crate::cli::{printer, series_file};
 use crate::sim::crowd::CrowdSpec;
 use crate::trade::journal::QUEUE_FILE;
 use crate::units::TsUs;
@@ -63,7 +63,7 @@ struct Output {
 /// 3 there is nothing to read, 5 it cannot be read, 6 no fit is better than the uniform model on later orders.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = args.out.clone().unwrap_or_else(|| file::in_dir(&args.source.data));
-    let mut fits = file::read(&path)?;
+    let mut fits: QueueFits = series_file::read(&path)?;
     let (tracks, broken, truth) = match &args.positions {
         None if !args.source.paths.is_empty() => {
             let text = "recorded files tell no places in the queue";
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let kept = good.len();
     fits.series.extend(good);
     if kept > 0 {
-        file::write(&path, &fits)?;
+        series_file::write(&path, &fits)?;
     }
     let written = (kept > 0).then_some(path);
     let output = Output { series, too_few, broken, written };

@@ -1,9 +1,10 @@
 //! `kflow fills compare`: what naive touch fills claim, beside the bracket.
 
 use super::{SourceArgs, file, source_failure};
+use crate::broker::QueueFits;
 use crate::check::fills::compare::{Comparison, FlatteryRow, RuleRow, compare};
 use crate::cli::exit::{Code, Failure};
-use crate::cli::printer;
+use crate::cli::{printer, series_file};
 use std::path::PathBuf;
 
 /// Shadow orders over recorded markets: naive touch fills beside the bracket.
@@ -28,9 +29,9 @@ pub(super) struct Args {
 /// # Errors
 /// 3 there is nothing to read, 5 it cannot be read, 6 no order lived its minute.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let fits = match &args.fits {
-        Some(path) => file::read_named(path)?,
-        None => file::read(&file::in_dir(&args.source.data))?,
+    let fits: QueueFits = match &args.fits {
+        Some(path) => series_file::read_named(path)?,
+        None => series_file::read(&file::in_dir(&args.source.data))?,
     };
     let result = compare(&args.source.source(), args.seed, &fits).map_err(source_failure)?;
     if args.json {

@@ -3,10 +3,12 @@
 use super::desk::{Counter, OrderArgs, close};
 use super::journal::Journal;
 use super::policy::Loaded;
+use super::untold::Untold;
 use crate::actor::{Actor, ActorReport, Errand, Outcome, Told, Turn};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::{self, printer};
 use crate::collect::{Accepted, Meter};
+use crate::env::AssumedFees;
 use crate::event::Event;
 use crate::trade::desk;
 use crate::trade::kill::KillFile;
@@ -31,6 +33,7 @@ pub(super) struct Acted {
     pub(super) report: ActorReport,
     /// Orders and positions left at an exchange, one sentence each.
     pub(super) left_open: Vec<String>,
+    pub(super) fees_assumed: Option<AssumedFees>,
     /// From the receipt of a frame to the decision that it led to.
     pub(super) meter: Meter,
     pub(super) failure: Option<Failure>,
@@ -61,11 +64,11 @@ pub(super) fn act(
     mut accepted: mpsc::Receiver<Accepted>,
     said: &Said,
     desk: Option<(Counter, DeskRun, OrderArgs)>,
-    journal: Journal,
+    (journal, untold): (Journal, Untold),
 ) -> Acted {
     let (meter, out) = (Meter::default(), Outcome::default());
     let (counter, run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
-    let mut thread = Thread { counter, journal, meter, failure: None, out, row_id: None };
+    let mut thread = Thread { counter, journal, untold, meter, failure: None, out, row_id: None };
     while let Some(batch) = accepted.blocking_recv() {
         thread.turn(&mut actor, said, &batch);
         batch.markets.iter().for_each(|market| actor.meet(market));
@@ -81,6 +84,7 @@ pub(super) fn act(
 struct Thread {
     counter: Option<Counter>,
     journal: Journal,
+    untold: Untold,
     meter: Meter,
     failure: Option<Failure>,
     out: Outcome,
@@ -126,6 +130,7 @@ impl Thread {
 
     /// The desk sees the markets first, and says what became of orders.
     fn see(&mut self, actor: &mut Actor, batch: &Accepted) {
+        self.untold.see(batch);
         let Some(counter) = &mut self.counter else { return };
         counter.see(batch);
         self.listen(actor);
@@ -214,6 +219,7 @@ impl Thread {
         let report = actor.report();
         let finished = ended.and(self.journal.finish(&report)).err();
         let failure = self.failure.or(unclosed).or(finished);
-        Acted { report, left_open, meter: self.meter, failure }
+        let fees_assumed = self.untold.assumed();
+        Acted { report, left_open, fees_assumed, meter: self.meter, failure }
     }
 }

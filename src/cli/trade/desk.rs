@@ -10,7 +10,7 @@ mod lookout;
 
 pub use lookout::Lookout;
 
-use crate::broker::FeeSchedule;
+use crate::broker::MarketFees;
 use crate::cli::exit::{self, Code, Failure};
 use crate::cli::{collect, printer};
 use crate::collect::Accepted;
@@ -146,7 +146,7 @@ pub fn open(
     orders: &OrderArgs,
     market: &collect::Args,
     folder: &Path,
-    fees: FeeSchedule,
+    fees: MarketFees,
 ) -> Result<Option<(Counter, DeskRun)>, Failure> {
     let Some(env) = orders.orders.env() else { return Ok(None) };
     let settings = Settings::load(market.config.as_deref()).map_err(exit::config)?;

@@ -17,7 +17,8 @@ const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub(super) struct Courier {
     pub(super) http: Client,
     pub(super) env: ExchangeEnv,
-    pub(super) signer: Signer,
+    /// `None`: only what is public is asked for, and nothing is signed.
+    pub(super) signer: Option<Signer>,
     /// How long a reply may take, milliseconds; only for the text of the error.
     pub(super) reply_ms: u64,
 }
@@ -77,7 +78,8 @@ impl Courier {
 
     fn headers(&self, now_ms: i64, method: &Method, url: &Url) -> Result<HeaderMap, RestError> {
         let mut headers = HeaderMap::new();
-        for (name, value) in self.signer.headers(now_ms, method.as_str(), url.path())? {
+        let Some(signer) = &self.signer else { return Ok(headers) };
+        for (name, value) in signer.headers(now_ms, method.as_str(), url.path())? {
             let mut value = HeaderValue::try_from(value)
                 .expect("key id, decimal number and base64 are visible ASCII");
             value.set_sensitive(true);

@@ -1,6 +1,7 @@
 //! The REST client: signed reads, paced by the account's own limits (protocol notes 3, 5, 6).
 //!
-//! Every request is signed, market data too: replies to unsigned ones come from a cache up to 15 seconds old.
+//! Requests of an account are all signed, market data too: replies to unsigned ones come from a cache up to 15
+//! seconds old, which matters to nothing that [`RestClient::unsigned`] is for.
 //! What may pass by itself (a lost connection, a timeout, 429, 5xx) is tried again with a jittered wait, a few
 //! times; what may not (a refused key, an unknown market, a server that is not Kalshi) is an error at once.
 //!
@@ -24,9 +25,14 @@ use super::access::Access;
 use super::backoff::{Backoff, Trouble};
 use super::bucket::{COST_DEFAULT, Kind, Shared};
 use super::skew::Skew;
+use super::tls::TlsConfig;
+use crate::config::Endpoint;
 use crate::event::Snapshot;
 use crate::rng::Rng;
-use crate::wire::rest::{AccountLimits, ExchangeStatus, MarketBody, MarketsPage, OrderbookBody};
+use crate::wire::auth::Signer;
+use crate::wire::rest::{
+    AccountLimits, ExchangeStatus, MarketBody, MarketsPage, OrderbookBody, SeriesBody, SeriesObject,
+};
 use courier::{Courier, Reply};
 use reqwest::{Client, Method, Url};
 use serde::de::DeserializeOwned;
@@ -74,9 +80,32 @@ impl RestClient {
     /// # Errors
     /// When the address is none, or TLS cannot be set up.
     pub fn new(access: &Access, timing: RestTiming, seed: u64) -> Result<RestClient, RestError> {
-        let address = access.endpoint.rest.clone();
+        RestClient::of(&access.endpoint, &access.tls, Some(access.signer.clone()), timing, seed)
+    }
+
+    /// A client without an account, for what is public and changes rarely. As [`RestClient::new`] otherwise.
+    ///
+    /// # Errors
+    /// When the address is none, or TLS cannot be set up.
+    pub fn unsigned(
+        endpoint: &Endpoint,
+        tls: &TlsConfig,
+        timing: RestTiming,
+        seed: u64,
+    ) -> Result<RestClient, RestError> {
+        RestClient::of(endpoint, tls, None, timing, seed)
+    }
+
+    fn of(
+        endpoint: &Endpoint,
+        tls: &TlsConfig,
+        signer: Option<Signer>,
+        timing: RestTiming,
+        seed: u64,
+    ) -> Result<RestClient, RestError> {
+        let address = endpoint.rest.clone();
         let http = Client::builder()
-            .use_preconfigured_tls((*access.tls).clone())
+            .use_preconfigured_tls((**tls).clone())
             .connect_timeout(Duration::from_millis(timing.connect_ms))
             .timeout(Duration::from_millis(timing.reply_ms))
             .redirect(reqwest::redirect::Policy::none()) // a signature is for one host
@@ -89,12 +118,7 @@ impl RestClient {
         if base.cannot_be_a_base() || base.host_str().is_none() {
             return Err(RestError::Setup { address, why: "it names no host".to_owned() });
         }
-        let courier = Courier {
-            http,
-            env: access.endpoint.env,
-            signer: access.signer.clone(),
-            reply_ms: timing.reply_ms,
-        };
+        let courier = Courier { http, env: endpoint.env, signer, reply_ms: timing.reply_ms };
         Ok(RestClient {
             courier,
             base,
@@ -172,6 +196,14 @@ impl RestClient {
     /// See [`RestError`]; an unknown market is [`RestError::Refused`] with status 404.
     pub async fn market(&mut self, ticker: &str) -> Result<Value, RestError> {
         self.get::<MarketBody>(&["markets", ticker], &[]).await.map(|body| body.market)
+    }
+
+    /// One series' object.
+    ///
+    /// # Errors
+    /// See [`RestError`]; an unknown series is [`RestError::Refused`] with status 404.
+    pub async fn series(&mut self, ticker: &str) -> Result<SeriesObject, RestError> {
+        self.get::<SeriesBody>(&["series", ticker], &[]).await.map(|body| body.series)
     }
 
     /// One market's whole book.

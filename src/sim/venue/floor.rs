@@ -3,6 +3,7 @@
 
 use super::{Definition, FeeType, Market, Phase, Venue, What};
 use crate::broker::FeeSchedule;
+use crate::broker::fees::MAKER_K_E4;
 use crate::event::Trade;
 use crate::sim::desk::{Desk, MarketRef, OrderError, Trading};
 use crate::sim::exchange::{AccountId, Exchange, Fact};
@@ -12,8 +13,6 @@ use std::collections::VecDeque;
 
 /// Trades that `GET /markets/trades` can look back on: about a minute of a busy exchange.
 const TRADES_KEPT: usize = 100_000;
-/// Coefficient k of makers in series with maker fees (protocol notes 7).
-const MAKER_K_E4: i64 = 175;
 
 /// A public trade that was told.
 #[derive(Clone, Copy, Debug, PartialEq)]

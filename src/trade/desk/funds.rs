@@ -5,7 +5,7 @@
 //! itself poorer than it is, never richer.
 
 use super::markets::Markets;
-use crate::broker::{FeeSchedule, Role};
+use crate::broker::{FeeSchedule, MarketFees, Role};
 use crate::trade::blotter::{Blotter, Order};
 use crate::trade::message::{ClientId, Truth};
 use crate::units::{Money, Price, Qty, TsNs};
@@ -96,12 +96,13 @@ impl Funds {
     }
 
     /// Cash that no order can still take.
-    pub(super) fn cash(&self, blotter: &Blotter, fees: &FeeSchedule) -> Money {
+    pub(super) fn cash(&self, blotter: &Blotter, fees: &MarketFees) -> Money {
         let unkept = self.open.iter().filter(|(_, known)| !known.kept);
         let orders = unkept.filter_map(|(id, _)| blotter.order(id));
         let spent = orders.map(|order| {
             let contracts = most(order);
-            own_price(order).times(contracts) + fee_max(fees, order.price(), contracts)
+            let fees = fees.of(&order.wanted.ticker);
+            own_price(order).times(contracts) + fee_max(&fees, order.price(), contracts)
         });
         self.balance - sum(spent) - sum(self.amends.values().map(|amend| amend.0))
     }

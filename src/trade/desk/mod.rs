@@ -32,7 +32,7 @@ pub use words::{Act, Ask, OrderFill, Outcome, Placed, Quote, Refusal};
 use super::blotter::{Blotter, Difference, Order};
 use super::message::{ClientId, Report, Truth};
 use super::risk::{Cause, Day, Risk, Trip};
-use crate::broker::{FeeSchedule, Intent};
+use crate::broker::{Intent, MarketFees};
 use crate::config::Limits;
 use crate::event::SessionId;
 use crate::market::MarketInfo;
@@ -64,7 +64,7 @@ pub struct DeskSpec {
     /// Limits of trading.
     pub limits: Limits,
     /// What fills cost where the exchange does not say.
-    pub fees: FeeSchedule,
+    pub fees: MarketFees,
     /// What an earlier run left: trading was stopped.
     pub tripped: Option<Trip>,
     /// What an earlier run left: the day, and what it began with.
@@ -78,7 +78,7 @@ pub struct DeskSpec {
 #[derive(Clone, Debug)]
 pub struct Desk {
     account: String,
-    fees: FeeSchedule,
+    fees: MarketFees,
     own_markets: bool,
     risk: Risk,
     blotter: Blotter,

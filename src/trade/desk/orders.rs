@@ -53,7 +53,7 @@ impl Desk {
             side: wanted.side.outcome(),
             price: wanted.side.own_price(wanted.price),
             qty: wanted.count,
-            fee_max: fee_max(&self.fees, wanted.price, wanted.count),
+            fee_max: fee_max(&self.fees.of(&wanted.ticker), wanted.price, wanted.count),
         };
         let beside = self.blotter.open().filter(|order| {
             order.wanted.ticker == wanted.ticker
@@ -125,7 +125,8 @@ impl Desk {
             let wanted = Wanted { price, count, ..order.wanted.clone() };
             self.judge(&wanted, Some(&id), now).map_err(|why| why.word().to_owned())?;
             let own_price = wanted.side.own_price(price);
-            cost = own_price.times(count) + fee_max(&self.fees, price, count);
+            let fees = self.fees.of(&wanted.ticker);
+            cost = own_price.times(count) + fee_max(&fees, price, count);
         }
         self.blotter.change(&id, change, effects).map_err(|why| why.to_string())?;
         self.funds.amended(id.clone(), cost);

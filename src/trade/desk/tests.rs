@@ -21,7 +21,7 @@ fn spec() -> DeskSpec {
         run: SessionId([1; 16]),
         account: "sim".into(),
         limits: Limits { throttle_ms: 0, ..Limits::default() },
-        fees: FeeSchedule::default(),
+        fees: MarketFees::default(),
         tripped: None,
         day: None,
         own_markets: true,

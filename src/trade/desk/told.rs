@@ -32,8 +32,10 @@ impl Desk {
                 Effect::Filled { id, fill } => {
                     out.push(Act::Write(FillLine::entry(&id, &fill)));
                     let Some(ours) = self.orders.get(&id) else { continue };
-                    let formula =
-                        || self.fees.trade_fee(role(fill.is_taker), fill.yes_price, fill.qty);
+                    let formula = || {
+                        let fees = self.fees.of(&fill.ticker);
+                        fees.trade_fee(role(fill.is_taker), fill.yes_price, fill.qty)
+                    };
                     let fee = fill.fee.unwrap_or_else(formula);
                     let told = OrderFill::new(ours.number, ours.intent, &fill, fee);
                     out.push(Act::Tell(Outcome::Filled(told)));

@@ -20,7 +20,7 @@ use super::journal::JournalError;
 use super::kill::{KillError, KillFile};
 use super::risk::{Cause, Trip};
 use super::standing::StandingError;
-use crate::broker::FeeSchedule;
+use crate::broker::MarketFees;
 use crate::config::Limits;
 use crate::event::SessionId;
 use crate::feed::access::Access;
@@ -51,7 +51,7 @@ pub struct RunnerSpec {
     /// Limits of trading.
     pub limits: Limits,
     /// What fills cost where the exchange does not say.
-    pub fees: FeeSchedule,
+    pub fees: MarketFees,
     /// True if the markets that are told of are those of this exchange.
     pub own_markets: bool,
     /// Patience with REST.

@@ -5,7 +5,7 @@ mod wild;
 
 use kalshiflow::agent::policy::{BuyAndHold, Hardcoded, Hold, Policy, Random};
 use kalshiflow::broker::matching::Bound;
-use kalshiflow::broker::{Delay, Exponent, FeeSchedule, Latency};
+use kalshiflow::broker::{Delay, Exponent, FeeSchedule, FeeType, Latency, Multiplier, Rate};
 use kalshiflow::check::env::Audit;
 use kalshiflow::env::account::{Exact, Tally};
 use kalshiflow::env::action::Placement;
@@ -428,6 +428,47 @@ fn a_calibrated_series_queues_by_its_own_exponent() {
     // Of the six, 4/13 were before us by the uniform model.
     assert_eq!([held("THIN", 100), held("THIN", 800)], [Qty(184), Qty::ZERO]);
     assert_eq!(held("OTHER", 100), held("OTHER", 800));
+}
+
+/// Quotes once, and waits.
+struct JoinsOnce(bool);
+
+impl Policy for JoinsOnce {
+    fn name(&self) -> &str {
+        "joins once"
+    }
+    fn begin(&mut self, _: u64) {
+        self.0 = false;
+    }
+    fn act(&mut self, _: &[f32], mask: &[bool]) -> u32 {
+        let joins = !self.0 && mask[JOIN_BID as usize];
+        self.0 |= joins;
+        if joins { JOIN_BID } else { 0 }
+    }
+}
+
+/// Four contracts rested at $0.40 and were taken: 0.0175 x 4 x 0.40 x 0.60 where makers pay.
+#[test]
+fn a_series_with_maker_fees_takes_them_from_what_rested() {
+    let between = [
+        &[delta(Side::Yes, 4_000, 900), delta(Side::Yes, 4_000, -600)][..],
+        &[trade(Side::No, 4_000, 400), delta(Side::Yes, 4_000, -400)],
+    ];
+    let episode = thin(None, &between.concat());
+    let paid = |series: &str, fee_type, e4| {
+        let rate = Rate { fee_type, multiplier: Multiplier::try_from(e4).expect("in range") };
+        let rates = [(series.to_owned(), rate)].into();
+        let execution = Execution { counts: Bound::Optimistic, ..Execution::instant() };
+        let config = EnvConfig { rates, execution, ..maker() };
+        let report = run_episode(&episode, &config, &mut JoinsOnce(false), 0);
+        assert_eq!(report.tally.maker, Qty::contracts(4));
+        report.fees.e6()
+    };
+    assert_eq!(paid("THIN", FeeType::Quadratic, 10_000), 0);
+    assert_eq!(paid("THIN", FeeType::WithMakerFees, 10_000), 16_800);
+    assert_eq!(paid("THIN", FeeType::WithMakerFees, 5_000), 8_400);
+    assert_eq!(paid("THIN", FeeType::WithComboMakerFees, 10_000), 16_800, "rather too much");
+    assert_eq!(paid("OTHER", FeeType::WithMakerFees, 10_000), 0, "each series for itself");
 }
 
 /// Defects E1, E4, E6 and E10 of the predecessor, number by number.

@@ -3,7 +3,7 @@
 
 use super::room::{access, crossing, resting, trouble};
 use crate::cli::{kflow, run as run_command};
-use kalshiflow::broker::{FeeSchedule, Intent, Role, Verb};
+use kalshiflow::broker::{Intent, MarketFees, Role, Verb};
 use kalshiflow::config::Limits;
 use kalshiflow::event::SessionId;
 use kalshiflow::feed::Timing;
@@ -116,7 +116,7 @@ fn spec(exchange: &Exchange, data: &Path, run: u8, limits: Limits) -> RunnerSpec
         folder: data.join("trade").join(run.to_string()),
         access: access(&exchange.address),
         limits,
-        fees: FeeSchedule::default(),
+        fees: MarketFees::default(),
         own_markets: true,
         rest: TIMING,
         timing: Timing { backoff: Duration::from_millis(1), ..Timing::default() },
