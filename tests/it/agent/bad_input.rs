@@ -28,14 +28,14 @@ fn a_state_of_another_program_version_is_refused_by_its_number() {
     run(&mut CartPole::new(4), &config, CartPole::actions(), &path, false);
     let file = path.join("last/trainer.json");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replacen("\"format\": 3", "\"format\": 4", 1)).unwrap();
+    std::fs::write(&file, text.replacen("\"format\": 4", "\"format\": 3", 1)).unwrap();
     let more = TrainConfig { total_timesteps: 600, ..config };
     let resumed =
         try_run(&mut CartPole::new(4), &more, CartPole::actions(), &path, true, &mut |_| {
             Control::Continue
         });
     let Err(TrainError::Checkpoint(e)) = resumed else { panic!("{resumed:?}") };
-    assert!(matches!(e, CheckpointError::Format { found: 4, known: 3, .. }), "{e:?}");
+    assert!(matches!(e, CheckpointError::Format { found: 3, known: 4, .. }), "{e:?}");
     assert!(e.hint().contains("program version"));
 }
 
