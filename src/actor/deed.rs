@@ -1,6 +1,6 @@
 //! What an actor says: decisions, fills, ends, and the sum of it all.
 
-use crate::broker::matching::Fill;
+use crate::broker::matching::{Fill, OrderId};
 use crate::env::account::Request;
 use crate::event::MarketId;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Reason {
     /// The policy chose it.
     Policy,
+    /// The policy chose it, and the desk was asked for it; `verdicts.jsonl` tells what the desk refused.
+    Asked,
     /// The policy chose it, and a limit forbids it.
     Refused,
     /// Nobody chose it: the position is given up before the close.
@@ -19,6 +21,13 @@ pub enum Reason {
     Halted,
     /// The policy chose what the mask forbids.
     Masked,
+}
+
+impl Reason {
+    /// True where what the policy chose was not carried out.
+    pub const fn holds_back(self) -> bool {
+        matches!(self, Reason::Refused | Reason::Halted | Reason::Masked)
+    }
 }
 
 /// One decision of a traded market.
@@ -64,6 +73,24 @@ pub struct Deed {
     pub obs: Vec<f32>,
     /// What it could choose among.
     pub mask: Vec<bool>,
+    /// How probable the policy held the action among the allowed ones, 0..=1; `None` for a scripted one.
+    pub confidence: Option<f32>,
+}
+
+/// What became of an order that the desk was asked for, where it was not sent or not taken: one line of
+/// `verdicts.jsonl`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// [`Deed::row_id`] of the decision.
+    pub row_id: u64,
+    /// Its market.
+    pub ticker: String,
+    /// The order, as the deed's requests name it.
+    pub order: OrderId,
+    /// True where the desk kept it back: the action was not carried out. False where the exchange rejected it.
+    pub refused: bool,
+    /// The limit, or what the exchange said.
+    pub why: String,
 }
 
 /// Contracts of an order of the actor traded.
@@ -86,6 +113,8 @@ pub struct Outcome {
     pub fills: Vec<Filled>,
     /// Markets that paid out.
     pub ends: Vec<Ended>,
+    /// Orders that the desk or the exchange did not take.
+    pub verdicts: Vec<Verdict>,
 }
 
 impl Outcome {
@@ -94,6 +123,7 @@ impl Outcome {
         self.deeds.clear();
         self.fills.clear();
         self.ends.clear();
+        self.verdicts.clear();
     }
 }
 
@@ -107,7 +137,7 @@ pub struct Ended {
 }
 
 /// What came of it so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorReport {
     /// Markets with at least one decision.
     pub markets: u64,
@@ -137,6 +167,8 @@ pub struct ActorReport {
     pub profit_e6: i64,
     /// Profit, had the fills been those of the pessimistic, fitted and optimistic queue.
     pub bracket_e6: [i64; 3],
+    /// Profit, had no order filled that rested over a gap.
+    pub certain_e6: i64,
     /// Fees paid.
     pub fees_e6: i64,
 }

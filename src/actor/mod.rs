@@ -18,9 +18,9 @@ mod select;
 mod tests;
 mod watch;
 
-pub use deed::{ActorReport, Deed, Ended, Filled, Outcome, Reason};
+pub use deed::{ActorReport, Deed, Ended, Filled, Outcome, Reason, Verdict};
 pub use elsewhere::{Errand, order_number, order_of};
-pub use playback::play_back;
+pub use playback::{Told, Turn, TurnLine, play_back};
 pub use run::{Acting, Actor, ActorSpec, obs_hash};
 pub use seat::{LiveSeat, Moment};
 pub use select::{Candidate, Choice, Hot, Selector};

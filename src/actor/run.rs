@@ -5,8 +5,8 @@
 //! **Invariant:** it acts on a whole book only, before the event that made the decision due, and never because
 //! of a gap.
 
-use super::deed::{ActorReport, Deed, Ended, Filled, Outcome, Reason};
-use super::elsewhere::News;
+use super::deed::{ActorReport, Deed, Ended, Filled, Outcome, Reason, Verdict};
+use super::elsewhere::{News, order_number, order_of};
 use super::seat::{LiveSeat, Moment};
 use super::select::{Candidate, Choice, Selector};
 use super::watch::{Part, Watch};
@@ -14,7 +14,7 @@ use crate::broker::matching::Fill;
 use crate::collect::NewMarket;
 use crate::config::Limits;
 use crate::digest;
-use crate::env::account::Wish;
+use crate::env::account::{Request, Wish};
 use crate::env::{EnvConfig, Policy};
 use crate::event::{Body, Event, MarketId, Tickers};
 use crate::market::MarketInfo;
@@ -73,6 +73,8 @@ pub struct Actor {
     held_back: u64,
     /// Positions that the exchange elsewhere holds and no order of ours made, until their market is looked at.
     adopted: BTreeMap<String, Qty>,
+    /// The decisions' rows by the number of the order that the desk was asked for, until it is over.
+    asked: BTreeMap<u64, u64>,
     /// Receive time of the last record.
     now: TsNs,
     obs: Vec<f32>,
@@ -97,6 +99,7 @@ impl Actor {
             decisions: 0,
             held_back: 0,
             adopted: BTreeMap::new(),
+            asked: BTreeMap::new(),
             now: TsNs(0),
         }
     }
@@ -116,9 +119,8 @@ impl Actor {
     /// happens. Where orders are elsewhere, the desk does it.
     pub fn trip(&mut self, trip: Trip) {
         self.watch.trip(trip);
-        let (now, here) = (self.now, !self.spec.elsewhere);
-        let markets = self.markets.iter_mut().flatten().filter(|_| here);
-        markets.for_each(|market| market.seat.retreat(now));
+        let markets = self.markets.iter_mut().flatten();
+        markets.for_each(|market| self.watch.guard(&mut market.seat, self.now));
     }
 
     /// A limit stopped trading, and nobody was told yet.
@@ -133,7 +135,14 @@ impl Actor {
                 self.adopted.insert(ticker.clone(), *position);
             }
             // Decided, judged by the desk, and not sent.
-            desk::Outcome::Refused { .. } => self.held_back += 1,
+            desk::Outcome::Refused { number, why } => {
+                self.held_back += 1;
+                out.verdicts.extend(self.verdict(*number, true, why.word()));
+            }
+            desk::Outcome::Ended { number: Some(number), why: Some(why), .. } => {
+                out.verdicts.extend(self.verdict(*number, false, why));
+            }
+            desk::Outcome::Ended { number: Some(number), .. } => drop(self.asked.remove(number)),
             _ => {}
         }
         let ours = |ticker: &str| self.tickers.find(ticker);
@@ -143,6 +152,14 @@ impl Actor {
         let ticker = market.info.ticker.clone();
         out.fills.extend(news.fill.map(|fill| Filled { ticker, row_id, fill }));
         market.seat.forget();
+    }
+
+    /// What is told of an order that was not taken; `None` where it was none of ours, or is told already.
+    fn verdict(&mut self, number: u64, refused: bool, why: &str) -> Option<Verdict> {
+        let row_id = self.asked.remove(&number)?;
+        let (market, order) = order_of(number);
+        let ticker = self.tickers.name(market).to_owned();
+        Some(Verdict { row_id, ticker, order, refused, why: why.to_owned() })
     }
 
     /// Enters a market into the dictionary of the records' market ids.
@@ -161,6 +178,7 @@ impl Actor {
             for market in self.markets.iter_mut().flatten() {
                 if market.line.is_told(event) {
                     market.seat.push(event, &self.spec.env, |_| ());
+                    self.watch.guard(&mut market.seat, event.recv);
                 }
             }
             return;
@@ -242,6 +260,7 @@ impl Actor {
             }
             moment.observe(obs, mask);
             let action = acting.policy.act(obs, mask);
+            let confidence = acting.policy.confidence(action, mask);
             let did = match halted {
                 true => {
                     moment.withdraw(true);
@@ -258,7 +277,10 @@ impl Actor {
                 ts_ms: moment.decision().ts_ms,
                 action,
                 action_name: spec.env.actions.name(action),
-                reason: did.reason,
+                reason: match did.reason {
+                    Reason::Policy if spec.elsewhere && did.ordered => Reason::Asked,
+                    reason => reason,
+                },
                 limit: did.limit.to_owned(),
                 ordered: did.ordered,
                 requests: account.sent().to_vec(),
@@ -271,16 +293,14 @@ impl Actor {
                 equity_e6: account.equity().e6(),
                 obs: obs.clone(),
                 mask: mask.clone(),
+                confidence,
             });
         });
         if lived && seat.settlement().is_some() && seat.decisions() > 0 {
             let equity_e6 = seat.account().equity().e6();
             out.ends.push(Ended { ticker: info.ticker.clone(), equity_e6 });
         }
-        if watch.is_tripped() && seat.is_quoting() {
-            // What was on its way there when trading was stopped.
-            seat.retreat(event.recv);
-        }
+        watch.guard(seat, event.recv);
         *part = watch.see(*part, seat.account(), event.recv);
         let ticker = &info.ticker;
         let known = seat.account().news().fills.iter();
@@ -291,7 +311,10 @@ impl Actor {
         for deed in &out.deeds[before..] {
             self.decisions += 1;
             self.orders += u64::from(deed.ordered);
-            self.held_back += u64::from(!matches!(deed.reason, Reason::Policy | Reason::Exit));
+            self.held_back += u64::from(deed.reason.holds_back());
+            let new = deed.requests.iter().filter_map(Request::submitted);
+            let asked = new.filter(|_| deed.reason == Reason::Asked);
+            self.asked.extend(asked.map(|id| (order_number(deed.market, id), deed.row_id)));
         }
     }
 
@@ -319,6 +342,7 @@ impl Actor {
             let (start, equity) = (account.portfolio().start(), market.seat.worth());
             report.equity_e6 += equity.e6();
             report.profit_e6 += (equity - start).e6();
+            report.certain_e6 += (market.seat.certain() - start).e6();
             let bracket = market.seat.bracket().0;
             for (sum, equity) in report.bracket_e6.iter_mut().zip(bracket) {
                 *sum += (equity - start).e6();

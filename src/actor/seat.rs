@@ -102,6 +102,11 @@ impl LiveSeat {
         self.account.bracket(&self.decision)
     }
 
+    /// Equity, had no order filled that rested over a gap.
+    pub fn certain(&self) -> Money {
+        self.account.certain(&self.decision)
+    }
+
     /// Forgets news and requests that were dealt with.
     pub fn forget(&mut self) {
         self.account.forget();
@@ -167,9 +172,14 @@ impl LiveSeat {
 
     /// The event happens.
     fn see(&mut self, event: &Event, was_whole: bool) {
+        self.meet(event, was_whole);
         if let Body::Market(object) = &event.body {
-            return self.announce(object);
+            self.announce(object);
         }
+    }
+
+    /// The event meets the orders of the account.
+    fn meet(&mut self, event: &Event, was_whole: bool) {
         if is_over(self.observer.clock_ms(), self.close) {
             return;
         }
@@ -308,6 +318,16 @@ mod tests {
         Event { body: Body::Market(object.into()), ..last.clone() }
     }
 
+    /// The market is deactivated for the middle third of its rows.
+    fn pause(events: &mut Vec<Event>, ticker: &str) {
+        let third = events.len() / 3;
+        for (at, status) in [(2 * third, "active"), (third, "inactive")] {
+            let object = format!(r#"{{"ticker":"{ticker}","status":"{status}"}}"#);
+            let told = Event { ts: None, body: Body::Market(object.into()), ..events[at].clone() };
+            events.insert(at, told);
+        }
+    }
+
     /// Promise 3: what training steps through and what lives here is one engine, bit for bit.
     #[test]
     fn a_live_market_is_the_recorded_one_bit_by_bit() {
@@ -317,7 +337,12 @@ mod tests {
         let tape = synthesize(&TapeSpec { markets: 12, steps: 200, ..TapeSpec::default() });
         let (mut decisions, mut made, mut taken) = (0, Qty::ZERO, Qty::ZERO);
         for (index, info) in tape.infos.iter().enumerate() {
-            let events = || tape.events.iter().filter(|e| e.market.0 as usize == index);
+            let mut events: Vec<Event> =
+                tape.events.iter().filter(|e| e.market.0 as usize == index).cloned().collect();
+            if index % 2 == 1 {
+                pause(&mut events, &info.ticker);
+            }
+            let events = || events.iter();
             let mut builder = EpisodeBuilder::new(config.layout, info, SessionId::default());
             events().for_each(|event| builder.push(event));
             let episode = builder.finish().remove(0);

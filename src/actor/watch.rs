@@ -6,6 +6,7 @@
 //! **Invariant:** once tripped, nothing is ordered any more, and what rests is taken back.
 
 use super::run::ActorSpec;
+use super::seat::LiveSeat;
 use crate::broker::{FeeSchedule, Role};
 use crate::env::Account;
 use crate::env::account::Wish;
@@ -110,9 +111,12 @@ impl Watch {
         self.risk.trip(trip.cause, trip.detail, trip.at);
     }
 
-    /// True once trading was stopped here.
-    pub(super) fn is_tripped(&self) -> bool {
-        !self.stands_back && self.risk.tripped().is_some()
+    /// Takes back what rests, once trading was stopped here. Not after a gap: whether a quote filled in what is
+    /// missing nobody knows, and a cancel that came before the next book would say that it did not.
+    pub(super) fn guard(&self, seat: &mut LiveSeat, now: TsNs) {
+        if !self.stands_back && self.risk.tripped().is_some() && seat.is_quoting() {
+            seat.retreat(now);
+        }
     }
 
     /// The trip that nobody was told of yet.

@@ -42,7 +42,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The version of `trainer.json` that this program reads and writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What a run notes about its circumstances; no part of the same-seed-same-bytes promise.
 #[derive(Clone, Debug, Default)]
@@ -279,7 +279,7 @@ pub fn write_model(
 }
 
 /// Writes what a model needs to act into the folder `dir`, which is made.
-fn write_network(
+pub(super) fn write_network(
     dir: &Path,
     card: &ModelCard,
     params: &[f32],

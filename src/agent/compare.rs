@@ -89,7 +89,7 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::score::{MarketResult, Part, row};
+    use crate::agent::score::{Fills, MarketResult, Part, row};
     use crate::units::Money;
     use proptest::prelude::*;
 
@@ -101,6 +101,7 @@ mod tests {
             ret: *ret,
             bracket: [*ret; 3],
             trades: 1,
+            fills: Fills::default(),
         };
         let results = returns.iter().enumerate().map(result).collect();
         Row { results, ..row("p", Part::Test, Vec::new(), Money::dollars(100), 1) }

@@ -86,6 +86,8 @@ pub struct Trader {
     pub rules: EnvConfig,
     /// SHA-256 over its parameters, little-endian.
     pub hash: String,
+    /// What it is made of.
+    pub model: Model,
 }
 
 /// Loads the one model at `path` (run folder, model folder or model file) to trade with it.
@@ -99,7 +101,8 @@ pub fn trader(path: &Path, device: DeviceName) -> Result<Trader, JudgeError> {
     let model = model.ok_or(JudgeError::Several { models: models_found })?;
     let bytes: Vec<u8> = model.params.iter().flat_map(|p| p.to_le_bytes()).collect();
     let hash = digest::sha256_hex(bytes);
-    Ok(Trader { policy: ModelPolicy::new(&name, model, Choice::Greedy, device), rules, hash })
+    let policy = ModelPolicy::new(&name, model.clone(), Choice::Greedy, device);
+    Ok(Trader { policy, rules, hash, model })
 }
 
 /// What is asked.

@@ -60,6 +60,14 @@ impl Model {
         Ok(Model { card, params, normalizer })
     }
 
+    /// Writes what it needs to act into the folder `dir`, which is made; [`Model::load`] reads it again.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<(), CheckpointError> {
+        checkpoint::write_network(dir, &self.card, &self.params, self.normalizer.as_ref())
+    }
+
     /// The model that training with `config` begins from: the baseline `untrained`.
     pub fn untrained(config: &TrainConfig, shape: NetShape, interface: Interface) -> Model {
         let (params, _) = config.fresh(&shape);
@@ -181,5 +189,9 @@ impl Policy for ModelPolicy {
                 dist::sample(&self.log_probs, &mut self.rng)
             }
         }
+    }
+
+    fn confidence(&mut self, action: u32, mask: &[bool]) -> Option<f32> {
+        Some(self.probabilities(mask)[action as usize])
     }
 }

@@ -76,7 +76,7 @@ pub struct Row {
 }
 
 /// How orders filled, and what came of it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Fills {
     /// Share of the contracts that rested until somebody took them; `null` without a fill.
     pub maker_share: Option<f64>,
@@ -104,6 +104,8 @@ pub struct MarketResult {
     pub bracket: [f64; 3],
     /// Orders filled.
     pub trades: u64,
+    /// How they filled, and what came of it.
+    pub fills: Fills,
 }
 
 impl Row {
@@ -179,7 +181,7 @@ pub fn row(
             stats::mean(&returns).unwrap_or(0.0)
         }),
         pessimistic_ci95: interval(&[&results], seed, |r| r.bracket[0]),
-        fills: fills(&reports),
+        fills: fills(reports.iter()),
         max_drawdown: max_drawdown(&reports).as_dollars(),
         sharpe: stats::sd(&returns).filter(|sd| *sd > 0.0).map(|sd| mean / sd),
         win_rate: (!traded.is_empty()).then(|| wins as f64 / traded.len() as f64),
@@ -222,48 +224,44 @@ fn unsettled(reports: &[EpisodeReport]) -> usize {
 
 /// A market that was recorded in pieces is one result: their mean, for each began with a whole stake.
 fn per_market(reports: &[EpisodeReport], start: f64) -> Vec<MarketResult> {
-    let mut results: Vec<MarketResult> = Vec::new();
-    let mut pieces: Vec<f64> = Vec::new();
+    let mut markets: Vec<Vec<&EpisodeReport>> = Vec::new();
     for report in reports {
-        let gained = |equity: Money| (equity - report.start).as_dollars() / start;
-        let (ret, bracket) = (gained(report.final_equity), report.bracket.0.map(gained));
-        match results.iter().position(|r| *r.ticker == *report.ticker) {
-            Some(at) => {
-                results[at].ret += ret;
-                results[at].bracket.iter_mut().zip(bracket).for_each(|(sum, ret)| *sum += ret);
-                results[at].trades += report.tally.filled;
-                pieces[at] += 1.0;
-            }
-            None => {
-                pieces.push(1.0);
-                results.push(MarketResult {
-                    ticker: report.ticker.to_string(),
-                    event_ticker: report.event_ticker.to_string(),
-                    settled_ms: report.settled.ms(),
-                    ret,
-                    bracket,
-                    trades: report.tally.filled,
-                });
-            }
+        match markets.iter_mut().find(|pieces| pieces[0].ticker == report.ticker) {
+            Some(pieces) => pieces.push(report),
+            None => markets.push(vec![report]),
         }
     }
-    for (result, n) in results.iter_mut().zip(pieces) {
-        result.ret /= n;
-        result.bracket.iter_mut().for_each(|ret| *ret /= n);
-    }
-    results
+    markets.iter().map(|pieces| market(pieces, start)).collect()
 }
 
-fn fills(reports: &[EpisodeReport]) -> Fills {
-    let contracts = |of: fn(&EpisodeReport) -> Qty| reports.iter().map(|r| of(r).e2()).sum::<i64>();
+fn market(pieces: &[&EpisodeReport], start: f64) -> MarketResult {
+    let mean = |of: &dyn Fn(&EpisodeReport) -> Money| {
+        let gains = pieces.iter().map(|r| (of(r) - r.start).as_dollars() / start);
+        gains.sum::<f64>() / pieces.len() as f64
+    };
+    MarketResult {
+        ticker: pieces[0].ticker.to_string(),
+        event_ticker: pieces[0].event_ticker.to_string(),
+        settled_ms: pieces[0].settled.ms(),
+        ret: mean(&|r| r.final_equity),
+        bracket: std::array::from_fn(|i| mean(&|r| r.bracket.0[i])),
+        trades: pieces.iter().map(|r| r.tally.filled).sum(),
+        fills: fills(pieces.iter().copied()),
+    }
+}
+
+/// How the orders of some episodes filled.
+pub fn fills<'a>(reports: impl Iterator<Item = &'a EpisodeReport> + Clone) -> Fills {
+    let contracts =
+        |of: fn(&EpisodeReport) -> Qty| reports.clone().map(|r| of(r).e2()).sum::<i64>();
     let (maker, taker) = (contracts(|r| r.tally.maker), contracts(|r| r.tally.taker));
     let sum =
-        |of: fn(&EpisodeReport) -> Money| reports.iter().map(|r| of(r).as_dollars()).sum::<f64>();
-    let markouts = reports.iter().fold(Markouts::default(), |all, r| all.and(r.markouts));
-    let any = maker + taker > 0;
+        |of: fn(&EpisodeReport) -> Money| reports.clone().map(|r| of(r).as_dollars()).sum::<f64>();
+    let markouts = reports.clone().fold(Markouts::default(), |all, r| all.and(r.markouts));
+    let all = (maker + taker > 0).then_some((maker + taker) as f64);
     Fills {
-        maker_share: any.then(|| maker as f64 / (maker + taker) as f64),
-        fee_share: any.then(|| sum(|r| r.fees) / sum(|r| r.tally.notional)),
+        maker_share: all.map(|all| maker as f64 / all),
+        fee_share: all.map(|_| sum(|r| r.fees) / sum(|r| r.tally.notional)),
         markout_cents: markouts.after.map(|markout| markout.cents()),
         settlement_cents: markouts.settlement.cents(),
     }

@@ -1,5 +1,5 @@
-//! Checks that a person can run: golden files through the real code, the environment's contract, the simulator
-//! beside recordings, and estimated queues beside true ones.
+//! Checks that a person can run: golden files through the real code, sessions of trading from the log, the
+//! environment's contract, the simulator beside recordings, and estimated queues beside true ones.
 
 pub mod attribution;
 pub mod books;
@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod pairs;
 pub mod session;
 mod tape;
+pub mod trade;
 
 use serde::Serialize;
 
@@ -87,6 +88,9 @@ pub enum CheckError {
     /// The cases need the recorded tape and it is not there.
     #[error("these cases need the recorded tape ({0}), which is not there")]
     NoTape(String),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] crate::store::StoreError),
     /// The recorded tape cannot be read.
     #[error(transparent)]
     Tape(#[from] crate::intake::IntakeError),

@@ -1,4 +1,4 @@
-//! `kflow conformance`: golden files through the real code.
+//! `kflow conformance`: golden files through the real code, and sessions of trading from the log.
 
 use super::exit::{Code, Failure};
 use super::printer;
@@ -6,15 +6,15 @@ use crate::check::{self, CheckError, Outcome};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
-/// Replay a golden file through the real code and compare.
+/// Replay a golden file, or a session of trading, through the real code and compare.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// What the file holds.
     kind: Kind,
-    /// The golden file.
+    /// The golden file; for `trade` the session's folder, `DATA/trade/ID`.
     file: PathBuf,
-    /// Folder with `events/` and `metadata/` (for `session`: with `session.jsonl`); default: the shared
-    /// test data, when present.
+    /// Folder with `events/` and `metadata/` (for `session`: with `session.jsonl`; for `trade`: with the log);
+    /// default: the shared test data, when present, and the folder that the session lies in.
     #[arg(long)]
     tape: Option<PathBuf>,
     /// Print one JSON object.
@@ -31,6 +31,7 @@ enum Kind {
     Ledger,
     Session,
     Attribution,
+    Trade,
 }
 
 /// Runs the command.
@@ -42,7 +43,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Kind::Session => "data/demo-session",
         _ => "data/gold15m",
     };
-    let tape = args.tape.or_else(|| default_tape(folder));
+    let default = || default_tape(folder).filter(|_| !matches!(args.kind, Kind::Trade));
+    let tape = args.tape.or_else(default);
     let outcome = compare(args.kind, &args.file, tape.as_deref()).map_err(failure)?;
     if args.json {
         printer::json("conformance", &outcome)?;
@@ -68,6 +70,7 @@ fn compare(kind: Kind, file: &Path, tape: Option<&Path>) -> Result<Outcome, Chec
         Kind::Ledger => check::ledger::run(file),
         Kind::Session => check::session::run(file, tape),
         Kind::Attribution => check::attribution::run(file, tape),
+        Kind::Trade => check::trade::run(file, tape),
     }
 }
 
@@ -81,6 +84,7 @@ fn failure(error: CheckError) -> Failure {
     match error {
         CheckError::NoTape(_) => Failure::new(Code::Config, error)
             .hint("name the folder of the recordings with --tape DIR"),
+        CheckError::Log(error) => super::exit::store(error),
         CheckError::Read { .. } | CheckError::Form { .. } | CheckError::Tape(_) => {
             Failure::new(Code::Integrity, error)
                 .hint("golden files are described in their README; KIND must fit the file")

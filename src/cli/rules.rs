@@ -30,7 +30,8 @@ pub(super) struct Rules {
     /// Cash at the start of each market, in dollars
     #[arg(long, value_name = "N", default_value_t = 100)]
     cash_start: u32,
-    /// How long orders take: `typical` (median 60 ms, p99 400 ms), `none`, or milliseconds
+    /// How long orders take: `typical` (median 60 ms, p99 400 ms), `none`, or milliseconds; by request:
+    /// `typical,cancel=30ms,amend=120ms`
     #[arg(long, value_name = "TIME", default_value = "typical", value_parser = latency)]
     latency: Latency,
     /// The queue whose fills count; results show all three
@@ -132,16 +133,54 @@ impl DomainName {
     }
 }
 
+/// One time for all requests, times by request, or both: `typical,cancel=30ms`.
 fn latency(text: &str) -> Result<Latency, String> {
+    let mut latency = Latency::default();
+    for part in text.split(',') {
+        let (request, time) = part.split_once('=').unwrap_or(("", part));
+        let time = delay(time)?;
+        match request {
+            "" => latency = Latency::all(time),
+            "submit" => latency.submit = time,
+            "cancel" => latency.cancel = time,
+            "amend" => latency.amend = time,
+            other => return Err(format!("`{other}` is none of submit, cancel, amend")),
+        }
+    }
+    Ok(latency)
+}
+
+fn delay(text: &str) -> Result<Delay, String> {
     match text {
-        "typical" => Ok(Latency::default()),
-        "none" => Ok(Latency::NONE),
+        "typical" => Ok(Latency::default().submit),
+        "none" => Ok(Delay::Fixed(0)),
         text => {
             let ms: u32 = text.trim_end_matches("ms").parse().map_err(|_| {
                 format!("`{text}` is neither `typical`, `none` nor a number of milliseconds")
             })?;
-            let us = ms.checked_mul(1_000).ok_or("more than an hour")?;
-            Ok(Latency::all(Delay::Fixed(us)))
+            Ok(Delay::Fixed(ms.checked_mul(1_000).ok_or("more than an hour")?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_have_delays_of_their_own() {
+        let ms = |ms: u32| Delay::Fixed(1_000 * ms);
+        let typical = Latency::default();
+        assert_eq!(latency("typical"), Ok(typical));
+        assert_eq!(latency("none"), Ok(Latency::NONE));
+        assert_eq!(latency("25ms"), Ok(Latency::all(ms(25))));
+        assert_eq!(
+            latency("typical,cancel=30ms,amend=120"),
+            Ok(Latency { cancel: ms(30), amend: ms(120), ..typical })
+        );
+        assert_eq!(latency("submit=7"), Ok(Latency { submit: ms(7), ..typical }));
+        for bad in ["", "soon", "cancel=", "replace=3", "submit=-1", "99999999"] {
+            assert!(latency(bad).is_err(), "{bad}");
         }
     }
 }

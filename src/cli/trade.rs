@@ -158,7 +158,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let source = if args.collect.env == ExchangeEnv::Sim { "sim:live" } else { "live" };
     let hash = chosen.acting.model_hash.clone();
-    let journal = Journal::create(&args.collect.data, &spec, &name, &hash, source)?;
+    let model = (hash.as_str(), chosen.weights.as_ref());
+    let journal = Journal::create(&args.collect.data, &spec, &name, model, source)?;
     let place = journal.place();
     let (follower, accepted) = Follower::new();
     let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.fees)?;
@@ -235,7 +236,7 @@ fn text(traded: &Traded) -> String {
     let dollars = |e6: i64| format!("{:+.2}", e6 as f64 / 1e6);
     let contracts = |e2: i64| format!("{:.2}", e2 as f64 / 100.0);
     let [worst, fitted, best] = actor.bracket_e6.map(dollars);
-    [
+    let mut lines = vec![
         match traded.orders_at {
             "paper" => format!("policy            {policy}, paper money on a {badge} ({source})"),
             place => {
@@ -258,10 +259,17 @@ fn text(traded: &Traded) -> String {
             dollars(-actor.fees_e6)
         ),
         format!("  by queue        {worst} pessimistic, {fitted} fitted, {best} optimistic"),
+    ];
+    if actor.uncertain_e2 > 0 {
+        let certain = dollars(actor.certain_e6);
+        lines
+            .push(format!("  certain         {certain} without the orders that rested over a gap"));
+    }
+    lines.extend([
         format!("open positions    {}, marked at the touch", actor.open_positions),
         format!("decision time     p50 {} us, p99 {} us", decision_us.p50, decision_us.p99),
         format!("  histogram       {}", decision_us.line()),
         format!("journal           {journal}"),
-    ]
-    .join("\n")
+    ]);
+    lines.join("\n")
 }

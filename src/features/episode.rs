@@ -7,9 +7,11 @@
 //! [`crate::features::Observer`]; an episode never spans a gap and never passes the close.
 
 use super::{Layout, Observer, Row};
+use crate::broker::matching::Phase;
 use crate::event::{Body, Delta, Event, SessionId, Snapshot};
 use crate::market::{MarketInfo, TickRange};
 use crate::units::{Price, Qty, Side, TsNs, TsUs};
+use crate::wire::market::market_info;
 
 /// Levels per side that an order can walk, and that a decision row keeps. The same number in
 /// training, evaluation and paper trading, so that fills agree.
@@ -100,10 +102,12 @@ pub enum TapeKind {
     },
     /// The whole book was replaced, by [`Episode::books`] of this number.
     Snapshot(u32),
+    /// The exchange said, on being asked, whether the market trades.
+    Phase(Phase),
 }
 
 impl TapeEvent {
-    /// The compact form of what can change a book or fill an order; block trades can do neither. A
+    /// The compact form of what can change a book, fill an order or end it; block trades can do neither. A
     /// snapshot is given the number `book`.
     pub fn of(event: &Event, book: u32) -> Option<TapeEvent> {
         let kind = match &event.body {
@@ -112,11 +116,18 @@ impl TapeEvent {
                 TapeKind::Trade { taker: t.taker, yes_price: t.yes_price, qty: t.qty }
             }
             Body::Snapshot(_) => TapeKind::Snapshot(book),
+            Body::Market(object) => TapeKind::Phase(phase(object)?),
             _ => return None,
         };
         let ts = event.ts.unwrap_or(TsUs(event.recv.0.div_euclid(1_000)));
         Some(TapeEvent { recv: event.recv, ts, kind })
     }
+}
+
+/// The phase that a definition tells.
+fn phase(object: &str) -> Option<Phase> {
+    let value = serde_json::from_str(object).ok()?;
+    Phase::of_status(&market_info(&value).ok()?.status)
 }
 
 impl Episode {

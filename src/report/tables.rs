@@ -34,18 +34,28 @@ pub fn policies(page: &mut String, result: &EvalResult, rows: &[&Row]) {
 
 /// Every market of the evaluated policy, in order of settlement.
 pub fn markets(page: &mut String, results: &[MarketResult]) {
-    const HEAD: [(&str, &str); 6] = [
+    const HEAD: [(&str, &str); 10] = [
         ("market", "ticker"),
         ("event", "markets of one event are drawn together"),
         ("return", "result / start cash"),
         ("pessimistic", "the same with the fills of the pessimistic queue"),
         ("optimistic", "the same with those of the optimistic one"),
         ("trades", "orders filled"),
+        ("rested", "share of the contracts that rested until somebody took them"),
+        ("fees", "fees / notional"),
+        ("after 1, 10, 60 s", "mid less the price paid, towards our side, cents per contract"),
+        ("at settlement", "outcome less the price paid, towards our side, cents per contract"),
     ];
     let line = |m: &MarketResult| {
         let [worst, _, best] = m.bracket.map(signed);
         let (ticker, event) = (m.ticker.clone(), m.event_ticker.clone());
-        (false, vec![ticker, event, signed(m.ret), worst, best, m.trades.to_string()])
+        let share = |share: Option<f64>| share.map_or("-".to_owned(), percent);
+        let cents = |of: Option<f64>| of.map_or("-".to_owned(), |c| format!("{c:+.2}"));
+        let markouts = m.fills.markout_cents.map(cents).join(", ");
+        let (rested, fees) = (share(m.fills.maker_share), share(m.fills.fee_share));
+        let settled = cents(m.fills.settlement_cents);
+        let result = [ticker, event, signed(m.ret), worst, best, m.trades.to_string()];
+        (false, result.into_iter().chain([rested, fees, markouts, settled]).collect())
     };
     table(page, &HEAD, results.iter().map(line));
 }

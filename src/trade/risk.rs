@@ -7,6 +7,7 @@
 //! **Invariant:** once tripped, nothing is let through, reductions included.
 //! **Invariant:** an order that is let through keeps every limit even if all resting orders of its side fill.
 
+use crate::broker::matching::Phase;
 use crate::config::Limits;
 use crate::market::MarketInfo;
 use crate::units::{Money, Price, Qty, Side, TsNs};
@@ -27,6 +28,8 @@ pub enum Refused {
     StaleBook,
     /// The market is past its close, or has an outcome.
     Closed,
+    /// The exchange has deactivated the market.
+    Inactive,
     /// Shortly before the close positions are only reduced.
     Closing,
     /// The price is off the market's tick grid.
@@ -53,6 +56,7 @@ impl Refused {
             Refused::NoBook => "no_book",
             Refused::StaleBook => "stale_book",
             Refused::Closed => "closed",
+            Refused::Inactive => "inactive",
             Refused::Closing => "closing",
             Refused::OffTick => "off_tick",
             Refused::OrderSize => "order_size",
@@ -66,7 +70,14 @@ impl Refused {
 
     /// True if what rests in the market has to be withdrawn as well.
     pub const fn withdraws(self) -> bool {
-        matches!(self, Refused::Tripped(_) | Refused::NoBook | Refused::StaleBook | Refused::Closed)
+        matches!(
+            self,
+            Refused::Tripped(_)
+                | Refused::NoBook
+                | Refused::StaleBook
+                | Refused::Closed
+                | Refused::Inactive
+        )
     }
 }
 
@@ -214,8 +225,13 @@ impl Risk {
         if let Some(trip) = &self.tripped {
             return Err(Refused::Tripped(trip.cause));
         }
-        if left_ms(info, now).is_some_and(|ms| ms <= 0) || info.settlement.is_some() {
+        let phase = Phase::of_status(&info.status).unwrap_or_default();
+        let over = info.settlement.is_some() || phase == Phase::Closed;
+        if over || left_ms(info, now).is_some_and(|ms| ms <= 0) {
             return Err(Refused::Closed);
+        }
+        if phase != Phase::Active {
+            return Err(Refused::Inactive);
         }
         let book_at = book_at.ok_or(Refused::NoBook)?;
         match now.ms() - book_at.ms() > self.limits.stale_book_ms {

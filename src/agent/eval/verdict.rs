@@ -127,7 +127,7 @@ pub(super) fn warnings(row: &Row) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::score::{MarketResult, Part, row};
+    use crate::agent::score::{Fills, MarketResult, Part, row};
     use crate::units::Money;
 
     /// Thirty markets with these returns, in the queue that counts and in the pessimistic one.
@@ -139,6 +139,7 @@ mod tests {
             ret,
             bracket: [pessimistic, ret, ret],
             trades: 1,
+            fills: Fills::default(),
         };
         Row {
             markets: 30,

@@ -9,9 +9,7 @@ use crate::agent::stats;
 pub fn pool(rows: &[Row], seed: u64) -> Option<Row> {
     let [first, _, ..] = rows else { return rows.first().cloned() };
     let mean = |of: &dyn Fn(&Row) -> f64| rows.iter().map(of).sum::<f64>() / rows.len() as f64;
-    let known = |of: &dyn Fn(&Row) -> Option<f64>| {
-        stats::mean(&rows.iter().filter_map(of).collect::<Vec<_>>())
-    };
+    let known = |of: fn(&Row) -> Option<f64>| known(rows.iter().map(of));
     let results: Vec<MarketResult> = (0..first.results.len()).map(|i| market(rows, i)).collect();
     let teams: Vec<&[MarketResult]> = rows.iter().map(|r| r.results.as_slice()).collect();
     let (best_market_share, best_market) = concentration(&results).unzip();
@@ -27,16 +25,11 @@ pub fn pool(rows: &[Row], seed: u64) -> Option<Row> {
         turnover: mean(&|r| r.turnover),
         bracket: std::array::from_fn(|i| mean(&|r| r.bracket[i])),
         pessimistic_ci95: interval(&teams, seed, |r| r.bracket[0]),
-        fills: Fills {
-            maker_share: known(&|r| r.fills.maker_share),
-            fee_share: known(&|r| r.fills.fee_share),
-            markout_cents: std::array::from_fn(|i| known(&|r| r.fills.markout_cents[i])),
-            settlement_cents: known(&|r| r.fills.settlement_cents),
-        },
+        fills: pooled(rows.iter().map(|r| &r.fills)),
         max_drawdown: rows.iter().map(|r| r.max_drawdown).fold(0.0, f64::max),
         // Of each seed, not of their mean: nobody trades the mean of three models.
-        sharpe: known(&|r| r.sharpe),
-        win_rate: known(&|r| r.win_rate),
+        sharpe: known(|r| r.sharpe),
+        win_rate: known(|r| r.win_rate),
         best_market_share,
         best_market,
         actions: (0..first.actions.len()).map(|a| mean(&|r| r.actions[a])).collect(),
@@ -54,6 +47,22 @@ fn market(rows: &[Row], i: usize) -> MarketResult {
         ret: mean(&|m| m.ret),
         bracket: std::array::from_fn(|k| mean(&|m| m.bracket[k])),
         trades: mean(&|m| m.trades as f64).round() as u64,
+        fills: pooled(rows.iter().map(|r| &r.results[i].fills)),
         ..rows[0].results[i].clone()
     }
+}
+
+/// The mean of each figure over the seeds that have it.
+fn pooled<'a>(all: impl Iterator<Item = &'a Fills> + Clone) -> Fills {
+    let mean = |of: &dyn Fn(&Fills) -> Option<f64>| known(all.clone().map(of));
+    Fills {
+        maker_share: mean(&|f| f.maker_share),
+        fee_share: mean(&|f| f.fee_share),
+        markout_cents: std::array::from_fn(|i| mean(&|f| f.markout_cents[i])),
+        settlement_cents: mean(&|f| f.settlement_cents),
+    }
+}
+
+fn known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    stats::mean(&values.flatten().collect::<Vec<_>>())
 }

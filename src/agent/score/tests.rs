@@ -46,6 +46,8 @@ fn figures_of_a_small_table_are_those_of_the_definitions() {
     assert!((row.equity - 120.0).abs() < 1e-9 && (row.mean_return - 0.2 / 3.0).abs() < 1e-12);
     assert_eq!(row.max_drawdown, 40.0, "from 120 in market a to 80 in market b");
     assert_eq!((row.fills.maker_share, row.fills.fee_share), (Some(0.25), Some(0.02)));
+    let of_b = &row.results[1].fills;
+    assert_eq!((of_b.maker_share, of_b.fee_share), (Some(0.25), Some(0.02)));
     assert_eq!((row.bracket[0], row.bracket[2]), (0.0, row.mean_return));
     assert_eq!(row.win_rate, Some(2.0 / 3.0));
     assert_eq!(row.actions, [0.75, 0.25]);

@@ -214,6 +214,21 @@ pub enum Phase {
     Closed,
 }
 
+impl Phase {
+    /// The phase that the `status` of a market object tells. `None` for a market that is not open yet, because
+    /// nothing is told when it opens, and for words that are not known.
+    pub fn of_status(status: &str) -> Option<Phase> {
+        match status {
+            "active" | "open" => Some(Phase::Active),
+            "inactive" | "paused" => Some(Phase::Inactive),
+            "closed" | "determined" | "disputed" | "amended" | "finalized" | "settled" => {
+                Some(Phase::Closed)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// How a matcher matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {

@@ -152,7 +152,7 @@ impl<'a> Audit<'a> {
         while self.seen < events.min(self.episode.events.len()) {
             match self.episode.events[self.seen].kind {
                 TapeKind::Delta(d) => *self.levels.entry((d.side, d.price)).or_default() += d.qty,
-                TapeKind::Trade { .. } => {}
+                TapeKind::Trade { .. } | TapeKind::Phase(_) => {}
                 TapeKind::Snapshot(number) => {
                     self.levels.clear();
                     let book = &self.episode.books[number as usize];

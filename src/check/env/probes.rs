@@ -165,7 +165,7 @@ fn mirrored(episode: &Episode) -> Episode {
             TapeKind::Trade { taker, yes_price, .. } => {
                 (*taker, *yes_price) = (taker.other(), yes_price.complement());
             }
-            TapeKind::Snapshot(_) => {}
+            TapeKind::Snapshot(_) | TapeKind::Phase(_) => {}
         }
     }
     mirror

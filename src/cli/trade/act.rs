@@ -2,7 +2,8 @@
 
 use super::desk::{Counter, OrderArgs, close};
 use super::journal::Journal;
-use crate::actor::{Acting, Actor, ActorReport, Errand, Outcome};
+use super::policy::Loaded;
+use crate::actor::{Actor, ActorReport, Errand, Outcome, Told, Turn};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::{self, printer};
 use crate::collect::{Accepted, Meter};
@@ -18,7 +19,7 @@ use tokio::sync::mpsc;
 /// What a person may say to an actor while it acts.
 pub(super) struct Said {
     /// Another policy.
-    pub(super) swaps: Receiver<Acting>,
+    pub(super) swaps: Receiver<Loaded>,
     /// That it shall stop.
     pub(super) trips: Receiver<Trip>,
     /// Where it writes down that it stopped by itself.
@@ -64,10 +65,9 @@ pub(super) fn act(
 ) -> Acted {
     let (meter, out) = (Meter::default(), Outcome::default());
     let (counter, run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
-    let mut thread = Thread { counter, journal, meter, failure: None, out, row_id: 0 };
+    let mut thread = Thread { counter, journal, meter, failure: None, out, row_id: None };
     while let Some(batch) = accepted.blocking_recv() {
-        said.swaps.try_iter().for_each(|acting| actor.swap(acting));
-        said.trips.try_iter().for_each(|trip| actor.trip(trip));
+        thread.turn(&mut actor, said, &batch);
         batch.markets.iter().for_each(|market| actor.meet(market));
         thread.see(&mut actor, &batch);
         for record in &batch.records {
@@ -85,10 +85,45 @@ struct Thread {
     failure: Option<Failure>,
     out: Outcome,
     /// The last record taken.
-    row_id: u64,
+    row_id: Option<u64>,
 }
 
 impl Thread {
+    /// Does what a person said since the last batch, and writes it down first.
+    fn turn(&mut self, actor: &mut Actor, said: &Said, batch: &Accepted) {
+        let before = |first: u64| first.saturating_sub(1);
+        let first = batch.records.first().map(|record| before(record.event.row_id));
+        if let (None, Some(after)) = (self.row_id, first) {
+            self.row_id = Some(after);
+            let begun = self.journal.turn(after, Told::Begin);
+            self.note(actor, begun);
+        }
+        // Nothing was recorded yet: it waits for the first record.
+        let Some(row_id) = self.row_id else { return };
+        for Loaded { acting, weights } in said.swaps.try_iter() {
+            let kept = self.journal.keep(&acting.model_hash, &weights);
+            self.note(actor, kept);
+            self.take_turn(actor, row_id, Turn::Swap(acting));
+        }
+        for trip in said.trips.try_iter() {
+            self.take_turn(actor, row_id, Turn::Trip(trip));
+        }
+    }
+
+    fn take_turn(&mut self, actor: &mut Actor, row_id: u64, turn: Turn) {
+        let told = self.journal.turn(row_id, turn.told());
+        self.note(actor, told);
+        turn.take(actor);
+    }
+
+    /// What cannot be written down is not done: nothing is ordered after a failure.
+    fn note(&mut self, actor: &mut Actor, written: Result<(), Failure>) {
+        if let Err(error) = written {
+            actor.halt(true);
+            self.failure.get_or_insert(error);
+        }
+    }
+
     /// The desk sees the markets first, and says what became of orders.
     fn see(&mut self, actor: &mut Actor, batch: &Accepted) {
         let Some(counter) = &mut self.counter else { return };
@@ -107,7 +142,7 @@ impl Thread {
 
     /// Takes a record, and does what follows from it.
     fn take(&mut self, actor: &mut Actor, event: &Event, said: &Said) {
-        self.row_id = event.row_id;
+        self.row_id = Some(event.row_id);
         self.out.clear();
         actor.push(event, &mut self.out);
         if let Some(trip) = actor.tripped() {
@@ -130,10 +165,7 @@ impl Thread {
     /// Writes down what was decided; false if that is not possible: what cannot be written down is not done.
     fn write(&mut self, actor: &mut Actor, latency_us: i64) -> bool {
         let written = self.journal.write(&self.out, latency_us);
-        if let Err(error) = written {
-            actor.halt(true);
-            self.failure.get_or_insert(error);
-        }
+        self.note(actor, written);
         self.failure.is_none()
     }
 
@@ -163,8 +195,8 @@ impl Thread {
         }
         self.out.clear();
         let now = cli::now().unwrap_or(TsNs(0));
-        actor.hear(told, self.row_id, now, &mut self.out);
-        if !self.out.fills.is_empty() {
+        actor.hear(told, self.row_id.unwrap_or(0), now, &mut self.out);
+        if !self.out.fills.is_empty() || !self.out.verdicts.is_empty() {
             self.write(actor, 0);
         }
     }
@@ -178,7 +210,10 @@ impl Thread {
             Ok(left) => (left.unwrap_or_default(), None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
-        let failure = self.failure.or(unclosed).or(self.journal.finish().err());
-        Acted { report: actor.report(), left_open, meter: self.meter, failure }
+        let ended = self.row_id.map_or(Ok(()), |row_id| self.journal.turn(row_id, Told::End));
+        let report = actor.report();
+        let finished = ended.and(self.journal.finish(&report)).err();
+        let failure = self.failure.or(unclosed).or(finished);
+        Acted { report, left_open, meter: self.meter, failure }
     }
 }

@@ -1,8 +1,18 @@
-//! What was decided and what filled, one JSON object per line: `trade/<id>/decisions.jsonl` and `fills.jsonl`,
-//! and beside them `trade.json`, which says under which rules, and `experience.parquet` ([`super::lived`]).
+//! What a session leaves in `trade/<id>`, enough to trade it again (`kflow conformance trade`):
+//!
+//! ```text
+//!  trade.json          policy, rules, limits, seed
+//!  decisions.jsonl     what was decided            fills.jsonl   what filled
+//!  verdicts.jsonl      what the desk or the exchange did not take, with orders elsewhere
+//!  turns.jsonl         begin, end, new models and stops, each after a row of the log
+//!  models/<hash>/      every model that acted
+//!  experience.parquet  the same as steps of learning ([`super::lived`])
+//!  report.json         the sum of it
+//! ```
 
 use super::lived::Lived;
-use crate::actor::{ActorSpec, Deed, Outcome};
+use super::policy::Weights;
+use crate::actor::{ActorReport, ActorSpec, Deed, Outcome, Told, TurnLine};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::export;
 use serde::Serialize;
@@ -16,6 +26,8 @@ pub(super) struct Journal {
     dir: PathBuf,
     decisions: BufWriter<File>,
     fills: BufWriter<File>,
+    verdicts: BufWriter<File>,
+    turns: BufWriter<File>,
     lived: Lived,
 }
 
@@ -33,9 +45,10 @@ impl Journal {
         data_dir: &Path,
         spec: &ActorSpec,
         policy: &str,
-        model_hash: &str,
+        model: (&str, Option<&Weights>),
         source: &str,
     ) -> Result<Journal, Failure> {
+        let (model_hash, weights) = model;
         let dir = data_dir.join("trade").join(uuid::Uuid::now_v7().to_string());
         let wrong = |what: &str| format!("cannot {what} in {}", dir.display());
         let made = std::fs::create_dir_all(&dir).or_fail(Code::Runtime);
@@ -49,8 +62,24 @@ impl Journal {
         std::fs::write(dir.join("trade.json"), serde_json::to_string_pretty(&about)? + "\n")?;
         let file = |name| Ok::<_, Failure>(BufWriter::new(File::create(dir.join(name))?));
         let (decisions, fills) = (file("decisions.jsonl")?, file("fills.jsonl")?);
+        let (verdicts, turns) = (file("verdicts.jsonl")?, file("turns.jsonl")?);
         let lived = Lived::create(&dir, spec, source, model_hash).map_err(export::failure)?;
-        Ok(Journal { dir, decisions, fills, lived })
+        let journal = Journal { dir, decisions, fills, verdicts, turns, lived };
+        weights.map_or(Ok(()), |weights| journal.keep(model_hash, weights))?;
+        Ok(journal)
+    }
+
+    /// Keeps the weights of a model that acts: the run that they come from may train on.
+    pub(super) fn keep(&self, model_hash: &str, weights: &Weights) -> Result<(), Failure> {
+        weights.write(&self.dir.join("models").join(model_hash))
+    }
+
+    /// Writes down what happened after the record `after_row_id`.
+    pub(super) fn turn(&mut self, after_row_id: u64, told: Told) -> Result<(), Failure> {
+        let line = TurnLine { after_row_id, told };
+        let written = serde_json::to_writer(&mut self.turns, &line).map_err(std::io::Error::from);
+        let written = written.and_then(|()| self.turns.write_all(b"\n"));
+        written.and_then(|()| self.turns.flush()).map_err(|e| self.lost(e))
     }
 
     /// Its folder, named by the session of trading.
@@ -74,6 +103,10 @@ impl Journal {
                 serde_json::to_writer(&mut self.fills, fill)?;
                 self.fills.write_all(b"\n")?;
             }
+            for verdict in &out.verdicts {
+                serde_json::to_writer(&mut self.verdicts, verdict)?;
+                self.verdicts.write_all(b"\n")?;
+            }
             if out.deeds.iter().any(|deed| !deed.requests.is_empty()) {
                 self.decisions.flush()?;
             }
@@ -84,9 +117,12 @@ impl Journal {
     }
 
     /// Writes the rest.
-    pub(super) fn finish(mut self) -> Result<(), Failure> {
-        let flushed = self.decisions.flush().and_then(|()| self.fills.flush());
+    pub(super) fn finish(mut self, report: &ActorReport) -> Result<(), Failure> {
+        let files = [&mut self.decisions, &mut self.fills, &mut self.verdicts];
+        let flushed = files.into_iter().try_for_each(BufWriter::flush);
         flushed.map_err(|e| self.lost(e))?;
+        let report = serde_json::to_string_pretty(report)? + "\n";
+        std::fs::write(self.dir.join("report.json"), report).map_err(|e| self.lost(e))?;
         self.lived.finish().map_err(export::failure)
     }
 

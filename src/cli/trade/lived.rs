@@ -2,7 +2,7 @@
 //!
 //! A step is written when the next one of its market comes, because only then is its reward known.
 
-use crate::actor::{ActorSpec, Deed, Ended, Outcome, Reason};
+use crate::actor::{ActorSpec, Deed, Ended, Outcome, Reason, Verdict};
 use crate::dataset::DatasetError;
 use crate::dataset::experience::{ExperienceWriter, Origin, Step};
 use crate::env::action::HOLD;
@@ -37,6 +37,7 @@ impl Lived {
     /// Adds what a record led to.
     pub(super) fn push(&mut self, out: &Outcome) -> Result<(), DatasetError> {
         out.deeds.iter().try_for_each(|deed| self.deed(deed))?;
+        out.verdicts.iter().for_each(|verdict| self.verdict(verdict));
         out.ends.iter().try_for_each(|ended| self.ended(ended))
     }
 
@@ -56,7 +57,7 @@ impl Lived {
             self.writer.push(Step { reward_e6, is_truncated: forced, ..step })?;
         }
         if !forced {
-            let action = if deed.reason == Reason::Policy { deed.action } else { HOLD };
+            let action = if deed.reason.holds_back() { HOLD } else { deed.action };
             let step = Step {
                 row_id: deed.row_id,
                 ts: TsUs::from_ms(deed.ts_ms),
@@ -71,6 +72,14 @@ impl Lived {
             self.open.insert(deed.ticker.clone(), (step, deed.equity_e6));
         }
         Ok(())
+    }
+
+    /// What the desk kept back was not done: nothing was.
+    fn verdict(&mut self, verdict: &Verdict) {
+        let last = self.open.get_mut(&verdict.ticker).map(|(step, _)| step);
+        if let Some(step) = last.filter(|step| verdict.refused && step.row_id == verdict.row_id) {
+            step.action = HOLD;
+        }
     }
 
     fn ended(&mut self, ended: &Ended) -> Result<(), DatasetError> {

@@ -26,6 +26,34 @@ pub enum Scripted {
 pub(super) struct Chosen {
     pub(super) acting: Acting,
     pub(super) rules: EnvConfig,
+    /// Of a model.
+    pub(super) weights: Option<Weights>,
+}
+
+/// A model that takes over, and what is kept of it.
+pub(super) struct Loaded {
+    pub(super) acting: Acting,
+    pub(super) weights: Weights,
+}
+
+/// What a model is made of.
+#[cfg(feature = "learn")]
+pub(super) struct Weights(crate::agent::model::Model);
+
+/// There is no model without `learn`.
+#[cfg(not(feature = "learn"))]
+pub(super) enum Weights {}
+
+impl Weights {
+    /// Writes them into the folder `dir`, from which they can be loaded again.
+    pub(super) fn write(&self, dir: &Path) -> Result<(), Failure> {
+        #[cfg(feature = "learn")]
+        return self.0.write(dir).map_err(|e| {
+            crate::cli::train::checkpoint_failure(e).context("cannot keep the model that trades")
+        });
+        #[cfg(not(feature = "learn"))]
+        match *self {}
+    }
 }
 
 /// The policy that the options name.
@@ -42,6 +70,7 @@ pub(super) fn choose(args: &Args) -> Result<Chosen, Failure> {
                 model_hash: String::new(),
             },
             rules: args.rules.config()?,
+            weights: None,
         }),
     }
 }
@@ -53,8 +82,9 @@ fn load(run_dir: &Path, model: &str) -> Result<Chosen, Failure> {
     let path = Registry::at(run_dir).path_of(model).map_err(crate::cli::models::failure)?;
     let trader = crate::agent::judge::trader(&path, DeviceName::default());
     let trader = trader.map_err(crate::cli::eval::failure)?;
+    let weights = Some(Weights(trader.model));
     let acting = Acting { policy: Box::new(trader.policy), model_hash: trader.hash };
-    Ok(Chosen { acting, rules: trader.rules })
+    Ok(Chosen { acting, rules: trader.rules, weights })
 }
 
 #[cfg(not(feature = "learn"))]
@@ -71,7 +101,7 @@ fn load(_: &Path, model: &str) -> Result<Chosen, Failure> {
 pub(super) fn reload_on_hangup(
     args: &Args,
     rules: &EnvConfig,
-) -> Result<Receiver<Acting>, Failure> {
+) -> Result<Receiver<Loaded>, Failure> {
     let (swapped, swaps) = channel();
     let Some(model) = args.model.clone() else { return Ok(swaps) };
     let (run_dir, rules) = (args.run_dir.clone(), rules.clone());
@@ -82,9 +112,9 @@ pub(super) fn reload_on_hangup(
             while hangups.recv().await.is_some() {
                 let loaded = load(&run_dir, &model).and_then(|chosen| same_rules(chosen, &rules));
                 match loaded {
-                    Ok(acting) => {
-                        printer::say(&format!("model {model} ({})", acting.model_hash));
-                        if swapped.send(acting).is_err() {
+                    Ok(loaded) => {
+                        printer::say(&format!("model {model} ({})", loaded.acting.model_hash));
+                        if swapped.send(loaded).is_err() {
                             return;
                         }
                     }
@@ -96,9 +126,10 @@ pub(super) fn reload_on_hangup(
     Ok(swaps)
 }
 
-fn same_rules(chosen: Chosen, rules: &EnvConfig) -> Result<Acting, Failure> {
-    if chosen.rules == *rules {
-        return Ok(chosen.acting);
+fn same_rules(chosen: Chosen, rules: &EnvConfig) -> Result<Loaded, Failure> {
+    let Chosen { acting, rules: its_rules, weights } = chosen;
+    if let (true, Some(weights)) = (its_rules == *rules, weights) {
+        return Ok(Loaded { acting, weights });
     }
     let failure = Failure::msg(Code::Config, "the model was trained under other rules");
     Err(failure.hint("stop, and start again with it: its accounts begin anew"))

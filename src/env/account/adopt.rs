@@ -1,7 +1,7 @@
 //! Positions that no order of ours made: from before the session, traded by somebody else, or paid out.
 
 use super::{Account, Rules, touch};
-use crate::broker::matching::Bracket;
+use crate::broker::matching::{Bound, Bracket};
 use crate::broker::{Intent, Verb};
 use crate::features::episode::Decision;
 use crate::units::{Money, Price, Qty, Side};
@@ -35,7 +35,7 @@ impl<R: Rules> Account<R> {
             self.claims.endow(price.times(qty));
         }
         self.portfolio.book(intent, price, qty, Money::ZERO);
-        self.claims.book(intent, price, Bracket::all(qty), Bracket::default());
+        self.claims.book(intent, price, Bracket::all(qty), Bracket::default(), Some(Bound::Fitted));
         let is_new = held == Qty::ZERO;
         self.opened_ms = (position != Qty::ZERO)
             .then(|| self.opened_ms.filter(|_| !is_new).unwrap_or(decision.ts_ms));
@@ -82,6 +82,7 @@ mod tests {
                 prop_assert_eq!(account.equity() - account.portfolio().start(), before);
                 prop_assert_eq!(account.portfolio().broken_invariant(), None);
                 prop_assert_eq!(account.bracket(&seen), Bracket::all(account.equity()));
+                prop_assert_eq!(account.certain(&seen), account.equity());
             }
         }
     }

@@ -174,6 +174,12 @@ impl<R: Rules> Account<R> {
         self.claims.equity(touch(decision))
     }
 
+    /// Equity in the queue that counts, had no order filled that rested over a gap: what the result is worth
+    /// where nobody can doubt it.
+    pub fn certain(&self, decision: &Decision) -> Money {
+        self.claims.certain(touch(decision))
+    }
+
     /// Cash and the position marked at the touch of `decision`: [`Account::equity`] after [`Account::mark`].
     pub fn worth(&self, decision: &Decision) -> Money {
         let [yes_bid, no_bid] = touch(decision);
@@ -301,7 +307,8 @@ impl<R: Rules> Account<R> {
     fn book_news(&mut self, fills: usize, updates: usize) {
         let counts = self.matcher.rules().counts;
         for fill in &self.news.fills[fills..] {
-            self.claims.book(fill.intent, fill.price, fill.qty, fill.fee);
+            let certain = (!fill.uncertain).then_some(counts);
+            self.claims.book(fill.intent, fill.price, fill.qty, fill.fee, certain);
             if fill.qty[counts] > Qty::ZERO {
                 let first = self.own.fill(fill, counts);
                 self.tally.fill(fill, counts, first);
@@ -341,8 +348,13 @@ pub fn meet(
     book: &mut Book,
     news: &mut Reports,
 ) {
+    if let TapeKind::Phase(phase) = event.kind {
+        // Told when we asked, some time after it happened: the market's clock does not move by it.
+        return matcher.set_phase(phase, TsNs(i64::MIN), news);
+    }
     matcher.before(at, book, news);
     match event.kind {
+        TapeKind::Phase(_) => {}
         TapeKind::Delta(delta) => match book.delta(&delta) {
             Ok(Change::Level { size, .. }) => matcher.on_delta(at, &delta, size, news),
             Ok(_) => {}

@@ -45,6 +45,16 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The order that it sends, if it sends one.
+    pub fn submitted(&self) -> Option<OrderId> {
+        match self {
+            Request::Submit { id, .. } => Some(*id),
+            Request::Amend { .. } | Request::Cancel { .. } => None,
+        }
+    }
+}
+
 /// What a request asks for, told as a purchase: selling a contract is buying the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {

@@ -48,52 +48,112 @@ pub(super) struct Claim {
     position: Qty,
 }
 
-/// The claims in all three queues.
+impl Claim {
+    fn new(cash: Money) -> Claim {
+        Claim { cash, position: Qty::ZERO }
+    }
+
+    /// `change` contracts of YES at `yes_price`.
+    fn book(&mut self, change: Qty, yes_price: Price, fee: Money) {
+        self.cash -= yes_price.times(change) + fee;
+        self.position += change;
+    }
+
+    fn settle(&mut self, value: Price) {
+        self.cash += value.times(self.position);
+        self.position = Qty::ZERO;
+    }
+
+    /// Equity at the touch; a missing bid marks at zero.
+    fn equity(&self, [yes_bid, no_bid]: [Option<Price>; 2]) -> Money {
+        let long = yes_bid.unwrap_or(Price::ZERO);
+        let short = no_bid.map_or(Price::ONE, Price::complement);
+        let price = if self.position > Qty::ZERO { long } else { short };
+        self.cash + price.times(self.position)
+    }
+}
+
+/// The claims in all three queues, and what is certain of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claims(Bracket<Claim>);
+pub(super) struct Claims {
+    by_queue: Bracket<Claim>,
+    /// The queue that counts, without fills of orders that rested over a gap.
+    certain: Claim,
+}
 
 impl Claims {
     /// Nothing but cash.
     pub(super) fn new(cash: Money) -> Claims {
-        Claims(Bracket::all(Claim { cash, position: Qty::ZERO }))
+        let claim = Claim::new(cash);
+        Claims { by_queue: Bracket::all(claim), certain: claim }
     }
 
-    /// Books contracts in each queue.
+    /// Books contracts in each queue; `certain` names the one that counts, unless the order rested over a gap.
     pub(super) fn book(
         &mut self,
         intent: Intent,
         price: Price,
         qty: Bracket<Qty>,
         fee: Bracket<Money>,
+        certain: Option<Bound>,
     ) {
         let yes_price = intent.yes_price(price);
-        for (claim, bound) in self.0.0.iter_mut().zip(Bound::ALL) {
-            let change = intent.position_change(qty[bound]);
-            claim.cash -= yes_price.times(change) + fee[bound];
-            claim.position += change;
+        let change = |bound| intent.position_change(qty[bound]);
+        for (claim, bound) in self.by_queue.0.iter_mut().zip(Bound::ALL) {
+            claim.book(change(bound), yes_price, fee[bound]);
+        }
+        if let Some(counts) = certain {
+            self.certain.book(change(counts), yes_price, fee[counts]);
         }
     }
 
     /// Cash comes from outside.
     pub(super) fn endow(&mut self, cash: Money) {
-        self.0.0.iter_mut().for_each(|claim| claim.cash += cash);
+        self.all().for_each(|claim| claim.cash += cash);
     }
 
     /// Pays out when YES settled at `value`.
     pub(super) fn settle(&mut self, value: Price) {
-        for claim in &mut self.0.0 {
-            claim.cash += value.times(claim.position);
-            claim.position = Qty::ZERO;
-        }
+        self.all().for_each(|claim| claim.settle(value));
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Claim> {
+        self.by_queue.0.iter_mut().chain(std::iter::once(&mut self.certain))
     }
 
     /// Equity at the touch, by queue; a missing bid marks at zero.
-    pub(super) fn equity(&self, [yes_bid, no_bid]: [Option<Price>; 2]) -> Bracket<Money> {
-        let long = yes_bid.unwrap_or(Price::ZERO);
-        let short = no_bid.map_or(Price::ONE, Price::complement);
-        Bracket(self.0.0.map(|claim| {
-            let price = if claim.position > Qty::ZERO { long } else { short };
-            claim.cash + price.times(claim.position)
-        }))
+    pub(super) fn equity(&self, touch: [Option<Price>; 2]) -> Bracket<Money> {
+        Bracket(self.by_queue.0.map(|claim| claim.equity(touch)))
+    }
+
+    /// The same in the queue that counts, had nothing filled that rested over a gap.
+    pub(super) fn certain(&self, touch: [Option<Price>; 2]) -> Money {
+        self.certain.equity(touch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Verb;
+    use crate::units::Side;
+
+    #[test]
+    fn what_is_certain_leaves_out_only_orders_that_rested_over_a_gap() {
+        let yes = Price::new(4_000).expect("a price");
+        let touch = [Price::new(5_000), Price::new(4_500)];
+        let buy = Intent { side: Side::Yes, verb: Verb::Buy };
+        let mut claims = Claims::new(Money::dollars(100));
+        let book = |claims: &mut Claims, certain| {
+            claims.book(buy, yes, Bracket::all(Qty::contracts(10)), Bracket::default(), certain);
+        };
+        book(&mut claims, Some(Bound::Pessimistic));
+        assert_eq!(claims.equity(touch), Bracket::all(claims.certain(touch)));
+        assert_eq!(claims.certain(touch), Money::dollars(101), "ten contracts, ten cents each");
+        book(&mut claims, None);
+        assert_eq!(claims.equity(touch), Bracket::all(Money::dollars(102)));
+        assert_eq!(claims.certain(touch), Money::dollars(101));
+        claims.settle(Price::ONE);
+        assert_eq!(claims.certain(touch), Money::dollars(106));
     }
 }

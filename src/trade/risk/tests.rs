@@ -52,6 +52,15 @@ fn each_limit_refuses_by_its_own_name() {
     check(buy(Side::No, 5_000, 10), &Scene { resting: Qty::ZERO, ..full }, NOW, Ok(()));
     check(ten, &Scene { exposure: Money::dollars(496), ..good }, NOW, Err(Refused::Exposure));
     check(ten, &Scene { cash: Money::dollars(14), ..good }, NOW, Err(Refused::CashReserve));
+    for (status, want) in [
+        ("active", Ok(())),
+        ("initialized", Ok(())),
+        ("inactive", Err(Refused::Inactive)),
+        ("determined", Err(Refused::Closed)),
+    ] {
+        let told = MarketInfo { status: status.into(), ..info.clone() };
+        check(ten, &Scene { info: &told, ..good }, NOW, want);
+    }
     let fee_max = Money(1);
     let edge = Scene { cash: Money::dollars(15), ..good };
     check(ten, &edge, NOW, Ok(()));

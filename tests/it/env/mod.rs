@@ -375,6 +375,37 @@ fn a_quote_fills_after_those_before_it_and_only_by_trades() {
     );
 }
 
+fn status(word: &str) -> Body {
+    Body::Market(format!(r#"{{"ticker":"THIN","status":"{word}"}}"#).into())
+}
+
+/// A deactivated market takes nothing new, and what rested there is cancelled when it trades again.
+#[test]
+fn a_market_that_pauses_ends_the_quotes_in_it() {
+    let config = EnvConfig { execution: Execution::instant(), ..maker() };
+    let held = |actions: &[u32], between: &[Body]| {
+        let episode = thin(None, between);
+        let mut seat = Seat::<Exact>::new(&episode, &config, chance(0));
+        for action in actions {
+            seat.step(&episode, &config, *action).expect("allowed");
+        }
+        (seat.account().portfolio().position(), seat.account().is_working())
+    };
+    let sold = [trade(Side::No, 4_000, 900), delta(Side::Yes, 4_000, -400)];
+    let [pause, resume, over] = ["inactive", "active", "determined"].map(status);
+    let quote = [JOIN_BID, 0, 0, 0, 0, 0];
+    let (filled, _) = held(&quote, &sold);
+    assert!(filled > Qty::ZERO, "the trade reaches the quote");
+    assert_eq!(held(&quote, std::slice::from_ref(&pause)), (Qty::ZERO, true), "it rests on");
+    let paused = [&[pause.clone(), resume][..], &sold].concat();
+    assert_eq!(held(&quote, &paused), (Qty::ZERO, false));
+    assert_eq!(held(&quote, &[&[over][..], &sold].concat()), (Qty::ZERO, false));
+    // Asked for while it is paused: refused on arrival.
+    let late = [0, 0, 0, 0, JOIN_BID, 0];
+    assert!(held(&late, &[]).1);
+    assert_eq!(held(&late, &[pause]), (Qty::ZERO, false));
+}
+
 /// Four contracts stood before ours and nine behind when six were cancelled. Who believes that most of them were
 /// behind (a high exponent) still waits when four are sold; a calibrated series is believed for itself alone.
 #[test]
