@@ -14,6 +14,8 @@ const BUY: u32 = 1;
 const SELL: u32 = 2;
 /// Joins the best YES bid with ten.
 const BID: u32 = 5;
+/// Joins the best YES ask with ten.
+const ASK: u32 = 6;
 
 /// Chooses the first of these that the mask allows.
 struct Wants(&'static [u32]);
@@ -227,9 +229,9 @@ fn a_low_balance_stops_everything() {
 fn before_the_close_positions_are_given_up_and_none_is_opened() {
     let tape = tape(1);
     let close = tape.infos[0].close.expect("set").ms();
-    let seen = play(Limits { exit_before_close_s: 300, ..wide() }, &[BID, BUY], &tape);
+    let seen = play(Limits { exit_before_close_s: 300, ..wide() }, &[BID, ASK], &tape);
     let at = seen.partition_point(|seen| seen.recv.ms() < close - 300_000);
-    assert!(deeds(&seen[..at]).last().is_some_and(|deed| deed.position_e2 > 0), "nothing is held");
+    assert!(deeds(&seen[..at]).last().is_some_and(|deed| deed.position_e2 != 0), "nothing is held");
     let after = deeds(&seen[at..]);
     is_hit(&after, "closing");
     let exits = after.iter().filter(|deed| deed.reason == Reason::Exit);
