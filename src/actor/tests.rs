@@ -1,5 +1,7 @@
 //! What a person, a desk and an exchange do to an actor between its decisions.
 
+mod limits;
+
 use super::deed::{Deed, Outcome};
 use super::run::{Acting, Actor, ActorSpec};
 use super::seat::LiveSeat;

@@ -1,9 +1,11 @@
 //! `kflow bench`: how fast the parts are on this machine, in CPU seconds of one thread.
 
+mod beside;
 mod ingest;
 mod load;
 mod reopen;
 mod replay;
+mod trade;
 #[cfg(feature = "learn")]
 mod train;
 
@@ -27,6 +29,8 @@ enum What {
     Load(load::Args),
     /// Starting to record after a kill: how long a full live segment keeps the next session waiting.
     Reopen(reopen::Args),
+    /// From the receipt of a frame to the order at the paper gateway, under a steady load of synthetic frames.
+    Trade(trade::Args),
     /// The learner: PPO and A2C at SB3's settings, one update, one decision.
     #[cfg(feature = "learn")]
     Train(train::Args),
@@ -42,6 +46,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         What::Reopen(args) => reopen::run(args),
         What::Ingest(args) => ingest::run(args),
         What::Load(args) => load::run(args),
+        What::Trade(args) => trade::run(&args),
         #[cfg(feature = "learn")]
         What::Train(args) => train::run(args),
     }

@@ -25,11 +25,15 @@ pub struct Exchange {
 impl Exchange {
     /// Starts one with twelve markets that does what `script` says; `dir` takes the script.
     pub fn start(dir: &Path, script: &str) -> Exchange {
+        Exchange::start_with(dir, script, &["--markets", "12"])
+    }
+
+    /// The same with other options.
+    pub fn start_with(dir: &Path, script: &str, more: &[&str]) -> Exchange {
         let file = dir.join("script.jsonl");
         std::fs::write(&file, script).unwrap();
-        let words = ["sim", "run", "--markets", "12", "--rate", "600", "--bind", "127.0.0.1:0"];
-        let mut command = kflow(&words);
-        command.arg("--script").arg(&file).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut command = kflow(&["sim", "run", "--rate", "600", "--bind", "127.0.0.1:0"]);
+        command.args(more).arg("--script").arg(&file).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let url = lines.next().unwrap().unwrap().split(' ').next().unwrap().to_owned();
@@ -45,7 +49,7 @@ impl Drop for Exchange {
 }
 
 /// The deeds and fills of the one session below `data`, and the rules that they were done under.
-fn journal(data: &Path) -> (ActorSpec, Vec<Deed>, Vec<Filled>) {
+pub(crate) fn journal(data: &Path) -> (ActorSpec, Vec<Deed>, Vec<Filled>) {
     let dir = std::fs::read_dir(data.join("trade")).unwrap().next().unwrap().unwrap().path();
     let about: Value =
         serde_json::from_slice(&std::fs::read(dir.join("trade.json")).unwrap()).unwrap();

@@ -20,6 +20,7 @@ mod dash;
 mod env;
 #[cfg(feature = "learn")]
 mod eval;
+mod experience;
 mod export;
 mod faults;
 mod features;

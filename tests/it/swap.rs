@@ -1,6 +1,8 @@
 //! R20: models are replaced while they trade. A bad one is refused and the old one goes on; no tick is dropped;
 //! every decision names the model that made it.
 
+use crate::actor::{Exchange, play_back};
+use crate::cli::kflow;
 use crate::faults::survived;
 use kalshiflow::actor::{Acting, Actor, ActorSpec, Choice, Deed, Outcome};
 use kalshiflow::agent::config::TrainConfig;
@@ -15,7 +17,15 @@ use kalshiflow::config::Limits;
 use kalshiflow::env::EnvConfig;
 use kalshiflow::event::MarketId;
 use kalshiflow::sim::tape::{TapeSpec, synthesize};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes; ends a test that waits in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A model file of seed `seed`, changed by `spoil`.
 fn model(dir: &Path, seed: u64, spoil: impl FnOnce(&mut Model, &mut Vec<u8>)) -> PathBuf {
@@ -146,4 +156,122 @@ fn a_storm_of_swaps_drops_no_tick_and_lets_no_bad_model_in() {
         survivals,
         0,
     );
+}
+
+/// A trading session in a process of its own, and what it says as it says it.
+struct Session {
+    process: Child,
+    said: Receiver<String>,
+}
+
+impl Session {
+    fn start(command: &mut Command) -> Session {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let (say, said) = channel();
+        // It ends with the process, or with the test.
+        std::thread::spawn(move || lines.map_while(Result::ok).all(|line| say.send(line).is_ok()));
+        Session { process, said }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits for a line with `words`.
+    fn says(&self, words: &str) {
+        let mut before = Vec::new();
+        loop {
+            let line = self.said.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("never said {words:?}: {before:?}"));
+            if line.contains(words) {
+                return;
+            }
+            before.push(line);
+        }
+    }
+
+    fn end(mut self) -> Value {
+        self.signal("-INT");
+        let mut stdout = String::new();
+        self.process.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        self.process.wait().unwrap();
+        serde_json::from_str::<Value>(&stdout).unwrap_or_else(|e| panic!("{e}: {stdout}"))["data"]
+            .clone()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The decisions written down so far, but for a line that is being written.
+fn deeds(data: &Path) -> Vec<Deed> {
+    let session = data.join("trade").read_dir().ok().and_then(|mut all| all.next()?.ok());
+    let file = session.map(|dir| dir.path().join("decisions.jsonl"));
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Waits until so many decisions more than `before` are written down.
+fn decides(data: &Path, before: usize) {
+    let give_up = Instant::now() + PATIENCE;
+    while deeds(data).len() < before + 20 {
+        assert!(Instant::now() < give_up, "nothing is decided any more");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The same from outside: SIGHUP loads the model of a session that trades.
+#[test]
+fn a_hangup_swaps_the_model_of_a_running_session_and_a_broken_one_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let exchange = Exchange::start(dir.path(), "");
+    let (data, runs) = (dir.path().join("data"), dir.path().join("runs"));
+    let (first, second) = (model(dir.path(), 0, |_, _| ()), model(dir.path(), 1, |_, _| ()));
+    let hashes = [&first, &second].map(|path| load(path).unwrap().model_hash);
+    let weights = runs.join("gold").join("model.safetensors");
+    std::fs::create_dir_all(weights.parent().unwrap()).unwrap();
+    // Whole or not at all, as training writes it.
+    let put = |from: &Path| std::fs::rename(from, &weights).unwrap();
+
+    put(&first);
+    let words = ["trade", "--model", "gold", "--env", "sim", "--discover", "--select", "all"];
+    let mut command = kflow(&words);
+    command.args(["--json", "--url", &exchange.url, "--data"]).arg(&data);
+    let session = Session::start(command.arg("--run-dir").arg(&runs));
+    decides(&data, 0);
+    put(&second);
+    session.signal("-HUP");
+    session.says(&hashes[1]);
+    let swapped = deeds(&data).len();
+    decides(&data, swapped);
+    put(&model(dir.path(), 2, |_, bytes| bytes.extend(b"not a model")));
+    session.signal("-HUP");
+    session.says("the old model goes on");
+    decides(&data, deeds(&data).len());
+    let told = session.end();
+
+    // Every row names one of the two, and the second one from the swap on.
+    let lived = deeds(&data);
+    let from = lived.iter().position(|deed| deed.model_hash == hashes[1]).expect("swapped");
+    assert!(from > 0 && from < swapped + 20, "{from} of {}", lived.len());
+    assert!(lived[..from].iter().all(|deed| deed.model_hash == hashes[0]));
+    assert!(lived[from..].iter().all(|deed| deed.model_hash == hashes[1]));
+
+    // No record was lost on the way to the log, and none on the way to the actor.
+    let collected = &told["collected"];
+    assert!(collected["received"].as_u64() > Some(0), "{told}");
+    assert_eq!(collected["received"], collected["committed"], "{told}");
+    for key in ["missing", "gaps", "reconnects"] {
+        assert_eq!(collected[key], 0, "{key}");
+    }
+    let (again, _) = play_back(&data, 0);
+    assert!(again["cases"].as_u64() > Some(lived.len() as u64), "{again}");
+    assert_eq!(again["passed"], again["cases"]);
 }

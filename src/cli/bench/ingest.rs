@@ -1,13 +1,13 @@
 //! `kflow bench ingest`: from the socket to the committed log, on loopback, beside a Python collector.
 
+use super::beside::{Scratch, Server};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::printer;
 use crate::sim::blast::BlastReport;
 use serde::Serialize;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// What a client gets to take in what was sent last.
@@ -95,46 +95,20 @@ struct Load {
     rate: Option<u64>,
 }
 
-/// A load generator in a process of its own, as an exchange is.
-struct Server {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-    url: String,
-}
-
-impl Server {
-    fn start(load: &Load) -> Result<Server, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench", "load", "--markets", &load.markets.to_string()]);
-        command.args(["--seconds", &load.seconds.to_string()]);
-        if let Some(rate) = load.rate {
-            command.args(["--rate", &rate.to_string()]);
-        }
-        let mut child = command.stdout(Stdio::piped()).spawn()?;
-        let stdout = child.stdout.take();
-        let stdout = stdout.ok_or_else(|| Failure::msg(Code::Runtime, "the load has no stdout"))?;
-        let mut lines = BufReader::new(stdout);
-        let mut urls = String::new();
-        lines.read_line(&mut urls)?;
-        let url = urls.split_whitespace().next().unwrap_or_default().to_owned();
-        Ok(Server { child, lines, url })
-    }
-
-    /// What the one client was sent.
-    fn report(&mut self) -> Result<BlastReport, Failure> {
-        let mut line = String::new();
-        self.lines.read_line(&mut line)?;
-        let value: Value = serde_json::from_str(&line)?;
-        Ok(serde_json::from_value(value["data"].clone())?)
+impl Load {
+    /// The load generator in a process of its own, as an exchange is.
+    fn start(&self) -> Result<Server, Failure> {
+        let (markets, seconds) = (self.markets.to_string(), self.seconds.to_string());
+        let rate = self.rate.map(|rate| rate.to_string());
+        let mut words = vec!["bench", "load", "--markets", &markets, "--seconds", &seconds];
+        words.extend(rate.iter().flat_map(|rate| ["--rate", rate]));
+        Server::start(&words)
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It serves until it is killed; a process that is gone already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What the one client was sent.
+fn report(server: &mut Server) -> Result<BlastReport, Failure> {
+    Ok(serde_json::from_value(server.line()?["data"].take())?)
 }
 
 struct Outcome {
@@ -159,7 +133,7 @@ impl Outcome {
 
 /// `kflow collect` under a load.
 fn measure(load: &Load) -> Result<Outcome, Failure> {
-    let mut server = Server::start(load)?;
+    let mut server = load.start()?;
     let data = Scratch::new()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["collect", "--env", "sim", "--discover", "--json", "--url", &server.url]);
@@ -175,12 +149,12 @@ fn measure(load: &Load) -> Result<Outcome, Failure> {
     let output = child.wait_with_output()?;
     let hint = "run `kflow bench load` and `kflow collect --env sim --url URL --discover` by hand";
     let result: Value = serde_json::from_slice(&output.stdout).or_hint(Code::Runtime, hint)?;
-    Ok(Outcome { sent: server.report()?, result, rss_mib })
+    Ok(Outcome { sent: report(&mut server)?, result, rss_mib })
 }
 
 /// The peer under a load; frames per second that it took.
 fn run_peer(python: &Path, load: &Load) -> Result<f64, Failure> {
-    let mut server = Server::start(load)?;
+    let mut server = load.start()?;
     let data = Scratch::new()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/collector.py");
     let mut command = Command::new(python);
@@ -191,27 +165,8 @@ fn run_peer(python: &Path, load: &Load) -> Result<f64, Failure> {
         return Err(Failure::msg(Code::Runtime, "the peer failed")
             .hint("does that Python have the package `websockets`?"));
     }
-    let sent = server.report()?;
+    let sent = report(&mut server)?;
     Ok(sent.events as f64 / sent.seconds)
-}
-
-/// A folder that is removed with its content.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Scratch, Failure> {
-        let name = format!("kflow-bench-{}", uuid::Uuid::now_v7());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path)?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed from the temporary folder, the system removes.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 fn peak_rss_mib(pid: u32) -> Option<f64> {

@@ -5,10 +5,13 @@ use crate::wire::portfolio::QueuePosition;
 use std::time::Duration;
 
 impl Table {
-    /// Waits so long in small steps; how often it was asked where orders stand.
+    /// Waits so long in small steps, in which the book stays fresh; how often it was asked where orders stand.
     fn asks_within_ms(&mut self, ms: i64) -> usize {
         self.acts.clear();
-        (0..ms / 50).for_each(|_| self.wait_ms(50));
+        for _ in 0..ms / 50 {
+            self.quote(Some(4_900), Some(5_100));
+            self.wait_ms(50);
+        }
         let asked = |act: &&Act| matches!(act, Act::LookAtQueues { .. });
         self.acts.iter().filter(asked).count()
     }
