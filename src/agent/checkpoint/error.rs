@@ -117,6 +117,12 @@ impl CheckpointError {
             CheckpointError::Io { .. } if self.is_full() => {
                 "free some space and continue with --resume: the state saved last is whole"
             }
+            CheckpointError::Io { source, .. }
+                if [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem]
+                    .contains(&source.kind()) =>
+            {
+                "give yourself the right to write there, or name another --run-dir"
+            }
             _ => "the folder may be incomplete; train again or restore it from a backup",
         }
     }
