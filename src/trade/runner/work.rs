@@ -79,7 +79,7 @@ impl Runner {
             run: spec.run,
             account,
             limits: spec.limits,
-            fees: spec.fees,
+            fees: spec.fees.clone(),
             tripped: kill.read(),
             day,
             own_markets: spec.own_markets,
