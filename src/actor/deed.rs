@@ -73,6 +73,8 @@ pub struct Deed {
     pub obs: Vec<f32>,
     /// What it could choose among.
     pub mask: Vec<bool>,
+    /// How probable the policy held the action among the allowed ones, 0..=1; `None` for a scripted one.
+    pub confidence: Option<f32>,
 }
 
 /// What became of an order that the desk was asked for, where it was not sent or not taken: one line of

@@ -260,6 +260,7 @@ impl Actor {
             }
             moment.observe(obs, mask);
             let action = acting.policy.act(obs, mask);
+            let confidence = acting.policy.confidence(action, mask);
             let did = match halted {
                 true => {
                     moment.withdraw(true);
@@ -292,6 +293,7 @@ impl Actor {
                 equity_e6: account.equity().e6(),
                 obs: obs.clone(),
                 mask: mask.clone(),
+                confidence,
             });
         });
         if lived && seat.settlement().is_some() && seat.decisions() > 0 {

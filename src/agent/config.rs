@@ -10,6 +10,10 @@ use serde_json::Value;
 
 /// Steps of one rollout over all environments that are kept in memory at most.
 const ROLLOUT_MAX: usize = 10_000_000;
+/// The widest layer.
+const WIDTH_MAX: usize = 65_536;
+/// Weights between hidden layers: with gradients, two moments and two towers 3 GB.
+const WEIGHTS_MAX: usize = 100_000_000;
 
 /// A complete, resolved configuration; `config.json` of a run is exactly this.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -217,6 +221,12 @@ impl TrainConfig {
         );
         demand(self.total_timesteps > 0, "steps must be positive");
         demand(!self.net_arch.contains(&0), "net_arch must not hold a zero");
+        let between = self.net_arch.windows(2).map(|pair| pair[0].saturating_mul(pair[1]));
+        demand(
+            self.net_arch.iter().all(|width| *width <= WIDTH_MAX)
+                && between.fold(0, usize::saturating_add) <= WEIGHTS_MAX,
+            "net_arch must not be wider than 65536, nor need more than 100 million weights between its layers",
+        );
         demand(self.log_interval > 0, "log_interval must be positive");
         demand(self.save_freq > 0, "save_freq must be positive");
         demand((0.0..=1.0).contains(&self.gamma), "gamma must lie in 0..=1");
@@ -228,7 +238,11 @@ impl TrainConfig {
             self.ent_coef.is_finite() && self.vf_coef.is_finite(),
             "ent_coef and vf_coef must be finite",
         );
-        if let Algo::Ppo { batch_size, n_epochs, clip_range, .. } = self.algo {
+        if let Algo::A2c { rms_prop_eps } = self.algo {
+            demand(rms_prop_eps > 0.0, "rms_prop_eps must be positive");
+        }
+        if let Algo::Ppo { batch_size, n_epochs, clip_range, target_kl } = self.algo {
+            demand(target_kl.is_none_or(|kl| kl > 0.0), "target_kl must be positive");
             demand(
                 batch_size > 1 || !self.normalize_advantage,
                 "batch_size must be above 1 to normalise advantages",
@@ -303,6 +317,22 @@ mod tests {
         assert!(problems.len() == 1 && problems[0].ends_with("50, 100"), "{problems:?}");
         let config = TrainConfig { n_steps: 50, n_envs: 1, ..TrainConfig::ppo() };
         assert!(config.problems()[0].ends_with("50"), "{:?}", config.problems());
+    }
+
+    /// A network of a trillion weights ended the process instead of being refused.
+    #[test]
+    fn what_no_memory_holds_and_what_no_run_survives_is_refused() {
+        let refused = |mut config: TrainConfig, name: &str, value: &str| {
+            config.set(name, value).unwrap();
+            let problems = config.problems();
+            assert!(problems.len() == 1 && problems[0].starts_with(name), "{problems:?}");
+        };
+        refused(TrainConfig::ppo(), "net_arch", "[1000000,1000000]");
+        refused(TrainConfig::ppo(), "net_arch", "[60000,60000]");
+        refused(TrainConfig::ppo(), "target_kl", "0");
+        refused(TrainConfig::a2c(), "rms_prop_eps", "-1e-5");
+        let wide = TrainConfig { net_arch: vec![4_096; 3], ..TrainConfig::ppo() };
+        assert!(wide.problems().is_empty());
     }
 
     #[test]

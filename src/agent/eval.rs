@@ -98,6 +98,8 @@ pub struct EvalResult {
     pub seeds: Vec<Row>,
     /// The evaluated row's Sharpe ratio after the number of tries; `null` when it is the only try.
     pub tries: Option<Deflated>,
+    /// Settings tried before the evaluated one was chosen; 1 when it is the only one.
+    pub tried: usize,
     /// How the held-out markets were chosen.
     pub protocol: Protocol,
     /// Markets used for nothing: too close to a border (with several splits: in any).
@@ -221,6 +223,7 @@ fn conclude(setup: &Setup<'_>, rows: Vec<Row>, seeds: Vec<Row>, evaluated: Strin
         warnings: judged.map(verdict::warnings).unwrap_or_default(),
         seeds,
         tries,
+        tried: setup.tries.map_or(1, |all| all.tries),
         protocol: setup.plan.protocol,
         embargoed: count_markets(setup.episodes, &embargoed),
         action_names: (0..actions.len() as u32).map(|a| actions.name(a)).collect(),

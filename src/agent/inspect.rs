@@ -59,9 +59,8 @@ pub struct Seen {
 pub fn watch(scene: &Scene<'_>, seeds: &[Vec<Model>]) -> Seen {
     let n_actions = scene.env.actions.len();
     let look = |models: &Vec<Model>, (split, episode): (usize, usize)| {
-        let model = scene.policy(models, split);
-        let mut watched =
-            Watched { model, probabilities: Vec::new(), allowed: Vec::new(), chosen: Vec::new() };
+        let mut model = scene.policy(models, split);
+        let mut watched = Watched::new(&mut model);
         let seed = episode_seed(scene.seed, episode);
         let played = &scene.episodes[episode];
         run_episode(played, scene.env, &mut watched, seed);
@@ -87,8 +86,8 @@ pub fn watch(scene: &Scene<'_>, seeds: &[Vec<Model>]) -> Seen {
 }
 
 /// A model whose distributions and actions are noted.
-struct Watched {
-    model: ModelPolicy,
+pub struct Watched<'a> {
+    model: &'a mut ModelPolicy,
     /// `[decisions, n_actions]`.
     probabilities: Vec<f32>,
     /// Likewise.
@@ -96,7 +95,21 @@ struct Watched {
     chosen: Vec<u32>,
 }
 
-impl Policy for Watched {
+impl<'a> Watched<'a> {
+    /// A model of which nothing is noted yet.
+    pub fn new(model: &'a mut ModelPolicy) -> Watched<'a> {
+        Watched { model, probabilities: Vec::new(), allowed: Vec::new(), chosen: Vec::new() }
+    }
+
+    /// How probable it held what it chose, decision by decision.
+    pub fn confidences(&self) -> impl Iterator<Item = f32> + '_ {
+        let n_actions = self.probabilities.len() / self.chosen.len().max(1);
+        let chosen = self.chosen.iter().enumerate();
+        chosen.map(move |(i, action)| self.probabilities[i * n_actions + *action as usize])
+    }
+}
+
+impl Policy for Watched<'_> {
     fn name(&self) -> &str {
         self.model.name()
     }
@@ -115,7 +128,7 @@ impl Policy for Watched {
 }
 
 /// What the model implied in a market with a known outcome.
-fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched) -> Option<Forecasts> {
+fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched<'_>) -> Option<Forecasts> {
     let outcome = episode.settlement?.prob();
     let leans: Vec<Option<bool>> = (0..actions.len() as u32).map(|a| lean(actions, a)).collect();
     let rows = watched.probabilities.chunks_exact(actions.len());

@@ -190,4 +190,8 @@ impl Policy for ModelPolicy {
             }
         }
     }
+
+    fn confidence(&mut self, action: u32, mask: &[bool]) -> Option<f32> {
+        Some(self.probabilities(mask)[action as usize])
+    }
 }

@@ -23,6 +23,7 @@ fn enter(path: &Path, seeds: usize, evaluation: &Evaluation) -> Result<(), Failu
         content_sha256: Content::of(path).map_err(failure)?.sha256(),
         data_sha256: evaluation.data_sha256.clone(),
         seeds,
+        tries: result.tried,
         markets: row.markets,
         mean_return: row.bracket[0],
         ci95: row.pessimistic_ci95,

@@ -1,5 +1,7 @@
 //! `kflow search`: try many settings, count the tries, and judge the best one after counting them.
 
+mod winner;
+
 use super::eval::{self, text};
 use super::exit::{Code, Failure};
 use super::progress::Progress;
@@ -18,6 +20,7 @@ use crate::replay::Recording;
 use clap::ValueEnum;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use winner::Shelf;
 
 /// Options of `kflow search`.
 #[derive(clap::Args, Debug)]
@@ -70,6 +73,9 @@ pub struct Args {
     /// Go on with this search, as it was begun
     #[arg(long, value_name = "DIR", conflicts_with_all = ["algo", "trials", "seeds", "steps", "method", "space", "params", "split", "seed", "device", "Rules"])]
     resume: Option<PathBuf>,
+    /// The name that the best setting's models get in the registry [default: that of the search's folder]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Also write one self-contained HTML page about the best setting
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -86,7 +92,8 @@ enum MethodName {
     Halving,
 }
 
-/// Searches, judges the best setting on the held-out markets, and prints what may be said about it.
+/// Searches, judges the best setting on the held-out markets, enters it in the registry, and prints what may be
+/// said about it.
 ///
 /// # Errors
 /// 3 for settings that do not work, 5 for unusable data or a damaged search, 1 when a file cannot be written.
@@ -99,6 +106,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         None => fresh(&args)?,
     };
+    let shelf = Shelf::of(&dir, args.name.as_deref())?;
     let threads = args.threads.map_or_else(parallel::cores, usize::from);
     let mut progress = Progress::start("search", 0);
     let found = search::run(&brief, &recording, &dir, threads, |done, of| {
@@ -111,10 +119,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let evaluation = judge::judge(&question, |_, _, _| ()).map_err(eval::failure)?;
     rules::say_assumed(evaluation.fees_assumed.as_ref());
     eval::save(&dir.join("evaluation.json"), &serde_json::to_string_pretty(&evaluation)?)?;
+    let models = shelf.enter(&found, &evaluation)?;
     if let Some(file) = &args.report {
         eval::save(file, &eval::page(&evaluation))?;
     }
-    show(&args, &found, &evaluation)
+    show(&args, &found, &evaluation, &models)
 }
 
 /// A new search: its folder, its question and its data.
@@ -159,7 +168,12 @@ fn recorded(data: &Path, layout: Layout) -> Result<Recording, Failure> {
     Ok(train::load(data, layout, &MarketFilter::default())?.0)
 }
 
-fn show(args: &Args, found: &Found, evaluation: &Evaluation) -> Result<(), Failure> {
+fn show(
+    args: &Args,
+    found: &Found,
+    evaluation: &Evaluation,
+    models: &[String],
+) -> Result<(), Failure> {
     if args.json {
         let data = json!({
             "dir": found.dir,
@@ -168,6 +182,7 @@ fn show(args: &Args, found: &Found, evaluation: &Evaluation) -> Result<(), Failu
             "overfitting": found.tries.overfitting,
             "winner": found.winner,
             "runs": found.runs,
+            "models": models,
             "trials": found.trials,
             "eval": evaluation,
         });
@@ -185,8 +200,8 @@ fn show(args: &Args, found: &Found, evaluation: &Evaluation) -> Result<(), Failu
     }
     printer::line(&format!("\ntrial {}, judged on the held-out markets:", found.winner.trial))?;
     printer::line(&text(evaluation, &[Part::Test]))?;
-    let runs: Vec<String> = found.runs.iter().map(|run| run.display().to_string()).collect();
-    printer::say(&format!("again: kflow eval {}", runs.join(" ")));
+    printer::line(&format!("\nregistered, one version for each seed: {}", models.join(" ")))?;
+    printer::say(&format!("again: kflow eval {}", models.join(" ")));
     Ok(())
 }
 

@@ -47,6 +47,8 @@ pub struct EpisodeRow {
     pub episode_length: i64,
     /// True when the recorded outcome was paid, false when the position was marked at the touch.
     pub is_settled: bool,
+    /// Sum of the steps' rewards, 1e-6 dollars.
+    pub episode_reward_e6: i64,
     /// Equity at the end in the pessimistic, fitted and optimistic queue, 1e-6 dollars.
     pub bracket_e6: [i64; 3],
     /// Contracts that rested until somebody took them, and contracts that we took, 1e-2.
@@ -78,8 +80,16 @@ pub struct ActionRow {
     pub cash_e6: i64,
     /// Growth of equity, 1e-6 dollars, fees paid.
     pub reward_e6: i64,
-    /// True when contracts changed hands in this step.
+    /// True when contracts changed hands in this step, in the queue that counts.
     pub is_executed: bool,
+    /// Cash before the step, 1e-6 dollars.
+    pub cash_before_e6: i64,
+    /// Limit of the order that was sent, as a price of YES, 1e-4 dollars; `None` where none was.
+    pub yes_price_e4: Option<i64>,
+    /// Its contracts, in hundredths.
+    pub quantity_e2: Option<i64>,
+    /// Mean price of what filled in this step, as a price of YES, 1e-4 dollars; `None` where nothing did.
+    pub yes_execution_price_e4: Option<f64>,
 }
 
 /// Writes `episodes.parquet`.
@@ -115,6 +125,7 @@ pub fn write_episodes(
         ("fees_e6", number(|r| r.fees_e6)),
         ("episode_length", number(|r| r.episode_length)),
         ("is_settled", Arc::new(rows.iter().map(|r| Some(r.is_settled)).collect::<BooleanArray>())),
+        ("episode_reward_e6", number(|r| r.episode_reward_e6)),
     ];
     let cents = |i: usize| -> ArrayRef {
         Arc::new(rows.iter().map(|r| r.markout_cents[i]).collect::<Float64Array>())
@@ -164,6 +175,13 @@ pub fn write_actions(
         (
             "is_executed",
             Arc::new(rows.iter().map(|r| Some(r.is_executed)).collect::<BooleanArray>()),
+        ),
+        ("cash_before_e6", number(|r| r.cash_before_e6)),
+        ("yes_price_e4", Arc::new(rows.iter().map(|r| r.yes_price_e4).collect::<Int64Array>())),
+        ("quantity_e2", Arc::new(rows.iter().map(|r| r.quantity_e2).collect::<Int64Array>())),
+        (
+            "yes_execution_price_e4",
+            Arc::new(rows.iter().map(|r| r.yes_execution_price_e4).collect::<Float64Array>()),
         ),
     ];
     write(path, "actions", columns, origin)

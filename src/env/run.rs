@@ -17,6 +17,11 @@ pub trait Policy {
     fn begin(&mut self, seed: u64);
     /// An allowed action for this observation.
     fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32;
+    /// How probable it held `action` where it acted last, under the same `mask`, 0..=1; `None` for a script, which
+    /// has learned no distribution.
+    fn confidence(&mut self, _action: u32, _mask: &[bool]) -> Option<f32> {
+        None
+    }
 }
 
 /// What became of an account in one episode.

@@ -20,8 +20,12 @@ pub(super) fn text(book: &Book, version: &Version) -> String {
                 1 => String::new(),
                 n => format!(", {n} seeds together"),
             };
+            let tries = match judged.tries {
+                1 => String::new(),
+                n => format!(", the best of {n} tries"),
+            };
             format!(
-                "{} on {} held-out markets{seeds}: mean return per market {:+.2} %{interval} (data {}).",
+                "{} on {} held-out markets{seeds}{tries}: mean return per market {:+.2} %{interval} (data {}).",
                 capital(&judged.verdict),
                 judged.markets,
                 100.0 * judged.mean_return,

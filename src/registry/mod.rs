@@ -135,6 +135,9 @@ pub struct Judged {
     /// Runs that were judged together, as seeds of one recipe: the figures are of all of them.
     #[serde(default = "one")]
     pub seeds: usize,
+    /// Settings that were tried before this one was chosen; the verdict counts them.
+    #[serde(default = "one")]
+    pub tries: usize,
     /// Held-out markets.
     pub markets: usize,
     /// Mean return per held-out market, under the pessimistic fills.
@@ -169,7 +172,7 @@ impl Version {
     }
 }
 
-/// Records of a time that knew one seed only.
+/// Records of a time that knew one seed, or one try, only.
 fn one() -> usize {
     1
 }

@@ -7,6 +7,7 @@
 //! **Invariant:** no call is made twice here. What may be made again is the blotter's decision.
 //! **Invariant:** the address is checked before the first connection and before every order call.
 
+use super::desk::QueueAnswer;
 use super::message::{
     Answer, Change, ClientId, Command, FillFact, Found, Report, Request, Truth, View,
 };
@@ -18,6 +19,7 @@ use crate::feed::rest::{
 use crate::units::TsNs;
 use crate::wire::orders::{AmendOrder, CancelAck, DecreaseOrder};
 use serde::de::DeserializeOwned;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -50,6 +52,13 @@ pub enum Task {
         /// Where to send it.
         reply: oneshot::Sender<Result<Truth, RestError>>,
     },
+    /// To read where the orders in these markets stand in their queues.
+    Queues {
+        /// Markets in which orders rest.
+        tickers: Vec<String>,
+        /// Where to send it.
+        reply: oneshot::Sender<Result<QueueAnswer, RestError>>,
+    },
 }
 
 /// A gateway to the demo exchange or to this machine.
@@ -63,6 +72,7 @@ pub struct Demo {
 enum Question {
     Order { id: ClientId, ticker: String, since_s: i64 },
     All { since_s: i64, asked: TsNs, reply: oneshot::Sender<Result<Truth, RestError>> },
+    Queues { tickers: Vec<String>, reply: oneshot::Sender<Result<QueueAnswer, RestError>> },
 }
 
 /// What is left to do when a call has ended: learn from its reply, and report.
@@ -102,6 +112,10 @@ impl Demo {
                     Some(Task::Read { since_s, asked, reply }) => {
                         // Dropped with its reply when the queue is full, which the asker sees.
                         let _ = questions.try_send(Question::All { since_s, asked, reply });
+                        None
+                    }
+                    Some(Task::Queues { tickers, reply }) => {
+                        let _ = questions.try_send(Question::Queues { tickers, reply });
                         None
                     }
                     None => break,
@@ -226,6 +240,12 @@ async fn read(
             }
             Question::All { since_s, asked, reply } => {
                 let _ = reply.send(truth(&mut reader, since_s, asked).await);
+            }
+            Question::Queues { tickers, reply } => {
+                let asked = Instant::now();
+                let places = reader.queue_positions(&tickers).await;
+                let took = asked.elapsed();
+                let _ = reply.send(places.map(|places| QueueAnswer { places, took }));
             }
         }
     }

@@ -292,3 +292,10 @@ pub struct QueuePosition {
     #[serde(with = "text")]
     pub queue_position_fp: Qty,
 }
+
+/// `GET /portfolio/orders/queue_positions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuePositions {
+    /// One row per order that rests.
+    pub queue_positions: Vec<QueuePosition>,
+}

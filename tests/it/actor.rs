@@ -58,7 +58,7 @@ fn lines<T: serde::de::DeserializeOwned>(file: &Path) -> Vec<T> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
+pub(crate) fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
     let long = std::env::var_os("KFLOW_LONG").is_some();
     let time = if long { "120s" } else { "6s" };
     let words = ["trade", "--env", "sim", "--discover", "--json", "--for", time, "--url"];

@@ -32,6 +32,7 @@ mod import;
 mod log;
 mod matching;
 mod orders;
+mod queues;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;
 #[cfg(feature = "learn")]

@@ -1,8 +1,8 @@
 //! Models and runs as a person uses them: registered, judged, deployed, compared, and trained again.
 
 use crate::cli::{Output, kflow, run};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Float32Type, Int64Type};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float32Type, Float64Type, Int64Type};
 use kalshiflow::sim::tape::{TapeSpec, synthesize};
 use kalshiflow::sim::write::write;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -230,6 +230,26 @@ fn what_a_model_does_is_written_as_episodes_and_actions() {
     assert_eq!(sum(&episodes, "episode_length"), rows(&actions) as i64);
     let gained = sum(&episodes, "end_balance_e6") - sum(&episodes, "start_balance_e6");
     assert_eq!(gained, sum(&actions, "reward_e6"), "rewards are the change of equity");
+    assert_eq!(sum(&episodes, "episode_reward_e6"), gained);
+    for batch in &actions {
+        let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+        let prices = |name: &str| column(name).as_primitive::<Int64Type>().clone();
+        let (limit, quantity) = (prices("yes_price_e4"), prices("quantity_e2"));
+        let [cash, after] = ["cash_before_e6", "cash_after_e6"].map(prices);
+        let [held, then] = ["position_before_e2", "position_after_e2"].map(prices);
+        let (paid, executed) = (column("yes_execution_price_e4"), column("is_executed"));
+        let paid = paid.as_primitive::<Float64Type>();
+        for row in 0..batch.num_rows() {
+            assert_eq!(executed.as_boolean().value(row), paid.is_valid(row));
+            assert_eq!(limit.is_valid(row), quantity.is_valid(row));
+            assert!(limit.is_null(row) || (1..10_000).contains(&limit.value(row)));
+            assert!(paid.is_null(row) || (1.0..10_000.0).contains(&paid.value(row)));
+            if paid.is_null(row) && cash.value(row) != after.value(row) {
+                assert_eq!(then.value(row), 0, "paid out at the end");
+                assert_ne!(held.value(row), 0);
+            }
+        }
+    }
     // The likeliest of at most five actions is taken: no model is less sure, and none is as sure everywhere.
     let sure = |b: &RecordBatch| {
         b.column_by_name("confidence").unwrap().as_primitive::<Float32Type>().values().to_vec()

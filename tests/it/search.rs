@@ -96,6 +96,46 @@ fn the_number_of_tries_goes_wherever_the_winner_goes() {
     }
 }
 
+/// What a search found out about its winner was in the search's folder alone: the registry called it "not judged", and
+/// `champion` stayed shut until a person judged it again.
+#[test]
+fn the_winner_is_in_the_registry_with_its_judgement_and_its_tries() {
+    let dir = recorded(&TapeSpec { markets: 110, steps: 40, ..TapeSpec::default() });
+    let dir = dir.path();
+    let out = output(dir, &["search", "--name", "a/b"]);
+    assert!(out.code == 3 && out.stderr.contains("a/b"), "{}", out.stderr);
+    assert!(!dir.join("checkpoints").exists(), "refused before the work");
+
+    let gold = call(dir, &[&QUICK[..], &["2", "--trials", "3", "--name", "gold"]].concat());
+    assert_eq!(gold["models"], serde_json::json!(["gold:1", "gold:2"]));
+    for (version, run) in ["gold:1", "gold:2"].iter().zip(gold["runs"].as_array().expect("runs")) {
+        let shown = call(dir, &["models", "show", version, "--json"]);
+        let (judged, eval) = (&shown["evaluation"], &gold["eval"]);
+        assert_eq!((&judged["tries"], &judged["seeds"]), (&3.into(), &2.into()));
+        assert_eq!(judged["verdict"], eval["verdict"]);
+        assert!(judged["markets"].as_u64() > Some(0), "{judged}");
+        assert!(run.as_str().expect("run").ends_with(shown["source"].as_str().expect("source")));
+    }
+    let card = std::fs::read_to_string(dir.join("checkpoints/models/gold/v2/MODEL.md"));
+    let card = card.expect("card");
+    assert!(card.contains("2 seeds together, the best of 3 tries"), "{card}");
+    let champion = call(dir, &["models", "alias", "gold", "champion", "--json"]);
+    assert_eq!(champion["status"], "deployed");
+
+    // Without a name it has that of its folder; asked again for its result, a search registers nothing twice.
+    let words = [&QUICK[..], &["1", "--trials", "1"]].concat();
+    let other = call(dir, &words);
+    let folder = place(dir, &other);
+    let resume = ["search", "--json", "--resume", folder.to_str().expect("path")];
+    assert_eq!(call(dir, &resume)["models"], other["models"]);
+    let own = other["models"][0].as_str().expect("model");
+    assert_eq!(own, format!("{}:1", folder.file_name().expect("name").to_string_lossy()));
+    let compared = call(dir, &["models", "compare", "gold", own, "--json"]);
+    let differences = compared["differences"].as_array().expect("differences");
+    let tries = differences.iter().find(|d| d["what"] == "evaluation.tries").expect("tries");
+    assert_eq!((&tries["a"], &tries["b"]), (&3.into(), &1.into()));
+}
+
 /// Every file of the search that must not depend on threads, clock or luck, with its bytes.
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();

@@ -2,13 +2,14 @@
 //! every decision names the model that made it.
 
 use crate::faults::survived;
-use kalshiflow::actor::{Acting, Actor, ActorSpec, Choice, Outcome};
+use kalshiflow::actor::{Acting, Actor, ActorSpec, Choice, Deed, Outcome};
 use kalshiflow::agent::config::TrainConfig;
 use kalshiflow::agent::device::DeviceName;
 use kalshiflow::agent::fit::interface;
 use kalshiflow::agent::judge::trader;
 use kalshiflow::agent::model::Model;
 use kalshiflow::agent::net::NetShape;
+use kalshiflow::agent::policy::{Policy, Random};
 use kalshiflow::agent::weights::model_bytes;
 use kalshiflow::config::Limits;
 use kalshiflow::env::EnvConfig;
@@ -46,6 +47,39 @@ fn spec() -> ActorSpec {
         seed: 1,
         elsewhere: false,
     }
+}
+
+/// How sure a model was stood in what it played, and not in what it did live; the dashboard's column was empty.
+#[test]
+fn a_decision_says_how_probable_its_model_held_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = model(dir.path(), 3, |_, _| ());
+    let tape = synthesize(&TapeSpec { markets: 4, ..TapeSpec::default() });
+    let decided = |acting: Acting| {
+        let (mut actor, mut out) = (Actor::new(spec(), acting), Outcome::default());
+        for (id, info) in tape.infos.iter().enumerate() {
+            actor.meet(&(MarketId(id as u32), info.ticker.as_str().into(), None));
+        }
+        tape.events.iter().for_each(|event| actor.push(event, &mut out));
+        assert!(out.deeds.len() > 100, "{}", out.deeds.len());
+        out.deeds
+    };
+    let mut policy = trader(&path, DeviceName::default()).unwrap().policy;
+    for deed in decided(load(&path).unwrap()) {
+        assert_eq!(policy.act(&deed.obs, &deed.mask), deed.action);
+        let probable = policy.probabilities(&deed.mask)[deed.action as usize];
+        assert_eq!(deed.confidence, Some(probable));
+        assert!((0.199..=1.0).contains(&probable), "the likeliest of five: {probable}");
+        let line = serde_json::to_string(&deed).unwrap();
+        assert_eq!(serde_json::from_str::<Deed>(&line).unwrap(), deed);
+        let shown: kalshiflow::dash::Deed = serde_json::from_str(&line).unwrap();
+        assert!(shown.confidence.is_some_and(|sure| (sure - f64::from(probable)).abs() < 1e-6));
+    }
+    let random = Acting { policy: Box::<Random>::default(), model_hash: String::new() };
+    assert!(
+        decided(random).iter().all(|deed| deed.confidence.is_none()),
+        "a script believes nothing"
+    );
 }
 
 #[test]

@@ -36,7 +36,8 @@ pub struct Args {
     /// The instructions to use [default: the widest of this machine]
     #[arg(long, value_name = "avx2")]
     isa: Option<Isa>,
-    /// Measure this one only [default: all, and one update, and one decision]
+    /// Measure this one only [default: all, and one update, and one decision; with other sizes sb3-ppo, on a GPU
+    /// puffer]
     #[arg(long, value_enum)]
     preset: Option<Preset>,
     /// Environments, instead of the preset's
@@ -167,11 +168,13 @@ impl Args {
     }
 
     /// What to measure: the one preset that was named or changed, else all of them.
-    fn presets(&self) -> Vec<Preset> {
+    fn presets(&self, device: DeviceName) -> Vec<Preset> {
         let sizes = [self.envs, self.horizon, self.minibatch, self.epochs];
         let changed = sizes.iter().any(Option::is_some) || self.hidden.is_some();
         match self.preset {
             Some(preset) => vec![preset],
+            // Eight environments leave a GPU idle, however large the batch.
+            None if changed && device.is_apart() => vec![Preset::Puffer],
             None if changed => vec![Preset::Sb3Ppo],
             None => Preset::value_variants().to_vec(),
         }
@@ -224,8 +227,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if args.isa.is_some() {
         simd::hold_to_avx2().map_err(|e| Failure::msg(Code::Config, e))?;
     }
-    let presets = args.presets();
-    let configs = presets.iter().map(|p| args.config(*p)).collect::<Result<Vec<_>, _>>()?;
+    let presets = args.presets(device);
+    let mut configs = presets.iter().map(|p| args.config(*p)).collect::<Result<Vec<_>, _>>()?;
     let mut progress = Progress::start("bench train", configs.len() as u64 + 1);
     let mut figures = Figures {
         device: device.hardware().map_or_else(|| device.to_string(), str::to_owned),
@@ -234,7 +237,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
         gemm_gflops: single::gemm_gflops(),
         ..Figures::default()
     };
-    for (preset, config) in presets.iter().zip(&configs) {
+    for (preset, config) in presets.iter().zip(&mut configs) {
+        if device.is_apart() {
+            let update_s = single::warm_update_s(config, run::lessons(config).0, engine, device);
+            if args.horizon.is_none() && args.steps.is_none() {
+                run::shorten(config, update_s);
+            }
+        }
         let run = run::measure(*preset, config, engine, device, figures.gemm_gflops)?;
         let speed = Some(run.steps_per_cpu_s);
         match preset {
@@ -278,6 +287,10 @@ fn show(figures: &Figures) -> Result<(), Failure> {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        number => format!("{:.1}", number.as_f64().unwrap_or(f64::NAN)),
+        // A ratio may be small.
+        number => match number.as_f64().unwrap_or(f64::NAN) {
+            small if small < 10.0 => format!("{small:.3}"),
+            number => format!("{number:.1}"),
+        },
     }
 }

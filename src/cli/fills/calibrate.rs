@@ -9,25 +9,27 @@ use crate::check::fills::{simulated, source};
 use crate::cli::exit::{Code, Failure};
 use crate::cli::{printer, series_file};
 use crate::sim::crowd::CrowdSpec;
+use crate::trade::journal::QUEUE_FILE;
 use crate::units::TsUs;
 use crate::wire::convert::time_text;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Fit the queue exponent of each series where the true places in the queue are known.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Without --positions the truth is the simulator's, where every order has a name. With it, it is what the exchange
 told an account: JSON lines, one per order and poll of GET /portfolio/orders/queue_positions, beside the log of the
-same time (--data) or its recorded files (PATH):
+same time (--data) or its recorded files (PATH). `kflow trade --orders demo` and `--orders sim` write them down;
+--positions without a FILE reads those of all sessions in the data directory.
   {\"ts\":\"2026-08-10T18:01:02.5Z\",\"order_id\":\"9d1..\",\"ticker\":\"KXGOLD15M-26AUG101815-15\",\"side\":\"yes\",
    \"price\":\"0.4500\",\"queue_position_fp\":\"116.00\",\"remaining_count_fp\":\"1.00\"}
 `side` and `price` are those of the resting bid (YES sold at 0.55 is a `no` bid at 0.45); `remaining_count_fp` is what
 is left of the order, which the recorded book shows too.")]
 pub(super) struct Args {
-    /// Recorded queue positions of an account
-    #[arg(long, value_name = "FILE")]
-    positions: Option<PathBuf>,
+    /// Recorded queue positions of an account; without a FILE those that trading wrote down in the data directory
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    positions: Option<Option<PathBuf>>,
     #[command(flatten)]
     source: SourceArgs,
     /// Simulated markets of 15 minutes
@@ -68,8 +70,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             return Err(Failure::msg(Code::Usage, text).hint("add --positions FILE"));
         }
         None => (simulated_tracks(args), 0, Truth::Simulated),
-        Some(path) => {
-            let (tracks, broken) = recorded_tracks(path, &args.source)?;
+        Some(file) => {
+            let files = match file {
+                Some(file) => vec![file.clone()],
+                None => written_down(&args.source.data)?,
+            };
+            let (tracks, broken) = recorded_tracks(&files, &args.source)?;
             (tracks, broken, Truth::Recorded)
         }
     };
@@ -114,15 +120,31 @@ fn simulated_tracks(args: &Args) -> Vec<Track> {
     (0..args.markets).flat_map(market).collect()
 }
 
-fn recorded_tracks(
-    path: &std::path::Path,
-    recorded: &SourceArgs,
-) -> Result<(Vec<Track>, u64), Failure> {
-    let known = positions::read(path).map_err(|error| match error {
-        PositionsError::Read(error) => intake_failure(error),
-        PositionsError::Line { .. } => Failure::new(Code::Integrity, error)
-            .hint("the form of such a file: `kflow fills calibrate --help`"),
-    })?;
+/// What the trading sessions of a data directory were told.
+fn written_down(data: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let sessions = data.join("trade").read_dir();
+    let folders = sessions.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let files: Vec<_> = folders.map(|dir| dir.join(QUEUE_FILE)).filter(|f| f.exists()).collect();
+    if files.is_empty() {
+        let text = format!("no session in {} was told a place in a queue", data.display());
+        return Err(Failure::msg(Code::Config, text)
+            .hint("trade with `--orders demo` or `--orders sim` and `--quotes join`"));
+    }
+    Ok(files)
+}
+
+fn recorded_tracks(files: &[PathBuf], recorded: &SourceArgs) -> Result<(Vec<Track>, u64), Failure> {
+    let mut known = Vec::new();
+    for file in files {
+        known.append(&mut positions::read(file).map_err(|error| {
+            match error {
+                PositionsError::Read(error) => intake_failure(error),
+                PositionsError::Line { .. } => Failure::new(Code::Integrity, error)
+                    .hint("the form of such a file: `kflow fills calibrate --help`"),
+            }
+        })?);
+    }
+    known.sort_by_key(|position| position.at);
     let mut follower = Follower::new(known);
     source::read(&recorded.source(), |name, event| follower.on_event(&name.ticker, event))
         .map_err(source_failure)?;

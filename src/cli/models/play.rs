@@ -2,25 +2,25 @@
 
 use super::failure;
 use crate::agent::device::DeviceName;
+use crate::agent::inspect::Watched;
 use crate::agent::judge::{self, Trader};
 use crate::agent::memory::Memory;
-use crate::agent::model::ModelPolicy;
-use crate::agent::policy::Policy;
+use crate::broker::Intent;
+use crate::broker::matching::{Bound, Fill, NewOrder};
 use crate::cli::exit::{self, Code, Failure, OrFail};
 use crate::cli::train::checkpoint_failure;
 use crate::cli::{eval, printer};
 use crate::dataset::experience::Origin;
 use crate::dataset::played::{ActionRow, EpisodeRow, write_actions, write_episodes};
-use crate::env::account::Exact;
+use crate::env::account::{Exact, Request};
 use crate::env::run::watch_episode;
 use crate::env::{EpisodeReport, Seat};
 use crate::features::episode::Episode;
 use crate::registry::Registry;
 use crate::replay;
 use crate::rng::Rng;
-use crate::units::{Money, Qty, TsUs};
+use crate::units::{Money, Price, Qty, Side, TsUs};
 use serde_json::json;
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -108,52 +108,66 @@ fn play(
     seed: u64,
     actions: &mut Vec<ActionRow>,
 ) -> EpisodeRow {
-    let (rules, confidence) = (&trader.rules, Cell::new(0.0));
-    let policy = &mut Confident { model: &mut trader.policy, confidence: &confidence };
-    let mut position_e2 = 0;
+    let rules = &trader.rules;
+    let mut policy = Watched::new(&mut trader.policy);
+    let (mut position_e2, mut cash_e6) = (0, rules.start_cash.e6());
     let first = actions.len();
-    let report =
-        watch_episode::<Exact>(episode, rules, policy, seed, &mut |action, step, seat: &Seat| {
+    let report = watch_episode::<Exact>(
+        episode,
+        rules,
+        &mut policy,
+        seed,
+        &mut |action, step, seat: &Seat| {
             let portfolio = seat.account().portfolio();
             let decision = &episode.decisions[seat.at() - 1];
             let after_e2 = portfolio.position().e2();
+            let order = seat.account().sent().iter().find_map(submitted);
+            let filled = mean_price(&seat.account().news().fills, rules.execution.counts);
             actions.push(ActionRow {
                 episode_number: number,
                 step_number: seat.at() as i32 - 1,
                 ts: TsUs::from_ms(decision.ts_ms),
                 row_id: decision.row_id,
                 action: rules.actions.name(action),
-                confidence: confidence.get(),
+                // The policy tells it when the episode is over.
+                confidence: 0.0,
                 position_e2: [position_e2, after_e2],
                 cash_e6: portfolio.cash().e6(),
                 reward_e6: step.reward.e6(),
-                is_executed: !seat.account().news().fills.is_empty(),
+                is_executed: filled.is_some(),
+                cash_before_e6: cash_e6,
+                yes_price_e4: order.map(|order| of_yes(order.intent, order.price).e4()),
+                quantity_e2: order.map(|order| order.qty.e2()),
+                yes_execution_price_e4: filled,
             });
-            position_e2 = after_e2;
-        });
+            (position_e2, cash_e6) = (after_e2, portfolio.cash().e6());
+        },
+    );
+    for (row, confidence) in actions[first..].iter_mut().zip(policy.confidences()) {
+        row.confidence = confidence;
+    }
     summary(number, episode, &report, &actions[first..])
 }
 
-/// A model that tells how probable it held what it chose last.
-struct Confident<'a> {
-    model: &'a mut ModelPolicy,
-    confidence: &'a Cell<f32>,
+/// The order that a request places.
+fn submitted(request: &Request) -> Option<&NewOrder> {
+    match request {
+        Request::Submit { order, .. } => Some(order),
+        Request::Amend { .. } | Request::Cancel { .. } => None,
+    }
 }
 
-impl Policy for Confident<'_> {
-    fn name(&self) -> &str {
-        self.model.name()
-    }
+/// A price on the scale of an order's own side, as a price of YES.
+fn of_yes(intent: Intent, price: Price) -> Price {
+    if intent.side == Side::Yes { price } else { price.complement() }
+}
 
-    fn begin(&mut self, seed: u64) {
-        self.model.begin(seed);
-    }
-
-    fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32 {
-        let action = self.model.act(obs, mask);
-        self.confidence.set(self.model.probabilities(mask)[action as usize]);
-        action
-    }
+/// Mean price of what filled in the queue `counts`, 1e-4 dollars of YES; `None` where nothing did.
+fn mean_price(fills: &[Fill], counts: Bound) -> Option<f64> {
+    let sum = |of: &dyn Fn(&Fill) -> i64| fills.iter().map(|f| of(f) as f64).sum::<f64>();
+    let qty = sum(&|f| f.qty[counts].e2());
+    let paid = sum(&|f| f.qty[counts].e2() * of_yes(f.intent, f.price).e4());
+    (qty > 0.0).then(|| paid / qty)
 }
 
 fn summary(
@@ -185,6 +199,7 @@ fn summary(
         fees_e6: report.fees.e6(),
         episode_length: actions.len() as i64,
         is_settled: report.paid_out,
+        episode_reward_e6: actions.iter().map(|a| a.reward_e6).sum(),
         bracket_e6: report.bracket.0.map(Money::e6),
         contracts_e2: [tally.maker, tally.taker].map(Qty::e2),
         notional_e6: tally.notional.e6(),

@@ -5,7 +5,7 @@ use super::{RestClient, RestError};
 use crate::units::Money;
 use crate::wire::portfolio::{
     Balance, FillPage, FillRow, MarketPosition, OneOrder, OrderPage, OrderState, PositionPage,
-    Settlement, SettlementPage,
+    QueuePosition, QueuePositions, Settlement, SettlementPage,
 };
 use serde::de::DeserializeOwned;
 
@@ -112,6 +112,20 @@ impl RestClient {
     pub async fn balance(&mut self) -> Result<Money, RestError> {
         let body: Balance = self.get(&["portfolio", "balance"], &[]).await?;
         Ok(body.balance_dollars)
+    }
+
+    /// The places in their queues of all our orders that rest in these markets.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn queue_positions(
+        &mut self,
+        tickers: &[String],
+    ) -> Result<Vec<QueuePosition>, RestError> {
+        let path = ["portfolio", "orders", "queue_positions"];
+        let query = [("market_tickers", tickers.join(","))];
+        let body: QueuePositions = self.get(&path, &query).await?;
+        Ok(body.queue_positions)
     }
 
     async fn rows<P: Page>(

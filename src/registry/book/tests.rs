@@ -31,6 +31,7 @@ fn judged(version: &Version, markets: usize) -> Judged {
         content_sha256: version.content_sha256.clone(),
         data_sha256: "data".to_owned(),
         seeds: 1,
+        tries: 1,
         markets,
         mean_return: -0.01,
         ci95: None,
@@ -141,12 +142,14 @@ fn a_record_of_another_program_is_an_error() {
 }
 
 #[test]
-fn a_record_from_before_seeds_were_counted_is_of_one_seed() {
+fn a_record_from_before_seeds_and_tries_were_counted_is_of_one() {
     let mut book = book();
     book.judge(judged(&version("gold", 1), 30));
     let mut entries = book.records();
-    for bytes in entries.values_mut() {
+    for (name, bytes) in &mut entries {
         let mut record: Value = serde_json::from_slice(bytes).unwrap();
+        let tries = record.as_object_mut().and_then(|r| r.remove("tries"));
+        assert_eq!(tries, name.starts_with("judged").then(|| json!(1)));
         assert_eq!(record.as_object_mut().and_then(|r| r.remove("seeds")), Some(json!(1)));
         *bytes = record.to_string().into_bytes();
     }

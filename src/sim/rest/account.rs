@@ -12,7 +12,7 @@ use crate::wire::orders::{
 };
 use crate::wire::portfolio::{
     FillPage, MarketPosition, OneOrder, OrderPage, OrderStatus, PositionPage, QueuePosition,
-    SettlementPage,
+    QueuePositions, SettlementPage,
 };
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -214,7 +214,7 @@ fn filter(asked: &Asked) -> Result<OrderFilter, Reply> {
 fn queue_positions(venue: &Venue, account: AccountId, asked: &Asked) -> Answer {
     let wanted: Option<Vec<_>> = asked.param("market_tickers").map(|t| t.split(',').collect());
     let resting = venue.desk().read(account).places();
-    let rows: Vec<_> = resting
+    let rows = resting
         .filter(|(_, ticker, _)| wanted.as_ref().is_none_or(|w| w.contains(ticker)))
         .filter_map(|(id, ticker, place)| {
             Some(QueuePosition {
@@ -224,7 +224,7 @@ fn queue_positions(venue: &Venue, account: AccountId, asked: &Asked) -> Answer {
             })
         })
         .collect();
-    Ok(Reply::ok(&json!({ "queue_positions": rows })))
+    Ok(Reply::ok(&QueuePositions { queue_positions: rows }))
 }
 
 fn queue_position(venue: &Venue, account: AccountId, id: &str) -> Answer {

@@ -79,6 +79,11 @@ pub enum Entry {
         /// Why.
         why: String,
     },
+    /// The places of the orders in their queues could not be read.
+    QueuesUnread {
+        /// Why.
+        why: String,
+    },
     /// Trading was stopped.
     Tripped {
         /// By what.

@@ -18,12 +18,14 @@ mod funds;
 mod markets;
 mod orders;
 mod private;
+mod queues;
 mod standing;
 mod told;
 mod watch;
 mod words;
 
 pub use entry::{Entry, FillLine, Judged, OrderLine};
+pub use queues::{QueueAnswer, QueueLine};
 pub use standing::Standing;
 pub use words::{Act, Ask, OrderFill, Outcome, Placed, Quote, Refusal};
 
@@ -37,6 +39,7 @@ use crate::market::MarketInfo;
 use crate::units::{Money, Qty, TsNs};
 use funds::Funds;
 use markets::Markets;
+use queues::Queues;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The account is read this often: four requests, a twenty-fifth of what a new account may ask in that time.
@@ -95,6 +98,7 @@ pub struct Desk {
     clean: bool,
     /// When to look at the markets next.
     watch_at: TsNs,
+    queues: Queues,
     ending: bool,
     cancels: bool,
     /// What the account is worth, by the last reading.
@@ -135,6 +139,7 @@ impl Desk {
             heard: false,
             clean: false,
             watch_at: now,
+            queues: Queues::new(now),
             ending: false,
             cancels: false,
             equity: None,
@@ -248,12 +253,13 @@ impl Desk {
             self.read_from = None;
             out.push(Act::Read { since_s: since.ms() / 1_000 - MARGIN_S, asked: now });
         }
+        self.ask_queues(now, out);
     }
 
     /// When [`Desk::tick`] has something to do next.
     pub fn next_tick(&self) -> TsNs {
-        let others = [self.blotter.next_tick(), self.read_from].into_iter().flatten();
-        others.fold(self.watch_at, TsNs::min)
+        let others = [self.blotter.next_tick(), self.read_from, self.next_queues()];
+        others.into_iter().flatten().fold(self.watch_at, TsNs::min)
     }
 
     /// Nothing is ordered from now on; `cancels`: open orders are cancelled.

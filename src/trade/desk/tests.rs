@@ -1,4 +1,5 @@
 mod money;
+mod queues;
 
 use super::*;
 use crate::broker::Verb;

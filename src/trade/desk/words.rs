@@ -1,6 +1,7 @@
 //! What is said to the desk, and what it says.
 
 use super::entry::Entry;
+use super::queues::QueueLine;
 use super::standing::Standing;
 use crate::broker::{Intent, Role, Verb};
 use crate::market::MarketInfo;
@@ -270,6 +271,13 @@ pub enum Act {
         /// Our clock now.
         asked: TsNs,
     },
+    /// The places of our orders in their queues have to be read.
+    LookAtQueues {
+        /// Markets in which orders rest.
+        tickers: Vec<String>,
+    },
+    /// Write this place down.
+    Stands(QueueLine),
     /// Keep the stop over a restart.
     Latch(Trip),
     /// Keep this over a restart.

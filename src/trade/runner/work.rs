@@ -5,9 +5,9 @@ use super::private::{self, Private};
 use super::{Closed, End, RunnerError, RunnerSpec};
 use crate::feed::Batch;
 use crate::feed::rest::RestError;
-use crate::trade::desk::{Act, Ask, Desk, DeskSpec, Entry, Outcome};
+use crate::trade::desk::{Act, Ask, Desk, DeskSpec, Entry, Outcome, QueueAnswer};
 use crate::trade::gateway::{Demo, Task};
-use crate::trade::journal::OrderJournal;
+use crate::trade::journal::{OrderJournal, QueueJournal};
 use crate::trade::kill::{KillError, KillFile};
 use crate::trade::message::{Answer, Command, Report, Request, Truth};
 use crate::trade::risk::Trip;
@@ -26,7 +26,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// The end when something failed, or nobody is there to say how: nothing stays open that can be cancelled.
 const ABANDONED: End = End { cancels: true, patience: Duration::from_secs(10) };
 
-type Reading = oneshot::Receiver<Result<Truth, RestError>>;
+type Reading<T> = oneshot::Receiver<Result<T, RestError>>;
 
 /// A desk, and what it does its work with.
 pub(super) struct Runner {
@@ -35,6 +35,7 @@ pub(super) struct Runner {
     kill: KillFile,
     standing: StandingFile,
     journal: OrderJournal,
+    places: QueueJournal,
     gateway: tokio::task::JoinHandle<()>,
     tasks: mpsc::Sender<Task>,
     reports: mpsc::Receiver<Report>,
@@ -43,7 +44,8 @@ pub(super) struct Runner {
     /// What the queues did not take yet.
     todo: VecDeque<Task>,
     to_tell: VecDeque<Outcome>,
-    reading: Option<Reading>,
+    reading: Option<Reading<Truth>>,
+    queues: Option<Reading<QueueAnswer>>,
     failure: Option<RunnerError>,
 }
 
@@ -54,6 +56,7 @@ enum Event {
     Report(Option<Report>),
     Private(Option<Batch>),
     Read(Result<Truth, String>),
+    Queues(Result<QueueAnswer, String>),
     Ask(Option<Ask>),
     Due,
 }
@@ -90,6 +93,7 @@ impl Runner {
             kill,
             standing,
             journal,
+            places: QueueJournal::at(&spec.folder),
             gateway: tokio::spawn(gateway.run(todo, told)),
             tasks,
             reports,
@@ -98,6 +102,7 @@ impl Runner {
             todo: VecDeque::new(),
             to_tell: VecDeque::new(),
             reading: None,
+            queues: None,
             failure: None,
         })
     }
@@ -116,8 +121,9 @@ impl Runner {
         loop {
             let due = self.desk.next_tick().min(until.unwrap_or(TsNs(i64::MAX)));
             let wait = Duration::from_nanos((due.0 - self.clock.now().0).max(0).unsigned_abs());
-            let Runner { reports, private, reading, tasks, todo, outcomes, to_tell, .. } =
-                &mut self;
+            let Runner {
+                reports, private, reading, queues, tasks, todo, outcomes, to_tell, ..
+            } = &mut self;
             let event = tokio::select! {
                 biased;
                 trip = &mut killed, if watched => {
@@ -134,6 +140,7 @@ impl Runner {
                     Event::Private(batch)
                 }
                 answer = answer(reading), if reading.is_some() => Event::Read(answer),
+                answer = answer(queues), if queues.is_some() => Event::Queues(answer),
                 Ok(room) = tasks.reserve(), if !todo.is_empty() => {
                     if let Some(task) = todo.pop_front() {
                         room.send(task);
@@ -194,6 +201,10 @@ impl Runner {
                     Err(why) => self.desk.unread(why, now, &mut acts),
                 }
             }
+            Event::Queues(answer) => {
+                self.queues = None;
+                self.desk.queues(answer, now, &mut acts);
+            }
             Event::Ask(Some(ask)) => self.desk.ask(ask, now, &mut acts),
             Event::Ask(None) | Event::Due => {}
         }
@@ -211,7 +222,7 @@ impl Runner {
         if let Err(why) = written {
             self.fail(why.into());
         }
-        let mut not_sent = Vec::new();
+        let (mut not_sent, mut places) = (Vec::new(), Vec::new());
         for act in acts {
             match act {
                 Act::Do(Command::Submit { id, .. }) if !may_order => not_sent.push(id),
@@ -221,6 +232,12 @@ impl Runner {
                     self.todo.push_back(Task::Read { since_s, asked, reply });
                     self.reading = Some(answer);
                 }
+                Act::LookAtQueues { tickers } => {
+                    let (reply, answer) = oneshot::channel();
+                    self.todo.push_back(Task::Queues { tickers, reply });
+                    self.queues = Some(answer);
+                }
+                Act::Stands(place) => places.push(place),
                 Act::Latch(trip) => {
                     self.kill.write(&trip).unwrap_or_else(|why| self.fail(why.into()))
                 }
@@ -230,6 +247,10 @@ impl Runner {
                 Act::Tell(outcome) => self.to_tell.push_back(outcome),
                 Act::Write(_) => {}
             }
+        }
+        if let Err(why) = self.places.write(&places) {
+            // No order depends on it.
+            tracing::warn!(error = &why as &dyn std::error::Error, "places in the queue are lost");
         }
         for id in not_sent {
             let answer = Answer::NotTaken("the journal cannot be written".to_owned());
@@ -264,7 +285,7 @@ async fn told_to_end(ends: &mut watch::Receiver<Option<End>>) -> End {
     ends.wait_for(Option::is_some).await.map_or(ABANDONED, |end| end.unwrap_or(ABANDONED))
 }
 
-async fn answer(reading: &mut Option<Reading>) -> Result<Truth, String> {
+async fn answer<T>(reading: &mut Option<Reading<T>>) -> Result<T, String> {
     let Some(reading) = reading else { return std::future::pending().await };
     match reading.await {
         Ok(truth) => truth.map_err(|why| why.to_string()),

@@ -28,14 +28,14 @@ fn a_state_of_another_program_version_is_refused_by_its_number() {
     run(&mut CartPole::new(4), &config, CartPole::actions(), &path, false);
     let file = path.join("last/trainer.json");
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text.replacen("\"format\": 3", "\"format\": 4", 1)).unwrap();
+    std::fs::write(&file, text.replacen("\"format\": 4", "\"format\": 3", 1)).unwrap();
     let more = TrainConfig { total_timesteps: 600, ..config };
     let resumed =
         try_run(&mut CartPole::new(4), &more, CartPole::actions(), &path, true, &mut |_| {
             Control::Continue
         });
     let Err(TrainError::Checkpoint(e)) = resumed else { panic!("{resumed:?}") };
-    assert!(matches!(e, CheckpointError::Format { found: 4, known: 3, .. }), "{e:?}");
+    assert!(matches!(e, CheckpointError::Format { found: 3, known: 4, .. }), "{e:?}");
     assert!(e.hint().contains("program version"));
 }
 
@@ -57,31 +57,4 @@ fn a_run_without_any_reward_is_refused() {
         &mut |_| Control::Continue,
     );
     assert!(matches!(result, Err(TrainError::NoReward { steps: 2_048 })), "{result:?}");
-}
-
-/// SB3's own logs of a million steps were 1.9 GB once.
-#[test]
-fn logs_stay_below_twenty_megabytes_per_million_steps() {
-    for algo in ["ppo", "a2c"] {
-        let dir = tempfile::tempdir().unwrap();
-        let (base, steps) = match algo {
-            "ppo" => (TrainConfig { n_steps: 2048, ..TrainConfig::ppo() }, 20_000),
-            _ => (TrainConfig::a2c(), 20_000),
-        };
-        // One environment: the most rows that SB3's intervals give.
-        let config = TrainConfig { n_envs: 1, total_timesteps: steps, ..base };
-        let path = dir.path().join("run");
-        let outcome = run(&mut CartPole::new(1), &config, CartPole::actions(), &path, false);
-        let logs = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap());
-        let is_log = |name: &str| {
-            name.contains("progress") || name.contains(".jsonl") || name.contains("tfevents")
-        };
-        let bytes: u64 = logs
-            .filter(|entry| is_log(&entry.file_name().to_string_lossy()))
-            .map(|entry| entry.metadata().unwrap().len())
-            .sum();
-        let per_million = bytes * 1_000_000 / outcome.steps;
-        // Trading has 52 observed values and 5 to 21 actions where the pole has 4 and 2: five times the row.
-        assert!(bytes > 0 && per_million < 4_000_000, "{algo}: {per_million} bytes");
-    }
 }

@@ -59,6 +59,33 @@ fn a_gpu_learns_what_the_cpu_learns() {
     }
 }
 
+/// The same sizes on both, and their ratio, whoever reads it.
+#[test]
+fn the_benchmark_tells_how_a_gpu_compares_with_the_cpu() {
+    if gpu().is_none() {
+        return;
+    }
+    let words = ["bench", "train", "--device", "wgpu", "--hidden", "32,32", "--batch", "512"];
+    let bench = |more: &[&str]| {
+        let out = run(kflow(&words).args(["--horizon", "1", "--steps", "1"]).args(more));
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        out.stdout
+    };
+    let told: serde_json::Value = serde_json::from_str(&bench(&["--json"])).unwrap();
+    let (gpu, cpu) = (&told["data"]["runs"][0], &told["data"]["cpu_runs"][0]);
+    for key in ["envs", "n_steps", "batch", "epochs", "hidden", "steps"] {
+        assert_eq!(gpu[key], cpu[key], "{key}");
+    }
+    assert_eq!((&gpu["engine"], &cpu["engine"]), (&"burn".into(), &"fused".into()));
+    let seconds = [cpu, gpu].map(|run| run["wall_s"].as_f64().unwrap());
+    let ratio = told["data"]["ratio_to_cpu"].as_f64().expect("the ratio");
+    assert!((ratio * seconds[1] / seconds[0] - 1.0).abs() < 1e-9, "{told}");
+    let text = bench(&[]);
+    let line = text.lines().find(|line| line.contains("ratio_to_cpu")).expect("the ratio");
+    let ratio: f64 = line.split_whitespace().last().unwrap().parse().unwrap();
+    assert!(ratio > 0.0, "{text}");
+}
+
 /// Whether the backend is missing in the program or the driver on the machine: one sentence, and what to do.
 #[test]
 fn a_gpu_that_is_not_there_is_refused() {

@@ -391,7 +391,8 @@ fn a_market_that_pauses_ends_the_quotes_in_it() {
         }
         (seat.account().portfolio().position(), seat.account().is_working())
     };
-    let sold = [trade(Side::No, 4_000, 900), delta(Side::Yes, 4_000, -400)];
+    let grow = delta(Side::Yes, 4_000, 900);
+    let sold = [grow, trade(Side::No, 4_000, 900), delta(Side::Yes, 4_000, -900)];
     let [pause, resume, over] = ["inactive", "active", "determined"].map(status);
     let quote = [JOIN_BID, 0, 0, 0, 0, 0];
     let (filled, _) = held(&quote, &sold);

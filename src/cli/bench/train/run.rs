@@ -52,6 +52,9 @@ pub(super) struct Run {
     eval_mean: Option<f64>,
 }
 
+/// Seconds of learning that a run on a slow device may take; its figures do not get better by more.
+const LEARNING_S: f64 = 30.0;
+
 /// Episodes of `eval_mean`, and their chance: none of training's.
 const GAMES: u32 = 50;
 const GAMES_SEED: u64 = 10_000;
@@ -175,8 +178,20 @@ fn mean_return(mut policy: ModelPolicy, preset: Preset) -> f64 {
     sum / f64::from(GAMES)
 }
 
+/// Shortens a run that would take much longer than [`LEARNING_S`] where one update takes `update_s`, to one minibatch
+/// at least: a GPU that the processor pretends to be is a hundred times slower than one.
+pub(super) fn shorten(config: &mut TrainConfig, update_s: f64) {
+    let (batch, epochs) = lessons(config);
+    let minibatches = (LEARNING_S / update_s / epochs as f64).max(1.0) as usize;
+    let rows = minibatches.saturating_mul(batch);
+    if rows < config.n_envs * config.n_steps && rows.is_multiple_of(config.n_envs) {
+        config.n_steps = rows / config.n_envs;
+    }
+    config.total_timesteps = config.total_timesteps.min(rows as u64);
+}
+
 /// Rows per minibatch and passes over a rollout.
-fn lessons(config: &TrainConfig) -> (usize, usize) {
+pub(super) fn lessons(config: &TrainConfig) -> (usize, usize) {
     let rows = config.n_envs * config.n_steps;
     match config.algo {
         Algo::Ppo { batch_size, n_epochs, .. } => (batch_size.min(rows), n_epochs),
@@ -202,6 +217,28 @@ fn flops_of(shape: &NetShape, epochs: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::schedule::Schedule;
+
+    #[test]
+    fn a_slow_device_gets_fewer_minibatches_of_the_same_size() {
+        let clip_range = Schedule::Constant(0.2);
+        let algo = Algo::Ppo { batch_size: 8192, n_epochs: 1, clip_range, target_kl: None };
+        let asked = TrainConfig {
+            algo,
+            n_envs: 1024,
+            n_steps: 64,
+            total_timesteps: 1 << 20,
+            ..TrainConfig::ppo()
+        };
+        for (update_s, n_steps, steps) in
+            [(1e-3, 64, 1 << 20), (0.5, 64, 60 * 8192), (10.0, 24, 3 * 8192), (1e9, 8, 8192)]
+        {
+            let mut config = asked.clone();
+            shorten(&mut config, update_s);
+            assert_eq!((config.n_steps, config.total_timesteps), (n_steps, steps), "{update_s}");
+            assert!(config.problems().is_empty(), "{:?}", config.problems());
+        }
+    }
 
     #[test]
     fn operations_are_those_of_the_notes() {

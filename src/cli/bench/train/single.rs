@@ -33,22 +33,36 @@ pub(super) fn gemm_gflops() -> f64 {
 
 /// Median time of one PPO update on 64 rows.
 pub(super) fn update_us(engine: EngineName, device: DeviceName) -> f64 {
-    let config = TrainConfig::ppo();
-    let env = TableWalk::new(1);
-    let shape = config.shape(&env);
+    median_us(1000, lesson(&TrainConfig::ppo(), ROWS, engine, device))
+}
+
+/// Seconds of one update on `rows` rows, once a first one has had its programs compiled: what a GPU's driver does
+/// at their first use in a process.
+pub(super) fn warm_update_s(
+    config: &TrainConfig,
+    rows: usize,
+    engine: EngineName,
+    device: DeviceName,
+) -> f64 {
+    let mut learn = lesson(config, rows, engine, device);
+    learn();
+    median_us(1, learn) / 1e6
+}
+
+/// A PPO update of a fresh network on `rows` rows.
+fn lesson(
+    config: &TrainConfig,
+    rows: usize,
+    engine: EngineName,
+    device: DeviceName,
+) -> impl FnMut() + use<> {
+    let shape = config.shape(&TableWalk::new(1));
     let (params, optimizer) = config.fresh(&shape);
     let mut rng = Rng::stream(7, "bench", 0);
     let mut draw = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
-    let (obs, advantages, returns) = (draw(ROWS * shape.obs_len), draw(ROWS), draw(ROWS));
-    let actions: Vec<u32> = (0..ROWS).map(|i| (i % shape.n_actions) as u32).collect();
-    let batch = Minibatch {
-        obs: &obs,
-        mask: &vec![true; ROWS * shape.n_actions],
-        actions: &actions,
-        log_probs: &[-(5f32.ln()); ROWS],
-        advantages: &advantages,
-        returns: &returns,
-    };
+    let (obs, advantages, returns) = (draw(rows * shape.obs_len), draw(rows), draw(rows));
+    let actions: Vec<u32> = (0..rows).map(|i| (i % shape.n_actions) as u32).collect();
+    let (mask, log_probs) = (vec![true; rows * shape.n_actions], vec![-(5f32.ln()); rows]);
     let rule = Rule {
         objective: Objective::Clipped { clip_range: 0.2 },
         ent_coef: 0.0,
@@ -59,9 +73,17 @@ pub(super) fn update_us(engine: EngineName, device: DeviceName) -> f64 {
         kl_limit: None,
     };
     let mut engine = engine.build(device, shape, params, optimizer);
-    median_us(1000, || {
+    move || {
+        let batch = Minibatch {
+            obs: &obs,
+            mask: &mask,
+            actions: &actions,
+            log_probs: &log_probs,
+            advantages: &advantages,
+            returns: &returns,
+        };
         black_box(engine.update(&batch, &rule));
-    })
+    }
 }
 
 /// Median time of one greedy decision.
