@@ -17,6 +17,8 @@ pub enum Reason {
     Refused,
     /// Nobody chose it: the position is given up before the close.
     Exit,
+    /// Nobody chose it: what rests is taken back, because the market is not traded any more or trading was stopped.
+    Withdrawn,
     /// The actor was told to act no more.
     Halted,
     /// The policy chose what the mask forbids.
@@ -39,7 +41,8 @@ pub struct Deed {
     pub due_row_id: u64,
     /// The market.
     pub ticker: String,
-    /// Its number in the records.
+    /// Its number in the records of this session; another session may count otherwise.
+    #[serde(skip)]
     pub market: MarketId,
     /// Exchange time, milliseconds.
     pub ts_ms: i64,
@@ -69,6 +72,8 @@ pub struct Deed {
     pub cash_e6: i64,
     /// Equity at the decision.
     pub equity_e6: i64,
+    /// Equity less what the account began with and what came from elsewhere.
+    pub profit_e6: i64,
     /// What the policy saw; the layout is that of the rules.
     pub obs: Vec<f32>,
     /// What it could choose among.
@@ -132,8 +137,8 @@ impl Outcome {
 pub struct Ended {
     /// The market.
     pub ticker: String,
-    /// Equity of its account afterwards.
-    pub equity_e6: i64,
+    /// Equity of its account afterwards, less what it began with and what came from elsewhere.
+    pub profit_e6: i64,
 }
 
 /// What came of it so far.

@@ -19,11 +19,11 @@ pub enum Turn {
 }
 
 impl Turn {
-    /// Does it.
-    pub fn take(self, actor: &mut Actor) {
+    /// Does it, and adds what it led to to `out`.
+    pub fn take(self, actor: &mut Actor, out: &mut Outcome) {
         match self {
             Turn::Swap(acting) => actor.swap(acting),
-            Turn::Trip(trip) => actor.trip(trip),
+            Turn::Trip(trip) => actor.trip(trip, out),
         }
     }
 
@@ -76,7 +76,7 @@ pub enum Told {
 /// When a part of the log is damaged.
 pub fn play_back(
     log: &Log,
-    (after, last): (u64, Option<u64>),
+    (after, last): (u64, u64),
     spec: ActorSpec,
     acting: Acting,
     turns: impl IntoIterator<Item = (u64, Turn)>,
@@ -90,14 +90,14 @@ pub fn play_back(
     let filter = Filter { row_id_from: Some(after + 1), ..Filter::default() };
     for record in log.read(filter)? {
         let event = record?.event;
-        if last.is_some_and(|last| event.row_id > last) {
+        if event.row_id > last {
             break;
         }
         while let Some((_, turn)) = turns.next_if(|(after, _)| *after < event.row_id) {
-            turn.take(&mut actor);
+            turn.take(&mut actor, &mut out);
         }
         actor.push(&event, &mut out);
     }
-    turns.for_each(|(_, turn)| turn.take(&mut actor));
+    turns.for_each(|(_, turn)| turn.take(&mut actor, &mut out));
     Ok((out, actor.report()))
 }

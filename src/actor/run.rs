@@ -5,16 +5,17 @@
 //! **Invariant:** it acts on a whole book only, before the event that made the decision due, and never because
 //! of a gap.
 
-use super::deed::{ActorReport, Deed, Ended, Filled, Outcome, Reason, Verdict};
-use super::elsewhere::{News, order_number, order_of};
-use super::seat::{LiveSeat, Moment};
+mod decide;
+
+use super::deed::{ActorReport, Filled, Outcome, Verdict};
+use super::elsewhere::{News, order_of};
+use super::seat::LiveSeat;
 use super::select::{Candidate, Choice, Selector};
-use super::watch::{Part, Watch};
-use crate::broker::matching::Fill;
+use super::watch::{At, Part, Watch};
+use crate::broker::matching::Bound;
 use crate::collect::NewMarket;
 use crate::config::Limits;
 use crate::digest;
-use crate::env::account::{Request, Wish};
 use crate::env::{EnvConfig, Policy};
 use crate::event::{Body, Event, MarketId, Tickers};
 use crate::market::MarketInfo;
@@ -77,6 +78,10 @@ pub struct Actor {
     asked: BTreeMap<u64, u64>,
     /// Receive time of the last record.
     now: TsNs,
+    /// The last record.
+    last: Option<At>,
+    /// When quiet markets are looked after next.
+    look_at: TsNs,
     obs: Vec<f32>,
     mask: Vec<bool>,
 }
@@ -101,6 +106,8 @@ impl Actor {
             adopted: BTreeMap::new(),
             asked: BTreeMap::new(),
             now: TsNs(0),
+            last: None,
+            look_at: TsNs(0),
         }
     }
 
@@ -116,11 +123,12 @@ impl Actor {
     }
 
     /// Stops all orders until a person lets trading go on; what rests is taken back at once, also where nothing
-    /// happens. Where orders are elsewhere, the desk does it.
-    pub fn trip(&mut self, trip: Trip) {
+    /// happens, and `out` says so. Where orders are elsewhere, the desk does it.
+    pub fn trip(&mut self, trip: Trip, out: &mut Outcome) {
+        // Not before it was said: a cancel that left with the last record might win a race that it has lost.
+        let now = self.now.max(trip.at);
         self.watch.trip(trip);
-        let markets = self.markets.iter_mut().flatten();
-        markets.for_each(|market| self.watch.guard(&mut market.seat, self.now));
+        self.withdraw_all(now, out);
     }
 
     /// A limit stopped trading, and nobody was told yet.
@@ -131,9 +139,7 @@ impl Actor {
     /// Takes what the desk says of an order, known since the record `row_id`; adds what it led to to `out`.
     pub fn hear(&mut self, told: &desk::Outcome, row_id: u64, now: TsNs, out: &mut Outcome) {
         match told {
-            desk::Outcome::Position { ticker, position } => {
-                self.adopted.insert(ticker.clone(), *position);
-            }
+            desk::Outcome::Position { ticker, position } => self.adopt(ticker, *position),
             // Decided, judged by the desk, and not sent.
             desk::Outcome::Refused { number, why } => {
                 self.held_back += 1;
@@ -150,8 +156,21 @@ impl Actor {
         let Some(Some(market)) = self.markets.get_mut(news.market.0 as usize) else { return };
         market.seat.hear(news.fill.as_slice(), news.update.as_slice());
         let ticker = market.info.ticker.clone();
+        if let (Some(held), Some(fill)) = (self.adopted.get_mut(&ticker), &news.fill) {
+            // It was told before this fill, and the account does not have it yet.
+            *held += fill.intent.position_change(fill.qty[Bound::Fitted]);
+        }
         out.fills.extend(news.fill.map(|fill| Filled { ticker, row_id, fill }));
         market.seat.forget();
+    }
+
+    /// The exchange holds this: the account does from now on, or from its market's first decision on.
+    fn adopt(&mut self, ticker: &str, position: Qty) {
+        let known = self.tickers.find(ticker).and_then(|id| self.markets.get_mut(id.0 as usize));
+        match known.and_then(Option::as_mut).filter(|market| market.seat.decisions() > 0) {
+            Some(market) => market.seat.adopt(position),
+            None => drop(self.adopted.insert(ticker.to_owned(), position)),
+        }
     }
 
     /// What is told of an order that was not taken; `None` where it was none of ours, or is told already.
@@ -174,11 +193,12 @@ impl Actor {
     /// Takes the next accepted record's event; adds what it led to to `out`.
     pub fn push(&mut self, event: &Event, out: &mut Outcome) {
         self.now = self.now.max(event.recv);
+        self.look_after(event, out);
+        self.last = Some(At::of(event));
         if event.market == MarketId::NONE {
             for market in self.markets.iter_mut().flatten() {
                 if market.line.is_told(event) {
                     market.seat.push(event, &self.spec.env, |_| ());
-                    self.watch.guard(&mut market.seat, event.recv);
                 }
             }
             return;
@@ -241,83 +261,6 @@ impl Actor {
         self.selector.choose(now_ms, &candidates);
     }
 
-    fn decide(&mut self, event: &Event, out: &mut Outcome) {
-        let Actor { spec, acting, selector, watch, adopted, obs, mask, .. } = self;
-        let Some(market) = self.markets[event.market.0 as usize].as_mut() else { return };
-        let Market { info, line, seat, part } = market;
-        line.note(event);
-        let chosen = selector.is_chosen(event.market, &info.ticker);
-        let (halted, before) = (self.halted, out.deeds.len());
-        let lived = seat.settlement().is_none();
-        seat.push(event, &spec.env, |mut moment| {
-            if let Some(position) = adopted.remove(&info.ticker) {
-                moment.adopt(position);
-            }
-            if !chosen {
-                // What was left resting when the market was given up must not fill unseen.
-                moment.withdraw(true);
-                return;
-            }
-            moment.observe(obs, mask);
-            let action = acting.policy.act(obs, mask);
-            let confidence = acting.policy.confidence(action, mask);
-            let did = match halted {
-                true => {
-                    moment.withdraw(true);
-                    Did { reason: Reason::Halted, limit: "", ordered: false }
-                }
-                false => carry_out(&mut moment, action, watch, info, event),
-            };
-            let account = moment.account();
-            out.deeds.push(Deed {
-                row_id: moment.decision().row_id,
-                due_row_id: event.row_id,
-                ticker: info.ticker.clone(),
-                market: event.market,
-                ts_ms: moment.decision().ts_ms,
-                action,
-                action_name: spec.env.actions.name(action),
-                reason: match did.reason {
-                    Reason::Policy if spec.elsewhere && did.ordered => Reason::Asked,
-                    reason => reason,
-                },
-                limit: did.limit.to_owned(),
-                ordered: did.ordered,
-                requests: account.sent().to_vec(),
-                policy: acting.policy.name().to_owned(),
-                model_hash: acting.model_hash.clone(),
-                obs_hash: obs_hash(obs),
-                reward_e6: moment.grown.e6(),
-                position_e2: account.portfolio().position().e2(),
-                cash_e6: account.portfolio().cash().e6(),
-                equity_e6: account.equity().e6(),
-                obs: obs.clone(),
-                mask: mask.clone(),
-                confidence,
-            });
-        });
-        if lived && seat.settlement().is_some() && seat.decisions() > 0 {
-            let equity_e6 = seat.account().equity().e6();
-            out.ends.push(Ended { ticker: info.ticker.clone(), equity_e6 });
-        }
-        watch.guard(seat, event.recv);
-        *part = watch.see(*part, seat.account(), event.recv);
-        let ticker = &info.ticker;
-        let known = seat.account().news().fills.iter();
-        let filled =
-            |fill: &Fill| Filled { ticker: ticker.clone(), row_id: event.row_id, fill: *fill };
-        out.fills.extend(known.map(filled));
-        seat.forget();
-        for deed in &out.deeds[before..] {
-            self.decisions += 1;
-            self.orders += u64::from(deed.ordered);
-            self.held_back += u64::from(deed.reason.holds_back());
-            let new = deed.requests.iter().filter_map(Request::submitted);
-            let asked = new.filter(|_| deed.reason == Reason::Asked);
-            self.asked.extend(asked.map(|id| (order_number(deed.market, id), deed.row_id)));
-        }
-    }
-
     /// What came of it so far.
     pub fn report(&self) -> ActorReport {
         let mut report = ActorReport {
@@ -349,45 +292,6 @@ impl Actor {
             }
         }
         report
-    }
-}
-
-/// What became of a decision.
-struct Did {
-    reason: Reason,
-    /// Word of the limit that stood in the way.
-    limit: &'static str,
-    ordered: bool,
-}
-
-/// Carries a decision out, as far as the limits allow.
-fn carry_out(
-    moment: &mut Moment<'_>,
-    action: u32,
-    watch: &mut Watch,
-    info: &MarketInfo,
-    event: &Event,
-) -> Did {
-    let did = |reason, limit, ordered| Did { reason, limit, ordered };
-    if let Err(refused) = watch.check_market(info, event) {
-        moment.withdraw(refused.withdraws());
-        return did(Reason::Refused, refused.word(), false);
-    }
-    if watch.must_exit(info, moment.account(), event.recv) {
-        return did(Reason::Exit, "", moment.exit());
-    }
-    if moment.propose(action).is_err() {
-        return did(Reason::Masked, "", false);
-    }
-    let account = moment.account();
-    let wishes: Vec<Wish> = account.sent().iter().filter_map(|r| account.wish(r)).collect();
-    let refused = wishes.iter().find_map(|w| watch.judge(w, moment.account(), info, event).err());
-    match refused {
-        Some(refused) => {
-            moment.withdraw(refused.withdraws());
-            did(Reason::Refused, refused.word(), false)
-        }
-        None => did(Reason::Policy, "", moment.commit()),
     }
 }
 

@@ -76,10 +76,12 @@ impl LiveSeat {
         self.account.adopt(position, &self.decision);
     }
 
-    /// Takes back what rests, at `now`, without a decision: quotes are not left alone with what nobody watches.
-    pub fn retreat(&mut self, now: TsNs) {
+    /// The last decision once more at `now`, where something has to be done though nothing happens in this market;
+    /// `None` before the first one and after the end.
+    pub fn moment<'a>(&'a mut self, now: TsNs, config: &'a EnvConfig) -> Option<Moment<'a>> {
+        let lives = self.decisions > 0 && self.settlement.is_none();
         self.decision.recv = self.decision.recv.max(now);
-        self.account.retreat(&self.decision);
+        lives.then_some(Moment { seat: self, config, grown: Money::ZERO })
     }
 
     /// Cash and the position marked at the last decision.
@@ -130,9 +132,9 @@ impl LiveSeat {
         self.account.is_quoting()
     }
 
-    /// True while a position is held, or an order may still fill.
+    /// True while a position is held.
     pub fn is_holding(&self) -> bool {
-        self.account.portfolio().position() != Qty::ZERO || self.account.is_working()
+        self.account.portfolio().position() != Qty::ZERO
     }
 
     /// What a YES contract paid; `None` while the market lives.
@@ -187,11 +189,12 @@ impl LiveSeat {
             Body::Snapshot(snapshot) => Some(&**snapshot),
             _ => None,
         };
-        if !self.is_fresh() {
-            if was_whole {
-                self.account.see_gap(event.recv);
-            }
-        } else if let Some(seen) = TapeEvent::of(event, 0) {
+        if was_whole && !self.is_fresh() {
+            return self.account.see_gap(event.recv);
+        }
+        // Whether the market trades is known without its book.
+        let counts = self.is_fresh() || matches!(event.body, Body::Market(_));
+        if let Some(seen) = counts.then(|| TapeEvent::of(event, 0)).flatten() {
             self.account.at_row(event.row_id);
             self.account.see(&seen, snapshot);
         }
@@ -265,9 +268,9 @@ impl Moment<'_> {
         self.seat.adopt(position);
     }
 
-    /// Gives the position up; true if an order was sent.
-    pub fn exit(&mut self) -> bool {
-        self.seat.account.exit(&self.seat.decision)
+    /// Prepares to give the position up, at most `most` contracts at a time; [`Moment::commit`] sends it.
+    pub fn propose_exit(&mut self, most: Qty) {
+        self.seat.account.propose_exit(&self.seat.decision, most);
     }
 }
 
@@ -318,10 +321,9 @@ mod tests {
         Event { body: Body::Market(object.into()), ..last.clone() }
     }
 
-    /// The market is deactivated for the middle third of its rows.
-    fn pause(events: &mut Vec<Event>, ticker: &str) {
-        let third = events.len() / 3;
-        for (at, status) in [(2 * third, "active"), (third, "inactive")] {
+    /// The market is deactivated for a third of its rows, from row `from` on.
+    fn pause(events: &mut Vec<Event>, ticker: &str, from: usize) {
+        for (at, status) in [(from + events.len() / 3, "active"), (from, "inactive")] {
             let object = format!(r#"{{"ticker":"{ticker}","status":"{status}"}}"#);
             let told = Event { ts: None, body: Body::Market(object.into()), ..events[at].clone() };
             events.insert(at, told);
@@ -339,8 +341,14 @@ mod tests {
         for (index, info) in tape.infos.iter().enumerate() {
             let mut events: Vec<Event> =
                 tape.events.iter().filter(|e| e.market.0 as usize == index).cloned().collect();
-            if index % 2 == 1 {
-                pause(&mut events, &info.ticker);
+            match index % 4 {
+                1 => {
+                    let third = events.len() / 3;
+                    pause(&mut events, &info.ticker, third);
+                }
+                // Before the first book.
+                3 => pause(&mut events, &info.ticker, 0),
+                _ => {}
             }
             let events = || events.iter();
             let mut builder = EpisodeBuilder::new(config.layout, info, SessionId::default());

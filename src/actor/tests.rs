@@ -75,6 +75,9 @@ fn a_position_that_is_not_of_its_orders_is_known_to_the_actor() {
     // Taking it over is no profit; that prices move afterwards is.
     assert_eq!(long[0].reward_e6, 0);
     assert!(long.iter().any(|deed| deed.reward_e6 != 0));
+    // It once paid its whole worth, ten dollars, at the next decision.
+    assert!(long.iter().all(|deed| deed.reward_e6.abs() < 2_500_000), "{:?}", long[1].reward_e6);
+    assert_eq!(long[0].profit_e6, 0);
 
     let exit = OrderFill {
         number: None,
@@ -119,7 +122,8 @@ fn a_stop_takes_quotes_back_without_waiting_for_a_decision() {
             }
             if at.is_some() {
                 // One that is still on its way there cannot be taken back yet.
-                seat.retreat(event.recv);
+                let mut moment = seat.moment(event.recv, &config).expect("decided before");
+                moment.withdraw(true);
             }
             // Something happens every few seconds, and by then a request has arrived.
             if at.is_some_and(|at| event.recv.0 > at.0 + 60_000_000_000) {

@@ -6,14 +6,13 @@
 //! **Invariant:** once tripped, nothing is ordered any more, and what rests is taken back.
 
 use super::run::ActorSpec;
-use super::seat::LiveSeat;
 use crate::broker::{FeeSchedule, Role};
 use crate::env::Account;
 use crate::env::account::Wish;
-use crate::event::Event;
+use crate::event::{Event, MarketId};
 use crate::market::MarketInfo;
 use crate::trade::risk::{Proposal, Refused, Risk, Scene, Trip};
-use crate::units::{Money, TsNs};
+use crate::units::{Money, Qty, TsNs, TsUs};
 
 /// Limits over all accounts of an actor.
 pub(super) struct Watch {
@@ -50,11 +49,11 @@ impl Watch {
         }
     }
 
-    /// Whether the market may be traded in at `event`.
-    pub(super) fn check_market(&self, info: &MarketInfo, event: &Event) -> Result<(), Refused> {
+    /// Whether the market may be traded in now.
+    pub(super) fn check_market(&self, info: &MarketInfo, at: At) -> Result<(), Refused> {
         match self.stands_back {
             true => Ok(()),
-            false => self.risk.check_market(info, book_at(event), event.recv),
+            false => self.risk.check_market(info, at.book_at(), at.recv),
         }
     }
 
@@ -69,7 +68,7 @@ impl Watch {
         wish: &Wish,
         account: &Account,
         info: &MarketInfo,
-        event: &Event,
+        at: At,
     ) -> Result<(), Refused> {
         if self.stands_back {
             return Ok(());
@@ -82,13 +81,13 @@ impl Watch {
         };
         let scene = Scene {
             info,
-            book_at: book_at(event),
+            book_at: at.book_at(),
             position: account.portfolio().position(),
             resting: wish.beside,
             cash: account.portfolio().cash() - account.reserved(),
             exposure: self.exposure,
         };
-        self.risk.judge(&proposal, &scene, event.recv)
+        self.risk.judge(&proposal, &scene, at.recv)
     }
 
     /// An account changed from `before`; trips when all together lost too much.
@@ -111,12 +110,16 @@ impl Watch {
         self.risk.trip(trip.cause, trip.detail, trip.at);
     }
 
-    /// Takes back what rests, once trading was stopped here. Not after a gap: whether a quote filled in what is
-    /// missing nobody knows, and a cancel that came before the next book would say that it did not.
-    pub(super) fn guard(&self, seat: &mut LiveSeat, now: TsNs) {
-        if !self.stands_back && self.risk.tripped().is_some() && seat.is_quoting() {
-            seat.retreat(now);
-        }
+    /// What stopped trading here, in a word. Quotes are taken back then; not after a gap: whether a quote filled in
+    /// what is missing nobody knows, and a cancel that came before the next book would say that it did not.
+    pub(super) fn stopped(&self) -> Option<&'static str> {
+        let trip = self.risk.tripped().filter(|_| !self.stands_back);
+        trip.map(|trip| trip.cause.word())
+    }
+
+    /// Contracts that one order may have.
+    pub(super) fn order_max(&self) -> Qty {
+        self.risk.limits().order_max
     }
 
     /// The trip that nobody was told of yet.
@@ -125,9 +128,24 @@ impl Watch {
     }
 }
 
-/// The book was right when the exchange said what was received: a feed that lags shows an old one.
-fn book_at(event: &Event) -> Option<TsNs> {
-    Some(event.ts.map_or(event.recv, |ts| TsNs(ts.0.saturating_mul(1_000))))
+/// The record at which something is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub(super) row_id: u64,
+    pub(super) market: MarketId,
+    pub(super) recv: TsNs,
+    ts: Option<TsUs>,
+}
+
+impl At {
+    pub(super) fn of(event: &Event) -> At {
+        At { row_id: event.row_id, market: event.market, recv: event.recv, ts: event.ts }
+    }
+
+    /// The book was right when the exchange said what was received: a feed that lags shows an old one.
+    fn book_at(self) -> Option<TsNs> {
+        Some(self.ts.map_or(self.recv, |ts| TsNs(ts.0.saturating_mul(1_000))))
+    }
 }
 
 /// Fees of an order, at most, in one fill; every further fill adds less than a unit of precision.

@@ -1,12 +1,14 @@
 //! A session of paper trading, traded again from the log: every decision, fill and sum must be the one that its
 //! journal holds.
 //!
-//! A session that was killed has no end in its journal; what it did write down is compared.
+//! A session that was killed has no end in its journal. The actor acts on records a moment before they are safe on
+//! disk, so its journal may know more than the log: what the log holds is compared.
 
 use super::golden::{form, lines};
 use super::{CheckError, Outcome};
 use crate::actor::{Acting, ActorReport, ActorSpec, Deed, Filled, Told, Turn, TurnLine, play_back};
 use crate::agent::policy::{Hardcoded, Hold, Policy, Random};
+use crate::event::MarketId;
 use crate::store::Log;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -35,24 +37,46 @@ pub fn run(dir: &Path, data: Option<&Path>) -> Result<Outcome, CheckError> {
     let turns: Vec<TurnLine> = all(&dir.join("turns.jsonl"))?;
     let at = |wanted: &Told| turns.iter().find(|t| t.told == *wanted).map(|t| t.after_row_id);
     let first = at(&Told::Begin).ok_or_else(|| form(dir, "no record reached the actor"))?;
-    let last = at(&Told::End);
-    let own = dir.ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf);
-    let log = Log::open(data.unwrap_or(&own))?;
+    let end = at(&Told::End);
+    let log = Log::open(&data.map_or_else(|| data_of(dir), |data| Ok(data.to_path_buf()))?)?;
+    let last = end.unwrap_or_else(|| last_of_session(&log, first));
     let begins = acting(dir, &about.policy, &about.model_hash)?;
     let taken = turns.iter().filter_map(|line| turn(dir, line).transpose());
     let taken = taken.collect::<Result<Vec<_>, _>>()?;
-    let (again, report) = play_back(&log, (first, last), about.spec, begins, taken)?;
+    let (mut again, report) = play_back(&log, (first, last), about.spec, begins, taken)?;
+    // A number of this log's dictionary; the session had another one.
+    again.deeds.iter_mut().for_each(|deed| deed.market = MarketId::default());
+    let (mut deeds, mut fills) =
+        (all::<Deed>(&dir.join("decisions.jsonl"))?, all::<Filled>(&dir.join("fills.jsonl"))?);
+    deeds.retain(|deed| deed.due_row_id <= last);
+    fills.retain(|fill| fill.row_id <= last);
 
     let mut outcome = Outcome::new("trade");
-    let whole = last.is_some();
-    same(&mut outcome, whole, &again.deeds, &all::<Deed>(&dir.join("decisions.jsonl"))?);
-    same(&mut outcome, whole, &again.fills, &all::<Filled>(&dir.join("fills.jsonl"))?);
+    let whole = end.is_some();
+    same(&mut outcome, whole, &again.deeds, &deeds);
+    same(&mut outcome, whole, &again.fills, &fills);
     if whole {
         let was: ActorReport = object(&dir.join("report.json"))?;
         let told = || format!("the report is {report:?} instead of {was:?}");
         outcome.case((report == was).then_some(()).ok_or_else(told));
     }
     Ok(outcome)
+}
+
+/// The data directory that a journal lies in.
+fn data_of(dir: &Path) -> Result<PathBuf, CheckError> {
+    let path = dir.display().to_string();
+    let dir = dir.canonicalize().map_err(|source| CheckError::Read { path, source })?;
+    Ok(dir.ancestors().nth(2).map_or_else(PathBuf::new, Path::to_path_buf))
+}
+
+/// The last row of the recording that begins behind row `first`; `first` where nothing of it was kept.
+fn last_of_session(log: &Log, first: u64) -> u64 {
+    let segments = || log.segments().iter();
+    let begins = segments().find(|segment| segment.next_row_id() > first + 1);
+    let Some(id) = begins.map(|segment| segment.session.id) else { return first };
+    let of_it = segments().filter(|segment| segment.session.id == id);
+    of_it.map(|segment| segment.next_row_id() - 1).fold(first, u64::max)
 }
 
 /// Compares what was done again with what was written down; a session without an end may have done more.

@@ -244,6 +244,7 @@ fn text(traded: &Traded) -> String {
     let dollars = |e6: i64| format!("{:+.2}", e6 as f64 / 1e6);
     let contracts = |e2: i64| format!("{:.2}", e2 as f64 / 100.0);
     let [worst, fitted, best] = actor.bracket_e6.map(dollars);
+    let uncertain = actor.uncertain_e2 > 0;
     let mut lines = vec![
         match traded.orders_at {
             "paper" => format!("policy            {policy}, paper money on a {badge} ({source})"),
@@ -262,16 +263,16 @@ fn text(traded: &Traded) -> String {
             contracts(actor.uncertain_e2)
         ),
         format!(
-            "profit, dollars   {} after {} fees",
-            dollars(actor.profit_e6),
-            dollars(-actor.fees_e6)
+            "profit, dollars   {} after {} fees{}",
+            // Whether an order filled that rested over a gap nobody knows: it is not claimed.
+            dollars(if uncertain { actor.certain_e6 } else { actor.profit_e6 }),
+            dollars(-actor.fees_e6),
+            if uncertain { ", without the uncertain contracts" } else { "" }
         ),
         format!("  by queue        {worst} pessimistic, {fitted} fitted, {best} optimistic"),
     ];
-    if actor.uncertain_e2 > 0 {
-        let certain = dollars(actor.certain_e6);
-        lines
-            .push(format!("  certain         {certain} without the orders that rested over a gap"));
+    if uncertain {
+        lines.push(format!("  with them       {}", dollars(actor.profit_e6)));
     }
     lines.extend([
         format!("open positions    {}, marked at the touch", actor.open_positions),

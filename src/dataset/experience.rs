@@ -40,6 +40,8 @@ pub struct Step {
     pub mask: Vec<bool>,
     /// What was chosen and carried out; what was held back is a hold.
     pub action: u32,
+    /// SHA-256 of the model that chose it; empty for a scripted policy.
+    pub model_hash: String,
     /// Growth of equity until the next step of this market, 1e-6 dollars, fees paid.
     pub reward_e6: i64,
     /// The market paid out: nothing follows.
@@ -57,7 +59,7 @@ pub struct Origin<'a> {
     pub layout: (&'a str, &'a str),
     /// Names of the actions, in order.
     pub actions: &'a [String],
-    /// SHA-256 of the model; empty for a scripted policy.
+    /// SHA-256 of the model that began; empty for a scripted policy.
     pub model_hash: &'a str,
 }
 
@@ -115,18 +117,19 @@ fn schema(obs_len: usize, n_actions: usize) -> SchemaRef {
     let list = |kind, len: usize| {
         DataType::FixedSizeList(Arc::new(Field::new("item", kind, false)), len as i32)
     };
-    let ticker = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let word = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let column = |name, kind| Field::new(name, kind, false);
     Arc::new(Schema::new(vec![
         column("row_id", DataType::Int64),
         column("ts_event", DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()))),
-        column("market_ticker", ticker),
+        column("market_ticker", word.clone()),
         column("obs", list(DataType::Float32, obs_len)),
         column("is_allowed", list(DataType::Boolean, n_actions)),
         column("action", DataType::Int32),
         column("reward_e6", DataType::Int64),
         column("is_terminal", DataType::Boolean),
         column("is_truncated", DataType::Boolean),
+        column("model_hash", word),
     ]))
 }
 
@@ -153,6 +156,7 @@ fn batch(schema: &SchemaRef, steps: &[Step]) -> Result<RecordBatch, DatasetError
         Arc::new(Int64Array::from_iter_values(steps.iter().map(|s| s.reward_e6))),
         Arc::new(flags(|s| s.is_terminal)),
         Arc::new(flags(|s| s.is_truncated)),
+        words::<Int32Type>(steps.iter().map(|s| s.model_hash.as_str())),
     ];
     RecordBatch::try_new(schema.clone(), columns).map_err(wrong)
 }

@@ -163,6 +163,8 @@ pub struct EpisodeBuilder {
     /// Exchange time of the last event, for markets that say neither close nor settlement.
     last_ts: TsUs,
     last_recv: TsNs,
+    /// The market was deactivated when that was last told.
+    inactive: bool,
     done: Vec<Episode>,
 }
 
@@ -177,6 +179,7 @@ impl EpisodeBuilder {
             open: Episode::default(),
             last_ts: TsUs(0),
             last_recv: TsNs(0),
+            inactive: false,
             done: Vec::new(),
         };
         builder.open = builder.blank();
@@ -196,9 +199,23 @@ impl EpisodeBuilder {
         } else if was_valid {
             self.cut();
         }
+        if let Body::Market(object) = &event.body {
+            // That it is over counts where it is told: an import tells it before the first book.
+            self.inactive = phase(object).map_or(self.inactive, |phase| phase == Phase::Inactive);
+        }
     }
 
-    /// Ends the recording; the episodes in time order.
+    /// Ends a recording that was stopped at `until`: a market that was to close later was left before its outcome,
+    /// and what happened to an order until then nobody saw.
+    pub fn finish_at(mut self, until: TsNs) -> Vec<Episode> {
+        let end = self.market.close.or(self.market.settled);
+        if end.is_some_and(|end| until.0.div_euclid(1_000) < end.0) {
+            self.market.settlement = None;
+        }
+        self.finish()
+    }
+
+    /// Ends a recording that reaches the end of its market; the episodes in time order.
     pub fn finish(mut self) -> Vec<Episode> {
         if let Some(row) = self.observer.finish() {
             add_decision(&mut self.open, &row, self.last_recv);
@@ -236,6 +253,10 @@ impl EpisodeBuilder {
             return;
         }
         let open = &mut self.open;
+        if self.inactive && open.events.is_empty() {
+            let kind = TapeKind::Phase(Phase::Inactive);
+            open.events.extend(TapeEvent::of(event, 0).map(|first| TapeEvent { kind, ..first }));
+        }
         open.events.extend(TapeEvent::of(event, open.books.len() as u32));
         if let Body::Snapshot(book) = &event.body {
             open.books.push((**book).clone());

@@ -7,6 +7,7 @@ use crate::features::Layout;
 use crate::features::episode::{Episode, EpisodeBuilder};
 use crate::market::MarketInfo;
 use crate::store::{Filter, Log, StoreError};
+use crate::units::TsNs;
 use crate::view::is_synthetic;
 use crate::wire::market::market_info;
 use std::collections::BTreeMap;
@@ -107,8 +108,10 @@ fn session_episodes(
 ) -> Result<Vec<Episode>, StoreError> {
     let mut builders: BTreeMap<MarketId, (BookLine, EpisodeBuilder)> = BTreeMap::new();
     let filter = Filter { sessions: Some(vec![session]), ..Filter::default() };
+    let mut until = TsNs(0);
     for record in log.read(filter)? {
         let event = record?.event;
+        until = until.max(event.recv);
         if event.market == MarketId::NONE {
             let concerned = builders.values_mut().filter(|(line, _)| line.is_told(&event));
             concerned.for_each(|(_, builder)| builder.push(&event));
@@ -123,7 +126,7 @@ fn session_episodes(
         line.note(&event);
         builder.push(&event);
     }
-    Ok(builders.into_values().flat_map(|(_, b)| b.finish()).collect())
+    Ok(builders.into_values().flat_map(|(_, b)| b.finish_at(until)).collect())
 }
 
 /// The subscription that brings a market's book. Trades come on one of their own; the book's is the one that

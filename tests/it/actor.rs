@@ -122,6 +122,53 @@ fn a_journal_that_was_changed_is_found_out() {
     assert!(why.contains("equity_e6"), "{why}");
 }
 
+/// The journals below `data`, oldest first.
+fn journals(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.join("trade")).into_iter().flatten().flatten();
+    let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    dirs.sort();
+    dirs
+}
+
+/// Waits until the newest session below `data` has decided so much.
+fn has_decided(data: &Path, bytes: u64) {
+    let many = |dir: &PathBuf| {
+        dir.join("decisions.jsonl").metadata().is_ok_and(|file| file.len() > bytes)
+    };
+    while !journals(data).last().is_some_and(many) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// One data directory, three sessions, as a person has it: the first is killed in the middle, the others know other
+/// markets and other numbers for them. Each comes out of the log again.
+#[test]
+fn sessions_of_one_directory_play_back_and_so_does_one_that_was_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let words = ["--policy", "random", "--select", "all", "--quotes", "join,improve"];
+    let exchange = Exchange::start(dir.path(), SCRIPT);
+    let mut command = kflow(&["trade", "--env", "sim", "--discover", "--url"]);
+    command.arg(&exchange.url).args(words).arg("--data").arg(&data);
+    let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    has_decided(&data, 90_000);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    trade(&exchange, &data, &words);
+    drop(exchange);
+    let other = Exchange::start_with(dir.path(), "", &["--markets", "5", "--seed", "3"]);
+    trade(&other, &data, &words);
+    let journals = journals(&data);
+    assert_eq!(journals.len(), 3);
+    for (number, journal) in journals.iter().enumerate() {
+        let out = run(kflow(&["conformance", "trade", "--json"]).arg(journal));
+        assert_eq!(out.code, 0, "session {number}: {}", out.stderr);
+        let outcome = &serde_json::from_str::<Value>(&out.stdout).unwrap()["data"];
+        assert!(outcome["cases"].as_u64() > Some(20), "session {number}: {outcome}");
+    }
+    assert!(!journals[0].join("report.json").exists(), "it was killed");
+}
+
 /// A stop comes from outside the records; it is in the journal, and the session still plays back.
 #[test]
 fn a_session_that_a_person_stopped_plays_back() {
@@ -133,12 +180,7 @@ fn a_session_that_a_person_stopped_plays_back() {
             let words = ["--policy", "random", "--select", "all", "--quotes", "join,improve"];
             trade(&exchange, &data, &words)
         });
-        let decided = || std::fs::read_dir(data.join("trade")).ok()?.next()?.ok();
-        let many =
-            |at: PathBuf| at.join("decisions.jsonl").metadata().is_ok_and(|m| m.len() > 90_000);
-        while !decided().is_some_and(|at| many(at.path())) {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        has_decided(&data, 90_000);
         let killed = run(kflow(&["risk", "kill"]).arg("--data").arg(&data));
         assert_eq!(killed.code, 0, "{}", killed.stderr);
         trading.join().unwrap()

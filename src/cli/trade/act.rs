@@ -117,7 +117,9 @@ impl Thread {
     fn take_turn(&mut self, actor: &mut Actor, row_id: u64, turn: Turn) {
         let told = self.journal.turn(row_id, turn.told());
         self.note(actor, told);
-        turn.take(actor);
+        self.out.clear();
+        turn.take(actor, &mut self.out);
+        self.write(actor, 0);
     }
 
     /// What cannot be written down is not done: nothing is ordered after a failure.

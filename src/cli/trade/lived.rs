@@ -13,7 +13,7 @@ use std::path::Path;
 /// Steps of a session on their way into a file.
 pub(super) struct Lived {
     writer: ExperienceWriter,
-    /// The last step of each market, and equity at its decision.
+    /// The last step of each market, and the profit at its decision.
     open: BTreeMap<String, (Step, i64)>,
 }
 
@@ -50,10 +50,13 @@ impl Lived {
     }
 
     fn deed(&mut self, deed: &Deed) -> Result<(), DatasetError> {
+        if deed.reason == Reason::Withdrawn {
+            return Ok(());
+        }
         // An exit was nobody's choice: what it earns is not the policy's.
         let forced = deed.reason == Reason::Exit;
-        if let Some((step, equity_e6)) = self.open.remove(&deed.ticker) {
-            let reward_e6 = deed.equity_e6 - equity_e6;
+        if let Some((step, profit_e6)) = self.open.remove(&deed.ticker) {
+            let reward_e6 = deed.profit_e6 - profit_e6;
             self.writer.push(Step { reward_e6, is_truncated: forced, ..step })?;
         }
         if !forced {
@@ -65,11 +68,12 @@ impl Lived {
                 obs: deed.obs.clone(),
                 mask: deed.mask.clone(),
                 action,
+                model_hash: deed.model_hash.clone(),
                 reward_e6: 0,
                 is_terminal: false,
                 is_truncated: false,
             };
-            self.open.insert(deed.ticker.clone(), (step, deed.equity_e6));
+            self.open.insert(deed.ticker.clone(), (step, deed.profit_e6));
         }
         Ok(())
     }
@@ -83,8 +87,8 @@ impl Lived {
     }
 
     fn ended(&mut self, ended: &Ended) -> Result<(), DatasetError> {
-        let Some((step, equity_e6)) = self.open.remove(&ended.ticker) else { return Ok(()) };
-        let reward_e6 = ended.equity_e6 - equity_e6;
+        let Some((step, profit_e6)) = self.open.remove(&ended.ticker) else { return Ok(()) };
+        let reward_e6 = ended.profit_e6 - profit_e6;
         self.writer.push(Step { reward_e6, is_terminal: true, ..step })
     }
 }

@@ -64,16 +64,20 @@ impl<R: Rules> Account<R> {
         }
     }
 
-    /// Gives the position up: what rests is taken back first, then everything held is sold at the displayed
-    /// bids. True if an order was sent.
-    pub fn exit(&mut self, decision: &Decision) -> bool {
-        self.retreat(decision);
-        if !self.sent.is_empty() || self.own.is_waiting() {
-            return false;
+    /// Puts into [`Account::sent`] what gives the position up, and sends none of it yet: what rests is taken back
+    /// first, then what is held is sold at the displayed bids, at most `most` contracts at a time.
+    pub fn propose_exit(&mut self, decision: &Decision, most: Qty) {
+        self.sent.clear();
+        if self.own.is_waiting() {
+            return;
         }
-        let Some(plan) = self.plan_exit(decision) else { return false };
-        self.prepare(plan);
-        self.commit(decision)
+        let plan = match self.is_quoting() {
+            true => Some(Plan::CancelAll),
+            false => self.plan_exit(decision, most),
+        };
+        if let Some(plan) = plan {
+            self.prepare(plan);
+        }
     }
 
     fn prepare(&mut self, plan: Plan) {

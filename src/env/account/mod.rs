@@ -169,6 +169,11 @@ impl<R: Rules> Account<R> {
         self.equity
     }
 
+    /// Equity less what the account began with and what came from elsewhere.
+    pub fn profit(&self) -> Money {
+        self.equity - self.portfolio.start()
+    }
+
     /// Equity in the pessimistic, fitted and optimistic queue, marked as [`Account::equity`].
     pub fn bracket(&self, decision: &Decision) -> Bracket<Money> {
         self.claims.equity(touch(decision))

@@ -246,14 +246,14 @@ impl<R: Rules> Account<R> {
         Some(Wish { side, price: intent.resting_price(price), qty, beside })
     }
 
-    /// Gives the whole position up, at any displayed price.
-    pub(super) fn plan_exit(&self, decision: &Decision) -> Option<Plan> {
+    /// Gives the position up, at any displayed price and at most `most` contracts at a time.
+    pub(super) fn plan_exit(&self, decision: &Decision, most: Qty) -> Option<Plan> {
         let position = self.portfolio.position();
         let side = if position > Qty::ZERO { Side::Yes } else { Side::No };
         let shown = decision.bids[side.index()].iter().take_while(|level| level.1 > Qty::ZERO);
         let limit = shown.last()?.0;
         let intent = Intent { side, verb: Verb::Sell };
-        let size = Qty(position.e2().abs());
+        let size = Qty(position.e2().abs()).min(most);
         (size > Qty::ZERO).then_some(Plan::Take { intent, limit, size })
     }
 

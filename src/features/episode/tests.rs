@@ -24,17 +24,21 @@ fn gap(row_id: u64) -> Event {
     event(row_id, None, Body::Gap(Box::new(gap)))
 }
 
-/// Episodes of a market that closes at second 100 and settles YES.
-#[track_caller]
-fn build(events: &[Event]) -> Vec<Episode> {
-    let market = MarketInfo {
+/// It closes at second 100 and settles YES.
+fn market() -> MarketInfo {
+    MarketInfo {
         ticker: "T".into(),
         open: Some(TsUs::from_ms(0)),
         close: Some(TsUs::from_ms(100_000)),
         settlement: Some(Price::ONE),
         ..MarketInfo::default()
-    };
-    let mut builder = EpisodeBuilder::new(Layout::default(), &market, SessionId::default());
+    }
+}
+
+/// Episodes of that market.
+#[track_caller]
+fn build(events: &[Event]) -> Vec<Episode> {
+    let mut builder = EpisodeBuilder::new(Layout::default(), &market(), SessionId::default());
     events.iter().for_each(|e| builder.push(e));
     builder.finish()
 }
@@ -105,4 +109,38 @@ fn events_between_two_decisions_are_those_that_the_earlier_row_has_not_seen() {
     assert_eq!((best(0), best(1)), (Qty(1_002), Qty(1_014)));
     assert_eq!(episode.decisions[0].bids[0][2].1, Qty::ZERO);
     assert_eq!(episode.rows.len(), 3 * episode.market_len);
+}
+
+/// A collector that was stopped in the middle of a market leaves no gap, and its last position was once carried,
+/// blind, to an outcome that nobody had waited for.
+#[test]
+fn a_recording_that_stops_before_the_close_does_not_know_the_outcome() {
+    let mut events = vec![snapshot(1)];
+    events.extend(steady(10, 6, 2));
+    let settlement = |until_ms| {
+        let mut builder = EpisodeBuilder::new(Layout::default(), &market(), SessionId::default());
+        events.iter().for_each(|event| builder.push(event));
+        builder.finish_at(TsNs::from_ms(until_ms)).remove(0).settlement
+    };
+    assert_eq!(settlement(16_000), None);
+    assert_eq!(settlement(99_999), None);
+    assert_eq!(settlement(100_000), Some(Price::ONE));
+}
+
+/// Definitions come before the first book of a session; a market that was deactivated then once traded in training.
+#[test]
+fn a_market_that_is_deactivated_before_its_book_comes_begins_so() {
+    let told = |word: &str| {
+        let object = format!(r#"{{"ticker":"T","status":"{word}"}}"#);
+        Event { body: Body::Market(object.into()), ..snapshot(0) }
+    };
+    let first = |word: &str| {
+        let mut events = vec![told(word), snapshot(1)];
+        events.extend(steady(10, 6, 2));
+        build(&events)[0].events[0].kind
+    };
+    assert_eq!(first("inactive"), TapeKind::Phase(Phase::Inactive));
+    // What was imported is told by its last definition, first of all.
+    assert_eq!(first("finalized"), TapeKind::Snapshot(0));
+    assert_eq!(first("active"), TapeKind::Snapshot(0));
 }
