@@ -107,6 +107,10 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => fresh(&args)?,
     };
     let shelf = Shelf::of(&dir, args.name.as_deref())?;
+    let place = dir.display();
+    printer::say(&format!(
+        "search in {place}; to go on if interrupted: kflow search --resume {place}"
+    ));
     let threads = args.threads.map_or_else(parallel::cores, usize::from);
     let mut progress = Progress::start("search", 0);
     let found = search::run(&brief, &recording, &dir, threads, |done, of| {
@@ -237,7 +241,9 @@ fn row(record: &Record) -> Vec<String> {
 }
 
 fn failure(error: SearchError) -> Failure {
-    let (code, hint) = match &error {
+    let (code, hint) = match error {
+        SearchError::Checkpoint(e) => return train::checkpoint_failure(e),
+        SearchError::Train(e) => return train::failure(e),
         SearchError::Config(_) => (Code::Config, "see kflow search --help"),
         SearchError::Split(_) | SearchError::NothingToChooseBy(_) => {
             (Code::Config, "record more markets, or divide them otherwise: --split time")
@@ -251,8 +257,6 @@ fn failure(error: SearchError) -> Failure {
         SearchError::Record { .. } => {
             (Code::Integrity, "remove the damaged line and those after it, then --resume again")
         }
-        SearchError::Checkpoint(e) => (Code::Integrity, e.hint()),
-        SearchError::Train(_) => (Code::Integrity, "kflow train with the same data says more"),
         SearchError::Io { .. } => (Code::Runtime, "what was found remains: go on with --resume"),
     };
     Failure::new(code, error).hint(hint)

@@ -232,8 +232,11 @@ fn what_cannot_be_searched_is_refused_with_the_next_step() {
 
     let words = [&QUICK[..], &["1", "--trials", "1"]].concat();
     let search = place(dir.path(), &call(dir.path(), &words));
-    std::fs::write(search.join("trials.jsonl"), "{\"trial\":0}\n").expect("damaged");
     let resume = ["--resume", search.to_str().expect("path")];
+    let held = kalshiflow::agent::checkpoint::RunDir::claim(&search).expect("claimed");
+    refused(&resume, 3, "another process");
+    drop(held);
+    std::fs::write(search.join("trials.jsonl"), "{\"trial\":0}\n").expect("damaged");
     refused(&resume, 5, "line 1");
     let more = TapeSpec {
         seed: 8,

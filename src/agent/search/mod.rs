@@ -4,6 +4,7 @@
 //! <dir>/
 //!   search.json          the question: recipe, space, method, data      tries.json   how often was tried
 //!   trials.jsonl         one line for each trial and rung, in order     trial_0003/seed_1[/fold_i]  its models
+//!   LOCK                 held by who searches
 //! ```
 //!
 //! Every trial trains a few seeds and is scored on the **validation** markets by the mean over the seeds;
@@ -26,7 +27,7 @@ pub use plan::Method;
 pub use record::{Record, Score};
 pub use space::{Range, Space, SpaceError};
 
-use super::checkpoint::CheckpointError;
+use super::checkpoint::{CheckpointError, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
 use super::fit::Course;
@@ -128,8 +129,8 @@ pub struct Found {
 /// hears how many of how many scores are there.
 ///
 /// # Errors
-/// When the question does not work, the data are others, or a file cannot be read or written. What was
-/// found until then remains.
+/// When the question does not work, the data are others, another process is at it, or a file cannot be read or
+/// written. What was found until then remains.
 pub fn run(
     brief: &Brief,
     recording: &Recording,
@@ -142,6 +143,8 @@ pub fn run(
     }
     let plan = brief.plan(recording)?;
     let device = brief.check()?;
+    // Two processes would write each other's lines and models.
+    let _claim = RunDir::claim(dir)?;
     let mut journal = Journal::open(dir, brief)?;
     let rungs = brief.method.rungs(brief.trials, brief.base.total_timesteps);
     let total: usize = rungs.iter().map(|rung| rung.keep).sum();
