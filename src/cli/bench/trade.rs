@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 /// Options of `kflow bench trade`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Frames per second that the exchange sends.
+    /// Events per second at the exchange, each a frame or two; what came is measured.
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
     rate: u64,
     /// How long it is traded.
