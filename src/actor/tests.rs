@@ -79,23 +79,44 @@ fn a_position_that_is_not_of_its_orders_is_known_to_the_actor() {
     assert!(long.iter().all(|deed| deed.reward_e6.abs() < 2_500_000), "{:?}", long[1].reward_e6);
     assert_eq!(long[0].profit_e6, 0);
 
-    let exit = OrderFill {
-        number: None,
-        ticker,
-        intent: Intent { side: Side::Yes, verb: Verb::Sell },
-        price: Price::new(4_000).expect("in range"),
-        qty: position,
-        fee: Money(10_000),
-        role: Role::Taker,
-        at_ms: 0,
-    };
     let mut out = Outcome::default();
-    actor.hear(&desk::Outcome::Filled(exit), 2, TsNs(0), &mut out);
+    actor.hear(&sold(ticker, position), 2, TsNs(0), &mut out);
     assert_eq!(out.fills.len(), 1);
     assert!(deeds(&mut actor, third).iter().all(|deed| deed.position_e2 == 0));
     let report = actor.report();
     assert_eq!((report.open_positions, report.fees_e6), (0, 10_000));
     assert_eq!(report.bracket_e6, [report.profit_e6; 3]);
+}
+
+/// The exchange tells a position before the market is looked at, and the desk gives it up meanwhile: what is adopted
+/// then is what is left. It was once what had been told, contracts that were gone.
+#[test]
+fn what_is_given_up_before_it_is_adopted_is_not_held() {
+    let tape = synthesize(&TapeSpec { markets: 1, steps: 200, ..TapeSpec::default() });
+    let ticker = tape.infos[0].ticker.clone();
+    let mut actor = actor(&tape);
+    let position = Qty::contracts(25);
+    // Its first rows are taken, and nothing was decided yet.
+    assert!(deeds(&mut actor, &tape.events[..1]).is_empty());
+    let held = desk::Outcome::Position { ticker: ticker.clone(), position };
+    actor.hear(&held, 1, TsNs(0), &mut Outcome::default());
+    actor.hear(&sold(ticker, position), 2, TsNs(0), &mut Outcome::default());
+    let flat = deeds(&mut actor, &tape.events[1..]);
+    assert!(!flat.is_empty() && flat.iter().all(|deed| deed.position_e2 == 0), "{:?}", flat[0]);
+}
+
+/// The desk's own order sold a position.
+fn sold(ticker: String, qty: Qty) -> desk::Outcome {
+    desk::Outcome::Filled(OrderFill {
+        number: None,
+        ticker,
+        intent: Intent { side: Side::Yes, verb: Verb::Sell },
+        price: Price::new(4_000).expect("in range"),
+        qty,
+        fee: Money(10_000),
+        role: Role::Taker,
+        at_ms: 0,
+    })
 }
 
 /// Quotes of a market in which nothing was decided any more stayed, and filled, after a stop.

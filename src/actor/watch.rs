@@ -57,9 +57,11 @@ impl Watch {
         }
     }
 
-    /// True when the position has to be given up now.
+    /// True when what is held has to be given up now, and what rests taken back.
     pub(super) fn must_exit(&self, info: &MarketInfo, account: &Account, now: TsNs) -> bool {
-        !self.stands_back && self.risk.must_exit(info, account.portfolio().position(), now)
+        let quotes = account.is_quoting() && self.risk.is_closing(info, now);
+        let holds = self.risk.must_exit(info, account.portfolio().position(), now);
+        !self.stands_back && (quotes || holds)
     }
 
     /// Whether an account may send this.
@@ -98,7 +100,8 @@ impl Watch {
         };
         self.exposure += part.exposure - before.exposure;
         self.profit += part.profit - before.profit;
-        if part.profit != before.profit && !self.stands_back {
+        // Always, so that the day begins with what there was before its first loss.
+        if !self.stands_back {
             let trip = self.risk.watch_equity(self.stake + self.profit, now).cloned();
             self.news = trip.or(self.news.take());
         }

@@ -132,9 +132,8 @@ fn journals(data: &Path) -> Vec<PathBuf> {
 
 /// Waits until the newest session below `data` has decided so much.
 fn has_decided(data: &Path, bytes: u64) {
-    let many = |dir: &PathBuf| {
-        dir.join("decisions.jsonl").metadata().is_ok_and(|file| file.len() > bytes)
-    };
+    let many =
+        |dir: &PathBuf| dir.join("decisions.jsonl").metadata().is_ok_and(|file| file.len() > bytes);
     while !journals(data).last().is_some_and(many) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

@@ -3,10 +3,12 @@
 
 use super::*;
 use crate::actor::deed::Reason;
+use crate::actor::select::Hot;
 use crate::env::account::Request;
 use crate::event::Body;
 use crate::trade::risk::{Cause, Trip};
 use crate::wire::convert::time_text;
+use std::collections::BTreeSet;
 
 /// Buys ten YES at once.
 const BUY: u32 = 1;
@@ -79,9 +81,14 @@ fn tape(markets: u32) -> Tape {
 
 /// Plays the tape with a policy that wants these, under `limits`.
 fn play(limits: Limits, wants: &'static [u32], tape: &Tape) -> Vec<Seen> {
+    choose(Choice::All, limits, wants, tape)
+}
+
+/// The same in the markets of a choice.
+fn choose(choice: Choice, limits: Limits, wants: &'static [u32], tape: &Tape) -> Vec<Seen> {
     let actions = ActionSet { quotes: vec![Placement::Join], ..ActionSet::default() };
     let env = EnvConfig { actions, ..EnvConfig::default() };
-    let (choice, tripped) = (Choice::All, None);
+    let tripped = None;
     let spec = ActorSpec { env, choice, limits, tripped, seed: 1, elsewhere: false };
     let acting = Acting { policy: Box::new(Wants(wants)), model_hash: String::new() };
     let mut actor = Actor::new(spec, acting);
@@ -239,4 +246,52 @@ fn before_the_close_positions_are_given_up_and_none_is_opened() {
     assert!(after.iter().all(|deed| !deed.ordered || deed.reason == Reason::Exit));
     assert_eq!(after.last().map(|deed| deed.position_e2), Some(0));
     quotes_go(&seen[at - 1..]);
+}
+
+/// A market in which nothing happened any more was held into its outcome: there was no decision to give it up by.
+#[test]
+fn a_position_in_a_quiet_market_is_given_up_before_the_close() {
+    let mut tape = tape(2);
+    let close = tape.infos[0].close.expect("set").ms();
+    let quiet = |event: &Event| event.market == MarketId(0) && event.recv.ms() > close - 600_000;
+    tape.events.retain(|event| !quiet(event));
+    let limits = Limits { exit_before_close_s: 300, order_max: Qty::contracts(5), ..wide() };
+    let seen = play(limits, &[BUY], &tape);
+    assert!(deeds(&seen).iter().all(|deed| deed.position_e2 == 0), "more than an order may have");
+    let limits = Limits { exit_before_close_s: 300, ..wide() };
+    let seen = play(limits, &[BUY], &tape);
+    let ticker = &tape.infos[0].ticker;
+    let of_it: Vec<&Deed> = deeds(&seen).into_iter().filter(|d| d.ticker == *ticker).collect();
+    let exits: Vec<_> = of_it.iter().filter(|deed| deed.reason == Reason::Exit).collect();
+    assert_eq!(exits.len(), 1, "once: it is on its way until something happens");
+    let sent = exits[0].requests.iter().filter_map(Request::submitted).count();
+    assert!(exits[0].ordered && sent == 1 && exits[0].position_e2 > 0, "{:?}", exits[0]);
+}
+
+/// Whoever quotes always has something working; markets that fell out of the choice were never left, and the
+/// choice grew.
+#[test]
+fn a_market_that_is_not_chosen_any_more_is_left_by_a_row_that_says_so() {
+    let tape = tape(4);
+    let hot = Hot { places: 1, spread_max_e4: 10_000, every_ms: 1_000, ..Hot::default() };
+    let seen = choose(Choice::Hot(hot), wide(), &[BID], &tape);
+    let all = deeds(&seen);
+    let left: Vec<_> = all.iter().filter(|deed| deed.reason == Reason::Withdrawn).collect();
+    assert!(!left.is_empty(), "the tape changes its busiest market");
+    for row in left {
+        let cancels = row.requests.iter().all(|r| matches!(r, Request::Cancel { .. }));
+        assert!(cancels && !row.requests.is_empty() && !row.ordered, "{row:?}");
+    }
+    let orders: BTreeSet<_> = all.iter().filter(|d| d.ordered).map(|d| &d.ticker).collect();
+    assert!(orders.len() > 1, "{orders:?}");
+}
+
+/// The day began with the first change of profit, so that its first loss was not counted.
+#[test]
+fn the_first_loss_of_the_day_counts() {
+    let limits = Limits { daily_loss_max: Money(100_000), ..wide() };
+    let seen = play(limits, &[BUY], &tape(1));
+    let at = seen.iter().position(|seen| seen.trip.is_some()).expect("stopped");
+    let lost = deeds(&seen[..at]).into_iter().filter(|deed| deed.profit_e6 < -100_000);
+    assert_eq!(lost.count(), 0, "it was seen and traded on");
 }
