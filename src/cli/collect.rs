@@ -30,7 +30,6 @@ use screen::Screen;
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 /// Frames come in on one thread; timers, readers and requests share the other.
 const WORKER_THREADS: usize = 2;
@@ -119,7 +118,8 @@ async fn collect(
     front: Option<&Front>,
 ) -> Result<Recorded, Failure> {
     let mut screen = Screen::new(args.log.log_format, front.map(|front| front.handle.clone()));
-    log_above(args, &screen);
+    // Log lines go above the status line.
+    logging::begin(args.log, logging::lines(screen.above()));
     let settings = Settings::load(args.config.as_deref()).map_err(exit::config)?;
     let access = Access::resolve(&settings, args.env, args.url.as_deref()).map_err(exit::access)?;
     let wanted = markets::wanted(args, &settings)?;
@@ -173,36 +173,6 @@ async fn collect(
 fn too_slow(access: &Access) -> Failure {
     let text = format!("{} has not told its markets within --for", access.endpoint.rest);
     Failure::msg(Code::Remote, text).hint("is it an exchange? check `--url`, or give it more time")
-}
-
-/// Log lines go above the status line.
-fn log_above(args: &Args, screen: &Screen) {
-    let above = screen.above();
-    let writer = BoxMakeWriter::new(move || LineWriter { above: above.clone(), text: Vec::new() });
-    logging::begin(args.log, writer);
-}
-
-/// Hands whole lines on.
-struct LineWriter<F: Fn(&str)> {
-    above: F,
-    text: Vec<u8>,
-}
-
-impl<F: Fn(&str)> std::io::Write for LineWriter<F> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<F: Fn(&str)> Drop for LineWriter<F> {
-    fn drop(&mut self) {
-        (self.above)(String::from_utf8_lossy(&self.text).trim_end());
-    }
 }
 
 /// Asks the exchange who it is, and for the wanted markets.

@@ -1,18 +1,19 @@
 //! `kflow dash`: look on, at what runs or at what was recorded.
 
+mod look;
 mod shot;
 
-use super::exit::{self, Code, Failure};
+use super::exit::{Code, Failure};
 use super::{printer, signals};
 use crate::config::env;
 use crate::dash::source::{attach, files, tape};
 use crate::dash::{
     self, DashError, Handle, Hands, Leave, Msg, Options, Palette, Place, Screen, State, Theme,
 };
-use crate::store::{Log, StoreError};
 use clap::ValueEnum;
+use look::Found;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 
 /// Options of `kflow dash`.
@@ -134,17 +135,17 @@ impl Style {
 /// fails or a file cannot be written.
 pub fn run(args: Args) -> Result<(), Failure> {
     let at = place(&args)?;
-    let alone = look(&args)?;
+    let found = look::look(&args)?;
     if let Some(file) = &args.screenshot {
-        return shot::take(&args, at, alone, file);
+        return shot::take(&args, at, &found, file);
     }
     if args.json {
         return shot::figures(&args);
     }
     need_terminal()?;
     let (handle, inbox) = dash::inbox();
-    let state = begin(&args, alone, (80, 24));
-    let hands = Hands { tape: start(&args, at, alone, &handle)?, kill: None };
+    let state = begin(&args, found.alone, (80, 24));
+    let hands = Hands { tape: start(&args, at, &found, &handle)?, kill: None };
     watch_signals(&handle)?;
     let left = dash::run(state, &inbox, &handle, &hands, args.style.options(true));
     match left.map_err(failure)? {
@@ -161,34 +162,6 @@ fn place(args: &Args) -> Result<Option<Place>, Failure> {
         None => Err(Failure::msg(Code::Usage, format!("`{text}` is no place on a tape"))
             .hint("write a share as 40%, a time as 12:34:56, or a row")),
     }
-}
-
-/// What there is to look at; true if nobody writes the log.
-fn look(args: &Args) -> Result<bool, Failure> {
-    let attached = args.data.join("log").join(crate::collect::LIVE_SOCKET);
-    let running = std::os::unix::net::UnixStream::connect(attached).is_ok();
-    let runs = std::fs::read_dir(&args.run_dir).is_ok_and(|mut entries| entries.next().is_some());
-    match Log::open(&args.data) {
-        _ if running => Ok(false),
-        Ok(log) if log.segments().is_empty() && !runs => Err(match log.problems().first() {
-            Some(problem) => {
-                Failure::msg(Code::Integrity, format!("{problem}; nothing else is there"))
-                    .hint("`kflow data verify` says what can be read")
-            }
-            None => nothing(&args.data),
-        }),
-        Ok(_) => Ok(true),
-        Err(StoreError::NoLog { .. }) if runs => Ok(true),
-        Err(StoreError::NoLog { .. }) => Err(nothing(&args.data)),
-        Err(e) => Err(exit::store(e)),
-    }
-}
-
-fn nothing(data_dir: &Path) -> Failure {
-    let text = format!("there is nothing to look at in {}", data_dir.display());
-    Failure::msg(Code::Config, text).hint(
-        "record something: `kflow collect --env sim --ui`, or `kflow import PATH`, or `kflow demo`",
-    )
 }
 
 /// Refuses where no screen can be drawn.
@@ -219,7 +192,7 @@ fn begin(args: &Args, alone: bool, size: (u16, u16)) -> State {
 fn start(
     args: &Args,
     at: Option<Place>,
-    alone: bool,
+    found: &Found,
     handle: &Handle,
 ) -> Result<Sender<dash::TapeMove>, Failure> {
     let (moves, asked) = channel();
@@ -228,8 +201,9 @@ fn start(
     let (data, told) = (args.data.clone(), handle.clone());
     thread("files", move || files::watch(&data, &runs, &told))?;
     let (data, told) = (args.data.clone(), handle.clone());
-    let wanted = alone || args.screen == Some(ScreenName::Replay) || at.is_some();
+    let wanted = found.alone || args.screen == Some(ScreenName::Replay) || at.is_some();
     let from = at.or_else(|| wanted.then_some(Place::Start));
+    let from = from.map(|place| (found.session.clone(), place));
     thread("tape", move || tape::play(&data, from, &asked, &told))?;
     Ok(moves)
 }

@@ -1,6 +1,7 @@
 //! What the program says while it works, on stderr: lines for people, or JSON for machines.
 
 use clap::ValueEnum;
+use std::io::{self, Write};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -30,6 +31,11 @@ pub fn stderr() -> BoxMakeWriter {
     BoxMakeWriter::new(std::io::stderr)
 }
 
+/// Hands each line on: to a status line, or to the dashboard.
+pub fn lines(take: impl Fn(&str) + Send + Sync + Clone + 'static) -> BoxMakeWriter {
+    BoxMakeWriter::new(move || LineWriter { take: take.clone(), text: Vec::new() })
+}
+
 /// Begins to log to `out`. `RUST_LOG` narrows or widens it; without it warnings are shown, with `-v` more.
 pub fn begin(args: LogArgs, out: BoxMakeWriter) {
     let level = match args.verbose {
@@ -47,4 +53,27 @@ pub fn begin(args: LogArgs, out: BoxMakeWriter) {
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
         LogFormat::Text => lines.with_ansi(false).try_init(),
     };
+}
+
+/// Hands whole lines on.
+struct LineWriter<F: Fn(&str)> {
+    take: F,
+    text: Vec<u8>,
+}
+
+impl<F: Fn(&str)> Write for LineWriter<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<F: Fn(&str)> Drop for LineWriter<F> {
+    fn drop(&mut self) {
+        (self.take)(String::from_utf8_lossy(&self.text).trim_end());
+    }
 }

@@ -9,6 +9,7 @@ pub(super) use show::{checkpoint_failure, train_failure as failure};
 use super::exit::{self, Code, Failure, OrFail};
 use super::filters::{self, Filters};
 use super::front::{Front, Show, Work};
+use super::logging::{self, LogArgs};
 use super::rules::Rules;
 use super::{dash, device, printer};
 use crate::agent::device::DeviceName;
@@ -197,6 +198,8 @@ fn front(args: &Args) -> Result<Front, Failure> {
         None,
     )?;
     dash::watch_signals(&front.handle)?;
+    // What training finds odd stands on the log screen.
+    logging::begin(LogArgs::default(), logging::lines(printer::say));
     Ok(front)
 }
 

@@ -27,7 +27,9 @@ pub struct Desk {
     pub chosen: bool,
     /// [`Desk::choose_busy`] did: it stays while it lives.
     busy: bool,
-    /// Receive time of the last event.
+    /// The market to look at as soon as it is met.
+    wish: Option<Box<str>>,
+    /// Latest receive time of an event.
     pub clock: TsNs,
     /// Row of the last event.
     pub row_id: u64,
@@ -71,6 +73,10 @@ impl Desk {
         for (id, ticker) in &heard.markets {
             self.meet(*id, ticker);
         }
+        if heard.began && !self.chosen && self.wish.take().is_some() {
+            // What was looked at before is not here.
+            self.busy = false;
+        }
         if heard.skipped > 0 {
             self.markets.iter_mut().for_each(Market::skip);
         }
@@ -98,15 +104,30 @@ impl Desk {
         if let Some(market) = self.market()
             && (self.chosen || (self.busy && !market.is_over(now)))
         {
-            desk.selected = desk.enter(&market.ticker);
+            desk.wish = self.wish.clone().or_else(|| Some(market.ticker.clone()));
             (desk.chosen, desk.busy) = (self.chosen, self.busy);
+        } else if self.chosen {
+            (desk.wish, desk.chosen) = (self.wish.clone(), true);
         }
         desk
     }
 
-    /// Looks at this market from now on, whether it has been met or not.
+    /// Looks at the market with this index, as the person wants it.
+    pub(super) fn choose(&mut self, market: usize) {
+        (self.selected, self.chosen, self.wish) = (market, true, None);
+    }
+
+    /// Looks at this market from now on, or as soon as it is met.
     pub fn wanted(&mut self, ticker: &str) {
-        (self.selected, self.chosen) = (self.enter(ticker), true);
+        match self.by_name.get(ticker) {
+            Some(at) => self.choose(*at),
+            None => (self.wish, self.chosen) = (Some(ticker.into()), true),
+        }
+    }
+
+    /// The market that the person wants to look at and that has not been met.
+    pub fn awaited(&self) -> Option<&str> {
+        self.wish.as_deref().filter(|_| self.chosen)
     }
 
     fn enter(&mut self, ticker: &str) -> usize {
@@ -120,6 +141,9 @@ impl Desk {
 
     fn meet(&mut self, id: MarketId, ticker: &str) {
         let at = self.enter(ticker);
+        if self.wish.as_deref() == Some(ticker) {
+            (self.selected, self.wish) = (at, None);
+        }
         let index = id.0 as usize;
         if self.ids.len() <= index {
             self.ids.resize(index + 1, usize::MAX);
@@ -129,7 +153,7 @@ impl Desk {
 
     fn push(&mut self, event: &Event) {
         self.events += 1;
-        self.clock = event.recv;
+        self.clock = self.clock.max(event.recv);
         self.row_id = self.row_id.max(event.row_id);
         self.lags.enter(event);
         self.note_gap(event);
@@ -256,10 +280,32 @@ mod tests {
             Some(Staleness::Settled(Price::ONE))
         );
         // What the program chose is chosen anew where it is over; what the person chose stays.
-        desk.busy = true;
-        assert_eq!(desk.anew(TsNs(0)).markets.len(), 1);
-        assert_eq!(desk.anew(TsNs::from_ms(5_000)).markets.len(), 0);
+        (desk.busy, desk.selected) = (true, 1);
+        desk.markets.swap(0, 1);
+        let looks_at = |mut anew: Desk| {
+            let markets = vec![(MarketId(0), "KX-B".into()), (MarketId(1), "KX-A".into())];
+            anew.hear(Heard { began: true, markets, ..Heard::default() });
+            anew.market().map(|market| market.ticker.to_string())
+        };
+        assert_eq!(looks_at(desk.anew(TsNs(0))).as_deref(), Some("KX-A"));
+        assert_eq!(looks_at(desk.anew(TsNs::from_ms(5_000))).as_deref(), Some("KX-B"));
+        desk.markets.swap(0, 1);
         desk.wanted("KX-A");
-        assert_eq!(desk.anew(TsNs::from_ms(5_000)).markets.len(), 1);
+        assert_eq!(looks_at(desk.anew(TsNs::from_ms(5_000))).as_deref(), Some("KX-A"));
+    }
+
+    #[test]
+    fn a_market_that_is_wanted_and_not_there_is_awaited_and_no_row_of_the_list() {
+        let mut desk = desk();
+        desk.wanted("NOPE");
+        assert_eq!((desk.awaited(), desk.markets.len()), (Some("NOPE"), 2));
+        desk = desk.anew(TsNs(0));
+        desk.hear(Heard { markets: vec![(MarketId(0), "KX-A".into())], ..Heard::default() });
+        assert_eq!((desk.awaited(), desk.markets.len()), (Some("NOPE"), 1));
+        desk.hear(Heard { markets: vec![(MarketId(1), "NOPE".into())], ..Heard::default() });
+        assert_eq!((desk.awaited(), desk.selected), (None, 1));
+        desk.wanted("NEVER");
+        desk.choose(0);
+        assert_eq!(desk.awaited(), None, "the person has chosen another one");
     }
 }

@@ -1,4 +1,4 @@
-//! Keys and mouse: what they change.
+//! Keys: what they change.
 
 use super::command::{Effect, Place, TapeMove};
 use super::keys::{Action, lookup};
@@ -8,13 +8,8 @@ use super::panes::{Pane, Screen};
 use super::run::Leave;
 use super::state::{Popup, State, Typing};
 use crate::units::TsNs;
-use crossterm::event::{
-    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
-use ratatui::layout::{Position, Rect};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// Rows that a turn of the wheel moves.
-const WHEEL_ROWS: i64 = 3;
 /// Lines that a page of the help moves.
 const HELP_ROWS: i64 = 10;
 
@@ -95,7 +90,7 @@ impl State {
             }
             _ => {}
         }
-        self.settle_choice();
+        self.settle_choice(now);
         None
     }
 
@@ -116,12 +111,7 @@ impl State {
             Action::Zoom => self.zoom = !self.zoom,
             Action::Back => self.back(),
             Action::Palette => self.palette = Some(self.palette.unwrap_or_default().next()),
-            Action::Freeze => {
-                self.frozen = match self.frozen.take() {
-                    Some(_) => None,
-                    None => Some(Box::new(self.live.clone())),
-                };
-            }
+            Action::Freeze => self.freeze(now),
             Action::Filter => self.typing = Some(Typing::Filter),
             Action::Goto => self.typing = Some(Typing::Goto(String::new())),
             Action::Holds => self.holds = !self.holds,
@@ -134,14 +124,26 @@ impl State {
             Action::Mark => self.mark(),
             Action::Level => self.level = Some(self.level.unwrap_or(Level::Info).next()),
             Action::Window(by) => self.window = (self.window + by).clamp(-2, 2),
+            Action::Shift(by) => self.shift_lines(by),
             Action::Curve(by) => self.curve = self.curve.saturating_add_signed(by as isize),
             ladder => self.turn_ladder(ladder),
         }
         None
     }
 
+    /// Moves the lines of the log sideways, until the end of the longest is seen.
+    fn shift_lines(&mut self, by: i64) {
+        let panes = self.panes();
+        let area = panes.iter().find(|(pane, _)| *pane == Pane::Lines);
+        let room = area.map_or(0, |(_, area)| super::draw::line_room(*area));
+        let lines = self.lines.matching(self.level.unwrap_or(Level::Info), &self.log_filter);
+        let longest = lines.map(|line| line.text.chars().count()).max().unwrap_or(0);
+        let most = longest.saturating_sub(room) as i64;
+        self.shift = (self.shift as i64 + by).clamp(0, most) as usize;
+    }
+
     /// Shows a screen; a tape that nobody asked for yet is put in.
-    fn go(&mut self, screen: Screen) -> Option<Effect> {
+    pub(super) fn go(&mut self, screen: Screen) -> Option<Effect> {
         (self.screen, self.zoom) = (screen, false);
         let wants_tape = screen == Screen::Replay && self.tape.is_none();
         wants_tape.then(|| Effect::Tape(TapeMove::Open(String::new())))
@@ -189,7 +191,7 @@ impl State {
         area.map_or(1, |(_, area)| i64::from(area.height.saturating_sub(3)).max(1))
     }
 
-    fn move_rows(&mut self, pane: Pane, by: i64, now: TsNs) {
+    pub(super) fn move_rows(&mut self, pane: Pane, by: i64, now: TsNs) {
         match pane {
             Pane::Ladder => self.ladder.scroll(-by.clamp(-10_000, 10_000)),
             Pane::Markets => {
@@ -210,15 +212,13 @@ impl State {
         }
     }
 
-    fn select(&mut self, market: usize) {
+    pub(super) fn select(&mut self, market: usize) {
         let screen = self.screen;
-        for desk in [Some(&mut self.live), self.frozen.as_deref_mut()].into_iter().flatten() {
-            if screen == Screen::Live {
-                (desk.selected, desk.chosen) = (market, true);
-            }
-        }
-        if screen == Screen::Replay {
-            (self.replay.selected, self.replay.chosen) = (market, true);
+        let still = self.frozen.as_mut().map(|frozen| &mut frozen.desk);
+        if screen == Screen::Live {
+            still.into_iter().chain([&mut self.live]).for_each(|desk| desk.choose(market));
+        } else {
+            self.replay.choose(market);
         }
         self.ladder.centre();
     }
@@ -228,8 +228,8 @@ impl State {
         let lines = || self.lines.matching(self.level.unwrap_or(Level::Info), &self.log_filter);
         Some(match pane {
             Pane::Runs => (0, self.runs.len()),
-            Pane::ModelList => (1, self.models.len()),
-            Pane::Sessions => (2, self.sessions.len()),
+            Pane::ModelList => (1, self.status.models.len()),
+            Pane::Sessions => (2, self.status.sessions.len()),
             // Counted from the newest.
             Pane::Lines => (3, lines().count()),
             Pane::Actions => (4, self.desk().trading.listed(self.holds).count()),
@@ -239,11 +239,11 @@ impl State {
     }
 
     /// A filter that leaves the chosen market out chooses the first that it leaves.
-    fn settle_choice(&mut self) {
+    fn settle_choice(&mut self, now: TsNs) {
         if !self.screen.has_markets() {
             return;
         }
-        let listed = self.desk().listed(&self.filter, self.sort, TsNs(0));
+        let listed = self.desk().listed(&self.filter, self.sort, self.moment(now));
         if !listed.contains(&self.desk().selected)
             && let Some(first) = listed.first()
         {
@@ -252,7 +252,7 @@ impl State {
     }
 
     fn choose(&mut self) -> Option<Effect> {
-        let session = self.sessions.get(self.rows[2])?;
+        let session = self.status.sessions.get(self.rows[2])?;
         let open = TapeMove::Open(session.id.clone());
         self.screen = Screen::Replay;
         Some(Effect::Tape(open))
@@ -261,58 +261,12 @@ impl State {
     fn mark(&mut self) {
         let id = match self.focus() {
             Pane::Runs => self.runs.get(self.rows[0]).map(|run| run.status.id.clone()),
-            _ => self.models.get(self.rows[1]).map(|model| model.id.clone()),
+            _ => self.status.models.get(self.rows[1]).map(|model| model.id.clone()),
         };
         let Some(id) = id else { return };
         match self.marked.iter().position(|marked| *marked == id) {
             Some(at) => drop(self.marked.remove(at)),
             None => self.marked.push(id),
         }
-    }
-
-    fn mouse(&mut self, mouse: MouseEvent, now: TsNs) -> Option<Effect> {
-        let at = Position::new(mouse.column, mouse.row);
-        let panes = self.panes();
-        let hit = panes.iter().find(|(_, area)| area.contains(at)).copied();
-        match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) if self.popup.is_some() => self.popup = None,
-            MouseEventKind::Down(MouseButton::Left) if mouse.row == 0 => {
-                return self.go(super::draw::tab_at(self, mouse.column)?);
-            }
-            MouseEventKind::Down(MouseButton::Left) => {
-                let (pane, area) = hit?;
-                return self.click(pane, area, at, now);
-            }
-            MouseEventKind::ScrollDown => self.move_rows(hit?.0, WHEEL_ROWS, now),
-            MouseEventKind::ScrollUp => self.move_rows(hit?.0, -WHEEL_ROWS, now),
-            _ => {}
-        }
-        None
-    }
-
-    fn click(&mut self, pane: Pane, area: Rect, at: Position, now: TsNs) -> Option<Effect> {
-        let inner = area.width.saturating_sub(2).max(1);
-        if pane == Pane::Scrubber {
-            let share = f64::from(at.x.saturating_sub(area.x + 1)) / f64::from(inner);
-            return self
-                .tape
-                .is_some()
-                .then(|| Effect::Tape(TapeMove::To(Place::Share(share.min(1.0)))));
-        }
-        self.set_focus(pane);
-        let row = usize::from(at.y.saturating_sub(area.y + 2));
-        let shown = usize::from(area.height.saturating_sub(3));
-        if pane == Pane::Markets {
-            let listed = self.desk().listed(&self.filter, self.sort, self.moment(now));
-            let chosen = listed.iter().position(|i| *i == self.desk().selected).unwrap_or(0);
-            let first = super::draw::first_row(chosen, shown, listed.len());
-            if let Some(market) = listed.get(first + row) {
-                self.select(*market);
-            }
-        } else if let Some((list, count)) = self.list(pane) {
-            let first = super::draw::first_row(self.rows[list], shown, count);
-            self.rows[list] = (first + row).min(count.saturating_sub(1));
-        }
-        None
     }
 }

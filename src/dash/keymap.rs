@@ -100,5 +100,7 @@ pub const KEYMAP: &[Binding] = &[
     key('-', When::Live, Action::Window(-1), "", "less or more time in the curve"),
     chord((KeyCode::Right, NONE), When::Training, Action::Curve(1), "curve", "next curve, curve before"),
     chord((KeyCode::Left, NONE), When::Training, Action::Curve(-1), "", "next curve, curve before"),
+    chord((KeyCode::Right, NONE), When::Logs, Action::Shift(20), "long lines", "the rest of long lines, and back"),
+    chord((KeyCode::Left, NONE), When::Logs, Action::Shift(-20), "", "the rest of long lines, and back"),
     key('l', When::Logs, Action::Level, "level", "least level shown"),
 ];

@@ -60,6 +60,8 @@ pub enum Action {
     Window(i32),
     /// The next curve.
     Curve(i32),
+    /// Long lines sideways, by columns.
+    Shift(i64),
     /// Compare the chosen row, or no more.
     Mark,
     /// Stricter log level.

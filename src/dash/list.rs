@@ -74,6 +74,8 @@ fn fuzzy(name: &str, filter: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dash::Heard;
+    use crate::event::MarketId;
 
     #[test]
     fn the_filter_takes_letters_in_their_order() {
@@ -81,8 +83,8 @@ mod tests {
         assert!(!fuzzy("KXHIGHNY-26NOV20-B59.5", "95h"));
         assert!(fuzzy("anything", ""));
         let mut desk = Desk::default();
-        desk.wanted("KX-B");
-        desk.wanted("KX-A");
+        let markets = vec![(MarketId(0), "KX-B".into()), (MarketId(1), "KX-A".into())];
+        desk.hear(Heard { markets, ..Heard::default() });
         assert_eq!(desk.listed("kb", Sort::Ticker, TsNs(0)), [0]);
         assert_eq!(desk.listed("", Sort::Ticker, TsNs(0)), [1, 0]);
     }

@@ -5,6 +5,7 @@ use crate::event::{Body, Event, GapCause, Trade};
 use crate::market::MarketInfo;
 use crate::replay::BookLine;
 use crate::units::{Price, Qty, Side, TsNs};
+use crate::view::text::of_span;
 use crate::wire::market::market_info;
 use std::collections::VecDeque;
 
@@ -20,6 +21,9 @@ const FLASH_NS: i64 = 300_000_000;
 const FLASHES: usize = 32;
 /// The window of taker flow and activity.
 const MINUTE_NS: i64 = 60_000_000_000;
+
+/// Frames that come this long after the exchange's stamp tell of a book that is not the present one, milliseconds.
+pub(super) const STALE_AFTER_MS: i64 = 5_000;
 
 /// The touch at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub enum Staleness {
     Gap(GapCause),
     /// Records were left out on the way to this screen.
     Skipped,
+    /// Frames come, but this long after the exchange sent them, milliseconds.
+    Late(i64),
     /// Trading is over.
     Closed,
     /// What a YES contract paid.
@@ -56,11 +62,17 @@ impl Staleness {
             Staleness::NoSnapshot => "no snapshot yet".to_owned(),
             Staleness::Gap(cause) => format!("gap: {}", cause.word()),
             Staleness::Skipped => "records were skipped".to_owned(),
+            Staleness::Late(lag_ms) => late(*lag_ms),
             Staleness::Closed => "closed".to_owned(),
             Staleness::Settled(price) => format!("settled: YES paid {price}"),
             Staleness::Feed(why) => why.clone(),
         }
     }
+}
+
+/// That frames come so late, in words.
+pub(super) fn late(lag_ms: i64) -> String {
+    format!("frames come {} late", of_span(lag_ms / 1_000))
 }
 
 /// One market.
@@ -78,7 +90,8 @@ pub struct Market {
     pub seq: u64,
     /// Receive time of its last event.
     pub at: TsNs,
-    /// Exchange's stamp to receipt of its last stamped frame, milliseconds.
+    /// Exchange's stamp to receipt of its last stamped frame, milliseconds; 0 from a snapshot without a stamp on,
+    /// which is a book of now.
     pub lag_ms: i64,
     /// Its last trades and when they came, newest last.
     pub trades: VecDeque<(TsNs, Trade)>,
@@ -118,8 +131,10 @@ impl Market {
         }
         self.line.note(event);
         self.at = event.recv;
-        if let Some(ts) = event.ts {
-            self.lag_ms = event.recv.ms() - ts.ms();
+        match (event.ts, &event.body) {
+            (Some(ts), _) => self.lag_ms = event.recv.ms() - ts.ms(),
+            (None, Body::Snapshot(_)) => self.lag_ms = 0,
+            (None, _) => {}
         }
         self.seq = self.seq.max(event.seq);
         self.fold(event);
@@ -239,7 +254,8 @@ impl Market {
         match self.info.settlement {
             Some(price) if self.is_over(now) => Some(Staleness::Settled(price)),
             None if self.is_over(now) => Some(Staleness::Closed),
-            _ => self.broken.clone(),
+            _ if self.broken.is_some() => self.broken.clone(),
+            _ => (self.lag_ms >= STALE_AFTER_MS).then_some(Staleness::Late(self.lag_ms)),
         }
     }
 

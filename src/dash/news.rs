@@ -6,8 +6,7 @@ use super::trading::{Deed, Opening};
 use crate::actor::Filled;
 use crate::event::{Event, GapCause, MarketId};
 use crate::units::TsNs;
-use crate::view::{CollectStatus, RunStatus};
-use serde_json::{Map, Value};
+use crate::view::{CollectStatus, ModelStatus, RunStatus, SessionStatus};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -48,9 +47,9 @@ pub enum News {
     /// All training runs, newest first.
     Runs(Vec<Run>),
     /// All models, newest first.
-    Models(Vec<Model>),
+    Models(Vec<ModelStatus>),
     /// What the log holds, and what is wrong with it; empty where nothing is.
-    Sessions(Vec<Session>, String),
+    Sessions(Vec<SessionStatus>, String),
     /// All orders are stopped: why; empty: they are not any more.
     Stopped(String),
     /// A line for the log screen.
@@ -87,6 +86,14 @@ pub struct Heard {
     pub skipped: u64,
 }
 
+impl Heard {
+    /// True if nothing was heard: the source only asks whether somebody listens.
+    pub(super) fn is_empty(&self) -> bool {
+        let Heard { began, markets, events, skipped } = self;
+        !began && markets.is_empty() && events.is_empty() && *skipped == 0
+    }
+}
+
 /// How the running work is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Reach {
@@ -110,56 +117,6 @@ pub struct Run {
     pub curves: Arc<BTreeMap<String, Curve>>,
     /// Where the events that it learns from come from; empty where that is not known.
     pub sources: Vec<String>,
-}
-
-/// A model as its folder tells it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Model {
-    /// `NAME:3` of a registered version; else the name of its folder, with the fold's where there are several.
-    pub id: String,
-    /// What it came from: the run of a version, the version that a run went on from; empty where nothing is known.
-    pub parent: String,
-    /// What it was made with: configuration, data and circumstances, one level deep.
-    pub facts: Map<String, Value>,
-    /// Environment steps of experience.
-    pub steps: u64,
-    /// Return of its last training episodes.
-    pub reward: Option<f64>,
-    /// The verdict of its evaluation; empty before one.
-    pub verdict: String,
-    /// When it was last saved or registered, seconds since 1970.
-    pub saved_unix_s: f64,
-    /// Where it stands in its life, as the registry says; empty where that does not know it.
-    pub status: String,
-    /// Names that point to it.
-    pub aliases: Vec<String>,
-    /// Mean return per held-out market.
-    pub mean_return: Option<f64>,
-    /// Its 95 % interval.
-    pub ci95: Option<(f64, f64)>,
-}
-
-/// A recorded session.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Session {
-    /// Its id.
-    pub id: String,
-    /// Where its events come from.
-    pub source: String,
-    /// First and last receive time.
-    pub from: TsNs,
-    /// First and last receive time.
-    pub to: TsNs,
-    /// Why it ended; empty while it is written.
-    pub cause: String,
-    /// Rows.
-    pub records: u64,
-    /// Gap rows.
-    pub gaps: u64,
-    /// Markets.
-    pub markets: u64,
-    /// Size on disk.
-    pub bytes: u64,
 }
 
 /// A hole that was seen.

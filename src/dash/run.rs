@@ -4,6 +4,7 @@ use super::command::{Effect, TapeMove};
 use super::draw;
 use super::log_lines::Level;
 use super::news::{Handle, Msg, News};
+use super::pace::Pace;
 use super::state::State;
 use super::term::Taken;
 use super::theme::{Palette, Theme};
@@ -19,8 +20,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Without anything new the picture is drawn this often: clock and ages.
 const IDLE: Duration = Duration::from_secs(1);
-/// A key is answered within this time, whatever the rate.
-const KEY: Duration = Duration::from_millis(20);
 /// How often the thread of the keyboard looks whether it is still wanted.
 const KEYBOARD: Duration = Duration::from_millis(100);
 
@@ -84,20 +83,17 @@ pub fn run(
     let size = taken.screen.size()?;
     state.size = (size.width, size.height);
     let _keyboard = Keyboard::start(handle.clone())?;
-    let period = Duration::from_secs(1) / u32::from(options.rate_hz.max(1));
-    let (mut drawn, mut due) = (None, Instant::now());
+    let mut pace = Pace::new(options.rate_hz, Instant::now());
     loop {
-        match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        match inbox.recv_timeout(pace.left(Instant::now())) {
             Ok(msg) => {
-                let typed = match hear(&mut state, msg, inbox, hands, options.stay) {
+                match hear(&mut state, msg, inbox, hands, options.stay) {
                     Outcome::Leave(leave) => return Ok(leave),
-                    Outcome::Typed => true,
-                    Outcome::News => false,
-                };
-                // News wait for their turn, a key does not.
-                let apart = if typed { KEY.min(period) } else { period };
-                due = due.min(drawn.map_or_else(Instant::now, |at: Instant| at + apart));
-                if Instant::now() < due {
+                    Outcome::Typed => pace.changed(true, Instant::now()),
+                    Outcome::News => pace.changed(false, Instant::now()),
+                    Outcome::Nothing => {}
+                }
+                if !pace.left(Instant::now()).is_zero() {
                     continue;
                 }
             }
@@ -111,8 +107,7 @@ pub fn run(
         let now = now();
         let theme = look(&state, options.theme);
         taken.screen.draw(|frame| draw::screen(frame, &state, theme, now))?;
-        drawn = Some(Instant::now());
-        due = Instant::now() + nap(&state, now).max(period);
+        pace.drew(nap(&state, now), Instant::now());
     }
 }
 
@@ -121,6 +116,8 @@ enum Outcome {
     Leave(Leave),
     Typed,
     News,
+    /// The picture is what it was.
+    Nothing,
 }
 
 /// Takes the message, and those behind it: the picture shows what is known now, not what was.
@@ -131,13 +128,15 @@ fn hear(
     hands: &Hands,
     stay: bool,
 ) -> Outcome {
-    let mut outcome = Outcome::News;
+    let mut outcome = Outcome::Nothing;
     // As many as can have waited: whoever talks all the time does not keep the picture from being drawn.
     for msg in std::iter::once(first).chain(inbox.try_iter().take(super::news::INBOX)) {
         let closes = matches!(msg, Msg::News(News::Ended(_))) && !stay;
-        if matches!(msg, Msg::Input(_)) {
-            outcome = Outcome::Typed;
-        }
+        outcome = match (&msg, outcome) {
+            (Msg::Input(_), _) | (_, Outcome::Typed) => Outcome::Typed,
+            (Msg::News(News::Heard(heard)), before) if heard.is_empty() => before,
+            _ => Outcome::News,
+        };
         match state.update(msg, now()) {
             Some(Effect::Leave(leave)) => return Outcome::Leave(leave),
             // Without a tape nobody listens.
@@ -209,5 +208,61 @@ impl Keyboard {
 impl Drop for Keyboard {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dash::news::{Heard, INBOX, Input, inbox};
+    use crate::dash::state::Popup;
+    use crate::event::{Body, Event, MarketId};
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+    fn batch() -> News {
+        let (market, body) = (MarketId::NONE, Body::Other("x".into()));
+        let event = Event { row_id: 1, recv: TsNs(1), ts: None, market, sid: 1, seq: 1, body };
+        News::Heard(Heard { events: vec![event], ..Heard::default() })
+    }
+
+    /// A source that never falls silent kept keys waiting for as long as it talked.
+    #[test]
+    fn a_key_is_heard_while_a_burst_of_frames_goes_on() {
+        let (handle, inbox) = inbox();
+        let burst = std::thread::spawn(move || {
+            let key = KeyEvent::new(KeyCode::Char('?'), KeyModifiers::NONE);
+            let before = (1..INBOX).map(|_| Msg::News(batch()));
+            let after = std::iter::repeat_with(|| Msg::News(batch()));
+            let mut all = before.chain([Msg::Input(Input::Key(key))]).chain(after);
+            all.try_for_each(|msg| handle.tell(msg))
+        });
+        let (mut state, hands) = (State::new("here", (80, 24)), no_hands());
+        let mut turns = 0;
+        loop {
+            let first = inbox.recv().expect("the burst goes on");
+            let outcome = hear(&mut state, first, &inbox, &hands, true);
+            turns += 1;
+            if state.popup == Some(Popup::Help(0)) {
+                assert!(matches!(outcome, Outcome::Typed), "a picture for the key is due");
+                break;
+            }
+        }
+        // So many turns, each of so many messages at most.
+        assert!(state.live.events as usize <= turns * (INBOX + 1) && turns <= INBOX, "{turns}");
+        drop(inbox);
+        assert!(burst.join().expect("no panic").is_err(), "the burst had an end");
+    }
+
+    #[test]
+    fn what_changes_nothing_draws_nothing() {
+        let (_handle, inbox) = inbox();
+        let (mut state, hands) = (State::new("here", (80, 24)), no_hands());
+        let mut heard = |news| hear(&mut state, Msg::News(news), &inbox, &hands, true);
+        assert!(matches!(heard(News::Heard(Heard::default())), Outcome::Nothing));
+        assert!(matches!(heard(batch()), Outcome::News));
+    }
+
+    fn no_hands() -> Hands {
+        Hands { tape: std::sync::mpsc::channel().0, kill: None }
     }
 }

@@ -1,11 +1,12 @@
-//! What of the state is shown, and whether it holds.
+//! What of the state is shown, of which moment, and whether it holds.
 
 use super::desk::Desk;
-use super::news::{Model, Reach, Run};
+use super::market::{STALE_AFTER_MS, late};
+use super::news::{Reach, Run};
 use super::panes::{Arrangement, Pane, Screen, arrange};
-use super::state::State;
+use super::state::{Frozen, State};
 use crate::units::TsNs;
-use crate::view::{CollectStatus, Link, is_synthetic};
+use crate::view::{CollectStatus, Link, ModelStatus, is_synthetic};
 use ratatui::layout::Rect;
 use serde_json::Value;
 
@@ -13,22 +14,64 @@ use serde_json::Value;
 const SILENT_NS: i64 = 3_500_000_000;
 /// Without a frame for this long a feed is called quiet.
 const QUIET_S: u64 = 5;
+/// Frames of which the collector has told are shown within this time; otherwise this screen is slow.
+const BEHIND_NS: i64 = 10_000_000_000;
 /// Spans of the price curve, seconds.
 const WINDOWS_S: [i64; 5] = [30, 60, 300, 900, 3_600];
+
+/// Why the books that are shown are not current, where that is so for all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// In a word, for the sign of the recording.
+    pub word: &'static str,
+    /// In words.
+    pub text: String,
+}
+
+impl Trouble {
+    fn new(word: &'static str, text: impl Into<String>) -> Trouble {
+        Trouble { word, text: text.into() }
+    }
+}
 
 impl State {
     /// The desk that the screen shows.
     pub fn desk(&self) -> &Desk {
-        match (self.screen, &self.frozen) {
+        match (self.screen, self.still()) {
             (Screen::Replay, _) => &self.replay,
-            (_, Some(frozen)) => frozen,
+            (_, Some(frozen)) => &frozen.desk,
             _ => &self.live,
         }
     }
 
-    /// The moment that the screen shows: the tape's on the replay screen.
+    /// What stands still, where the screen shows that.
+    pub(super) fn still(&self) -> Option<&Frozen> {
+        self.frozen.as_deref().filter(|_| self.screen == Screen::Live)
+    }
+
+    /// The moment that the screen shows: the tape's on the replay screen, that of a frozen display.
     pub fn moment(&self, now: TsNs) -> TsNs {
-        if self.screen == Screen::Replay { self.position } else { now }
+        match (self.screen, self.still()) {
+            (Screen::Replay, _) => self.position,
+            (_, Some(frozen)) => frozen.at,
+            _ => now,
+        }
+    }
+
+    /// The collector's figures of that moment.
+    pub(super) fn collected(&self) -> Option<&CollectStatus> {
+        match self.still() {
+            Some(frozen) => frozen.collect.as_ref(),
+            None => self.status.collect.as_ref(),
+        }
+    }
+
+    /// Why the books of that moment were not current.
+    pub(super) fn trouble(&self, now: TsNs) -> Option<Trouble> {
+        match self.still() {
+            Some(frozen) => frozen.trouble.clone(),
+            None => self.feed_trouble(now),
+        }
     }
 
     /// The pane with the keys.
@@ -51,28 +94,59 @@ impl State {
     }
 
     /// Why the live books are not current, where that is so for all of them.
-    pub fn feed_trouble(&self, now: TsNs) -> Option<String> {
+    pub fn feed_trouble(&self, now: TsNs) -> Option<Trouble> {
         if self.screen == Screen::Replay {
             return None;
         }
         match &self.reach {
-            Reach::Alone => return Some("no collector is running".to_owned()),
-            Reach::Lost(why) => return Some(why.clone()),
+            Reach::Alone => return Some(Trouble::new("NO COLLECTOR", "no collector is running")),
+            Reach::Lost(why) => return Some(Trouble::new("LOST", why.as_str())),
             Reach::Attached | Reach::Inside => {}
         }
-        let Some(status) = &self.status.collect else { return Some("no word yet".to_owned()) };
+        let Some(status) = &self.status.collect else {
+            return Some(Trouble::new("CONNECTING", "no word yet"));
+        };
         if let Some(told) = self.told.filter(|told| now.0 - told.0 > SILENT_NS) {
-            return Some(format!(
-                "no word from the collector for {} s",
-                (now.0 - told.0) / 1_000_000_000
-            ));
+            let silent_s = (now.0 - told.0) / 1_000_000_000;
+            let text = format!("no word from the collector for {silent_s} s");
+            return Some(Trouble::new("SILENT", text));
         }
         match status.link {
-            Link::Connecting => Some("not connected".to_owned()),
-            Link::Stopped => Some("the collector has stopped".to_owned()),
-            _ if status.quiet_s >= QUIET_S => Some(format!("no frame for {} s", status.quiet_s)),
-            Link::Live | Link::Healing => None,
+            Link::Connecting => Some(Trouble::new("CONNECTING", "not connected")),
+            Link::Stopped => Some(Trouble::new("STOPPED", "the collector has stopped")),
+            _ if status.quiet_s >= QUIET_S => {
+                Some(Trouble::new("SILENT", format!("no frame for {} s", status.quiet_s)))
+            }
+            Link::Live | Link::Healing => self.lateness(status, now),
         }
+    }
+
+    /// Frames come, but they are old: on their way to the collector, or from there to this screen.
+    fn lateness(&self, status: &CollectStatus, now: TsNs) -> Option<Trouble> {
+        let lag_ms = status.lag_ms.p50 as i64;
+        let behind_ns = now.0 - self.live.clock.0;
+        if lag_ms >= STALE_AFTER_MS {
+            Some(Trouble::new("LATE", late(lag_ms)))
+        } else if self.live.events > 0 && behind_ns > BEHIND_NS {
+            let text = format!("this screen is {} s behind", behind_ns / 1_000_000_000);
+            Some(Trouble::new("LATE", text))
+        } else {
+            None
+        }
+    }
+
+    /// True if the collector that runs writes this session: what is sealed of it is not all.
+    pub(super) fn records(&self, session: &str) -> bool {
+        let runs = matches!(self.reach, Reach::Attached | Reach::Inside);
+        let known = self.status.collect.as_ref().filter(|status| status.link != Link::Stopped);
+        known.is_some_and(|status| runs && status.session == session)
+    }
+
+    /// True if a collector runs and nothing of what it writes is sealed yet.
+    pub(super) fn records_unsealed(&self) -> bool {
+        let running = self.status.collect.as_ref().map_or("", |status| status.session.as_str());
+        let sealed = self.status.sessions.iter().any(|session| session.id == running);
+        self.records(running) && !sealed
     }
 
     /// The runs whose curves are drawn: those that are marked, or the chosen one.
@@ -83,10 +157,14 @@ impl State {
     }
 
     /// The models that are looked at: the first two that are marked, or the chosen one.
-    pub(super) fn looked_at(&self) -> Vec<&Model> {
-        let marked = |model: &&Model| self.marked.contains(&model.id);
-        let models: Vec<&Model> = self.models.iter().filter(marked).take(2).collect();
-        if models.len() == 2 { models } else { self.models.get(self.rows[1]).into_iter().collect() }
+    pub(super) fn looked_at(&self) -> Vec<&ModelStatus> {
+        let marked = |model: &&ModelStatus| self.marked.contains(&model.id);
+        let models: Vec<&ModelStatus> = self.status.models.iter().filter(marked).take(2).collect();
+        if models.len() == 2 {
+            models
+        } else {
+            self.status.models.get(self.rows[1]).into_iter().collect()
+        }
     }
 
     /// True if what the screen shows is synthetic.
@@ -106,7 +184,7 @@ impl State {
             return shown.into_iter().any(is_synthetic);
         }
         // What does not tell it itself is of this place.
-        let session = self.sessions.first().map(|session| is_synthetic(&session.source));
+        let session = self.status.sessions.first().map(|session| is_synthetic(&session.source));
         let collector = self.status.collect.as_ref().map(CollectStatus::is_synthetic);
         let known = if self.screen == Screen::Replay {
             session.or(collector)
@@ -123,13 +201,13 @@ impl State {
 
     /// When the picture changes although nothing is said: a flash is over.
     pub fn wakes(&self, now: TsNs) -> Option<TsNs> {
-        let shown = self.screen.has_markets() && self.frozen.is_none();
+        let shown = self.screen.has_markets() && self.still().is_none();
         self.desk().market().filter(|_| shown)?.flashes_until(self.moment(now))
     }
 }
 
 /// Where the data come from that a model was made with.
-fn sources(model: &Model) -> impl Iterator<Item = &str> {
+fn sources(model: &ModelStatus) -> impl Iterator<Item = &str> {
     let sources = model.facts.get("sources").and_then(Value::as_array);
     sources.into_iter().flatten().filter_map(Value::as_str)
 }
@@ -137,19 +215,19 @@ fn sources(model: &Model) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dash::Session;
+    use crate::view::SessionStatus;
     use serde_json::json;
 
     #[test]
     fn the_badge_is_that_of_what_the_screen_shows() {
-        let of = |source: &str| Session { source: source.into(), ..Session::default() };
+        let of = |source: &str| SessionStatus { source: source.into(), ..SessionStatus::default() };
         let mut state = State::new("here", (80, 24));
         let badge = |state: &mut State, screen| {
             state.screen = screen;
             state.is_synthetic()
         };
         assert!(!badge(&mut state, Screen::Replay), "nothing is known");
-        state.sessions = vec![of("sim:seed=7")];
+        state.status.sessions = vec![of("sim:seed=7")];
         // No tape: what would be on it.
         assert!(badge(&mut state, Screen::Replay));
         assert!(badge(&mut state, Screen::Training));
@@ -157,12 +235,14 @@ mod tests {
         let facts =
             |source: &str| json!({ "sources": [source] }).as_object().expect("an object").clone();
         state.runs = vec![run("import:gold15m")];
-        state.models = vec![Model { facts: facts("import:gold15m"), ..Model::default() }];
+        state.status.models =
+            vec![ModelStatus { facts: facts("import:gold15m"), ..ModelStatus::default() }];
         assert!(!badge(&mut state, Screen::Training) && !badge(&mut state, Screen::Models));
         assert!(badge(&mut state, Screen::Live));
-        state.sessions = vec![of("kalshi")];
+        state.status.sessions = vec![of("kalshi")];
         state.runs = vec![run("sim:seed=7")];
-        state.models = vec![Model { facts: facts("sim:seed=7"), ..Model::default() }];
+        state.status.models =
+            vec![ModelStatus { facts: facts("sim:seed=7"), ..ModelStatus::default() }];
         assert!(badge(&mut state, Screen::Training) && badge(&mut state, Screen::Models));
         assert!(!badge(&mut state, Screen::Replay) && !badge(&mut state, Screen::Live));
     }

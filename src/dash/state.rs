@@ -6,14 +6,15 @@ use super::keys::Action;
 use super::ladder::LadderView;
 use super::list::Sort;
 use super::log_lines::{Level, Line, Lines};
-use super::news::{Heard, Model, Msg, News, Reach, Run, Session};
+use super::news::{Heard, Msg, News, Reach, Run};
 use super::panes::{Pane, Screen};
 use super::run::Leave;
+use super::shown::Trouble;
 use super::source::tape::Tape;
 use super::theme::Palette;
 use super::trading::Trading;
 use crate::units::TsNs;
-use crate::view::Status;
+use crate::view::{CollectStatus, Status};
 use std::collections::VecDeque;
 
 /// Statuses whose rates are kept: ten minutes.
@@ -39,6 +40,19 @@ pub enum Typing {
     Goto(String),
 }
 
+/// What the live screen showed when it was frozen.
+#[derive(Debug)]
+pub struct Frozen {
+    /// When.
+    pub at: TsNs,
+    /// Markets and trading.
+    pub desk: Desk,
+    /// The collector's figures.
+    pub collect: Option<CollectStatus>,
+    /// Why the books were not current.
+    pub trouble: Option<Trouble>,
+}
+
 /// Everything shown. Fields are written by [`State::update`] only.
 #[derive(Debug, Default)]
 pub struct State {
@@ -52,7 +66,7 @@ pub struct State {
     pub can_kill: bool,
     /// How the running work is reached.
     pub reach: Reach,
-    /// The one structure of figures.
+    /// The one structure of figures: screens and `--json` read it.
     pub status: Status,
     /// When the collector's status was last told.
     pub told: Option<TsNs>,
@@ -74,12 +88,6 @@ pub struct State {
     pub speed: f64,
     /// Training runs, newest first.
     pub runs: Vec<Run>,
-    /// Models, newest first.
-    pub models: Vec<Model>,
-    /// Recorded sessions, newest first.
-    pub sessions: Vec<Session>,
-    /// What is wrong with the log; empty where nothing is.
-    pub log_problem: String,
     /// What was said.
     pub lines: Lines,
     /// The screen shown.
@@ -100,6 +108,8 @@ pub struct State {
     pub log_filter: String,
     /// Least level of the log.
     pub level: Option<Level>,
+    /// Columns of the lines of the log that are out of sight on the left.
+    pub shift: usize,
     /// Order of the market list.
     pub sort: Sort,
     /// Decisions to hold are listed, too.
@@ -114,8 +124,8 @@ pub struct State {
     pub rows: [usize; ROWS],
     /// Marked models and runs, by id.
     pub marked: Vec<String>,
-    /// The desk as it was when the display was frozen.
-    pub frozen: Option<Box<Desk>>,
+    /// What is shown while the display is frozen.
+    pub frozen: Option<Box<Frozen>>,
     /// Set by the person; `None`: as the program was started.
     pub palette: Option<Palette>,
     /// Why the work of this process has ended, once it has.
@@ -145,6 +155,19 @@ impl State {
         effect
     }
 
+    /// Freezes the display, or lets it go on.
+    pub(super) fn freeze(&mut self, now: TsNs) {
+        self.frozen = match self.frozen.take() {
+            Some(_) => None,
+            None => Some(Box::new(Frozen {
+                at: now,
+                desk: self.live.clone(),
+                collect: self.status.collect.clone(),
+                trouble: self.feed_trouble(now),
+            })),
+        };
+    }
+
     fn news(&mut self, news: News, now: TsNs) {
         match news {
             News::Reach(reach) => self.reached(reach, now),
@@ -172,9 +195,9 @@ impl State {
                 self.status.runs = runs.iter().map(|run| run.status.clone()).collect();
                 self.runs = runs;
             }
-            News::Models(models) => self.models = models,
+            News::Models(models) => self.status.models = models,
             News::Sessions(sessions, problem) => {
-                (self.sessions, self.log_problem) = (sessions, problem);
+                (self.status.sessions, self.status.log_problem) = (sessions, problem);
             }
             News::Stopped(why) => self.stopped(why, now),
             News::Line(line) => self.line(line),

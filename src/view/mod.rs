@@ -5,7 +5,9 @@
 
 pub mod text;
 
+use crate::units::TsNs;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Everything that goes on around one data directory, at one moment: what the dashboard shows and
@@ -18,6 +20,12 @@ pub struct Status {
     pub trade: Option<TradeStatus>,
     /// Training runs, newest first.
     pub runs: Vec<RunStatus>,
+    /// Registered versions, then models that lie in run folders; each newest first.
+    pub models: Vec<ModelStatus>,
+    /// Recorded sessions, newest first, as far as their files are sealed.
+    pub sessions: Vec<SessionStatus>,
+    /// What is wrong with the log; empty where nothing is.
+    pub log_problem: String,
     /// What stopped all orders, in words; empty while nothing did.
     pub stopped: String,
 }
@@ -72,6 +80,58 @@ pub struct RunStatus {
     pub written_unix_s: f64,
     /// The newest value of every logged key.
     pub latest: BTreeMap<String, f64>,
+}
+
+/// A model as its folder and the registry tell it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelStatus {
+    /// `NAME:3` of a registered version; else the name of its folder, with the fold's where there are several.
+    pub id: String,
+    /// What it came from: the run of a version, the version that a run went on from; empty where nothing is known.
+    pub parent: String,
+    /// What it was made with: configuration, data and circumstances, one level deep.
+    pub facts: Map<String, Value>,
+    /// Environment steps of experience.
+    pub steps: u64,
+    /// Return of its last training episodes.
+    pub reward: Option<f64>,
+    /// The verdict of its evaluation; empty before one.
+    pub verdict: String,
+    /// When it was last saved or registered, seconds since 1970.
+    pub saved_unix_s: f64,
+    /// Where it stands in its life, as the registry says; empty where that does not know it.
+    pub status: String,
+    /// Names that point to it.
+    pub aliases: Vec<String>,
+    /// Mean return per held-out market.
+    pub mean_return: Option<f64>,
+    /// Its 95 % interval.
+    pub ci95: Option<(f64, f64)>,
+}
+
+/// A recorded session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// Its id.
+    pub id: String,
+    /// Where its events come from.
+    pub source: String,
+    /// First receive time.
+    #[serde(rename = "from_ns")]
+    pub from: TsNs,
+    /// Last receive time.
+    #[serde(rename = "to_ns")]
+    pub to: TsNs,
+    /// Why it ended; empty while it is written.
+    pub cause: String,
+    /// Rows.
+    pub records: u64,
+    /// Gap rows.
+    pub gaps: u64,
+    /// Markets.
+    pub markets: u64,
+    /// Size on disk.
+    pub bytes: u64,
 }
 
 /// The collector at one moment. Counters run from the start of the session.

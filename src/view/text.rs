@@ -41,6 +41,11 @@ pub fn of_span(seconds: i64) -> String {
     }
 }
 
+/// `1 gap`, `2 gaps`.
+pub fn of_number(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Contracts with thousands apart, hundredths only where there are any: `1 200`, `0.50`.
 pub fn of_qty(qty: Qty) -> String {
     let abs = qty.e2().unsigned_abs();

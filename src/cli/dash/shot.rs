@@ -1,5 +1,6 @@
 //! One picture, or the figures, without a terminal.
 
+use super::look::Found;
 use super::{Args, begin, start};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::printer;
@@ -29,12 +30,12 @@ pub(super) fn size(text: &str) -> Result<(u16, u16), String> {
 pub(super) fn take(
     args: &Args,
     at: Option<Place>,
-    alone: bool,
+    found: &Found,
     file: &Path,
 ) -> Result<(), Failure> {
     let (handle, inbox) = dash::inbox();
-    let mut state = begin(args, alone, args.size);
-    let moves = start(args, at, alone, &handle)?;
+    let mut state = begin(args, found.alone, args.size);
+    let moves = start(args, at, found, &handle)?;
     let now = settle(&mut state, &inbox)?;
     drop(moves);
     let is_svg = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg"));
@@ -51,7 +52,7 @@ pub(super) fn take(
 pub(super) fn figures(args: &Args) -> Result<(), Failure> {
     let (handle, inbox) = dash::inbox();
     let mut state = begin(args, false, args.size);
-    let _moves = start(args, None, false, &handle)?;
+    let _moves = start(args, None, &Found::default(), &handle)?;
     settle(&mut state, &inbox)?;
     printer::json("dash", &state.status)
 }

@@ -112,26 +112,34 @@ fn folded(classes: &[u64], rows: usize) -> Vec<u64> {
     shown.iter().copied().chain([rest.iter().sum()]).collect()
 }
 
-/// Recorded sessions, newest first.
+/// What is said of a recording that has just begun.
+const UNSEALED: [&str; 2] =
+    ["the session that runs is not sealed yet:", "done hourly, each 64 MiB, and at its end"];
+
+/// Recorded sessions, newest first: as far as they are sealed.
 pub(super) fn sessions(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let inner = p.frame(Pane::Sessions, area, "Enter replays");
-    let (problem, rest) = (&state.log_problem, u16::from(!state.log_problem.is_empty()));
+    let (problem, rest) =
+        (&state.status.log_problem, u16::from(!state.status.log_problem.is_empty()));
     p.put(inner, 0, 0, problem, p.theme.warn());
     let inner = Rect { y: inner.y + rest, height: inner.height.saturating_sub(rest), ..inner };
-    if state.sessions.is_empty() {
-        let why = if problem.is_empty() { "no session is sealed yet" } else { "none can be read" };
-        return p.nothing(inner, &[why]);
+    if state.status.sessions.is_empty() {
+        return match problem.is_empty() {
+            _ if state.records_unsealed() => p.nothing(inner, &UNSEALED),
+            true => p.nothing(inner, &["nothing is recorded yet", "kflow collect"]),
+            false => p.nothing(inner, &["none can be read"]),
+        };
     }
     let shown = usize::from(inner.height.saturating_sub(1));
-    let first = first_row(state.rows[2], shown, state.sessions.len());
+    let first = first_row(state.rows[2], shown, state.status.sessions.len());
     // The year only where there is room.
     let date = if inner.width >= 70 { 0 } else { 5 };
     let started = 16 - date;
     let head =
         format!("{:<started$} for      rows    gaps  ended      size      source", "started");
     p.put(inner, 0, 0, &head, p.theme.dim());
-    for (i, (y, session)) in (1..inner.height).zip(&state.sessions[first..]).enumerate() {
+    for (i, (y, session)) in (1..inner.height).zip(&state.status.sessions[first..]).enumerate() {
         let began = time_text(TsUs(session.from.0.div_euclid(1_000_000_000) * 1_000_000));
         let text = format!(
             "{:<started$} {:<8} {:<7} {:<5} {:<10} {:<9} {}",
@@ -139,7 +147,11 @@ pub(super) fn sessions(p: &mut Paint<'_>, area: Rect) {
             of_span((session.to.0 - session.from.0) / 1_000_000_000),
             of_count(session.records as f64),
             session.gaps,
-            if session.cause.is_empty() { "(open)" } else { &session.cause },
+            match session.cause.as_str() {
+                "" if state.records(&session.id) => "so far",
+                "" => "(open)",
+                cause => cause,
+            },
             of_bytes(session.bytes as f64),
             session.source,
         );

@@ -7,6 +7,7 @@ use crate::dash::panes::{Pane, Screen};
 use crate::units::{Price, TsNs};
 use crate::view::text::of_span;
 use ratatui::layout::Rect;
+use std::collections::VecDeque;
 
 /// Rows that the spread needs beside the price.
 const SPREAD_ROWS: u16 = 3;
@@ -24,7 +25,7 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         if state.screen == Screen::Live && area.width > 40 { ", +/- changes it" } else { "" };
     let inner = p.frame(Pane::Curve, area, &format!("{}{turns}", of_span(drawn_s.min(span_s))));
     if market.is_none() {
-        return p.nothing(inner, &["no market yet"]);
+        return p.marketless(inner);
     }
     let seconds = |point: &Point| (point.at.0 - p.now.0) as f64 / 1e9;
     let line = |pick: fn(&Point) -> Option<f64>| -> Vec<(f64, f64)> {
@@ -49,17 +50,10 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     Plot { area: under, label: |v: f64| format!("{:.1}¢", v * 100.0) }.draw(p, &series);
 }
 
-/// The points since `from`. What was known before it holds from its beginning on.
-fn window<'a>(points: impl IntoIterator<Item = &'a Point>, from: TsNs) -> Vec<Point> {
-    let mut shown: Vec<Point> = Vec::new();
-    for point in points {
-        let at = point.at.max(from);
-        if shown.last().is_some_and(|last| last.at == from && at == from) {
-            shown.pop();
-        }
-        shown.push(Point { at, ..*point });
-    }
-    shown
+/// The points since `from`. What was known before it holds from its beginning on. Those before are not looked at.
+fn window(points: &VecDeque<Point>, from: TsNs) -> Vec<Point> {
+    let first = points.partition_point(|point| point.at <= from).saturating_sub(1);
+    points.range(first..).map(|point| Point { at: point.at.max(from), ..*point }).collect()
 }
 
 #[cfg(test)]
@@ -71,10 +65,14 @@ mod tests {
     fn what_was_known_before_the_window_holds_in_it() {
         let point =
             |s: i64, e4| Point { at: TsNs::from_ms(1_000 * s), bid: Price::new(e4), ask: None };
-        let points = [point(1, 100), point(2, 200), point(9, 300)];
+        let points = VecDeque::from([point(1, 100), point(2, 200), point(9, 300)]);
         let shown = window(&points, TsNs::from_ms(5_000));
         assert_eq!(shown, [point(5, 200), point(9, 300)]);
-        assert_eq!(window(&points[..2], TsNs::from_ms(5_000)), [point(5, 200)]);
-        assert_eq!(window(&points, TsNs::from_ms(0)), points);
+        assert_eq!(
+            window(&points.range(..2).copied().collect(), TsNs::from_ms(5_000)),
+            [point(5, 200)]
+        );
+        assert!(window(&VecDeque::new(), TsNs(0)).is_empty());
+        assert_eq!(VecDeque::from(window(&points, TsNs::from_ms(0))), points);
     }
 }

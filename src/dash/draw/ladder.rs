@@ -20,7 +20,7 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let Some(market) = state.desk().market() else {
         let inner = p.frame(Pane::Ladder, area, "");
-        return p.nothing(inner, &["no market yet"]);
+        return p.marketless(inner);
     };
     let view = p.state.ladder;
     let axis = match view.book {
@@ -30,12 +30,15 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     };
     let log = if view.log_bars { ", log" } else { "" };
     let inner = p.frame(Pane::Ladder, area, &format!("{axis}, {}{log}", view.group.word()));
-    let stale = p.state.desk().staleness(p.trouble.as_deref(), p.now).map(|why| why.text());
+    let trouble = p.trouble.as_ref().map(|trouble| trouble.text.as_str());
+    let stale = p.state.desk().staleness(trouble, p.now).map(|why| why.text());
     touch::head(p, inner, market, stale.as_deref());
     let table = Rect { y: inner.y + 1, height: inner.height.saturating_sub(2), ..inner };
     let mut hidden = String::new();
     if !market.book.is_valid() && market.book.touch() == Default::default() {
         p.nothing(table, &["book not known", &stale.unwrap_or_default()]);
+    } else if market.book.touch() == Default::default() {
+        p.nothing(table, &["empty book", "no order stands on either side"]);
     } else if view.book == Book::Raw {
         touch::raw(p, table, market, stale.is_some());
     } else {

@@ -1,10 +1,18 @@
 //! The log.
 
-use super::{Paint, clock};
+use super::{Paint, clock, cut};
 use crate::dash::log_lines::Level;
 use crate::dash::panes::Pane;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+
+/// Columns of time and level before the text of a line.
+const BEFORE: u16 = 15;
+
+/// Columns for the text of a line.
+pub(in crate::dash) fn line_room(area: Rect) -> usize {
+    usize::from(area.width.saturating_sub(BEFORE + 2))
+}
 
 /// Draws the lines, newest last, or those before the chosen one.
 pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
@@ -28,12 +36,16 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         };
         p.put(inner, 0, y, &clock(line.at), p.theme.dim());
         p.put(inner, 9, y, line.level.word(), style);
-        p.put(
-            inner,
-            15,
-            y,
-            &line.text,
-            if line.level == Level::Debug { style } else { Style::new() },
-        );
+        let style = if line.level == Level::Debug { style } else { Style::new() };
+        p.put(inner, BEFORE, y, &part(&line.text, state.shift, line_room(area)), style);
+    }
+}
+
+/// What is seen of a line that is shifted so far; a sign stands where some of it is not.
+fn part(text: &str, shift: usize, room: usize) -> String {
+    match shift {
+        0 => cut(text, room),
+        _ if text.chars().nth(shift).is_none() => String::new(),
+        _ => cut(&format!("…{}", text.chars().skip(shift + 1).collect::<String>()), room),
     }
 }

@@ -23,8 +23,10 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let inner =
         p.frame(Pane::Markets, area, &cut(&remark, usize::from(area.width.saturating_sub(14))));
     if listed.is_empty() {
-        let why = if desk.markets.is_empty() { "no market yet" } else { "nothing fits the filter" };
-        return p.nothing(inner, &[why]);
+        return match desk.markets.is_empty() {
+            true => p.marketless(inner),
+            false => p.nothing(inner, &["nothing fits the filter"]),
+        };
     }
     p.put_right(inner, inner.width - 9, 0, "bid", p.theme.dim());
     p.put_right(inner, inner.width - 2, 0, "ask", p.theme.dim());

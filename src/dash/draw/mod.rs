@@ -18,10 +18,12 @@ mod touch;
 mod trades;
 mod training;
 
+pub(super) use logs::line_room;
 pub use svg::{svg, text};
 pub use top::tab_at;
 
 use super::panes::{Pane, Room, Screen, TOO_SMALL};
+use super::shown::Trouble;
 use super::state::State;
 use super::theme::Theme;
 use crate::units::TsNs;
@@ -46,9 +48,9 @@ pub fn picture(state: &State, theme: Theme, now: TsNs) -> Buffer {
 
 fn paint(buffer: &mut Buffer, state: &State, theme: Theme, now: TsNs) {
     let area = *buffer.area();
-    let trouble = state.feed_trouble(now);
+    let (feed, trouble) = (state.feed_trouble(now), state.trouble(now));
     let now = state.moment(now);
-    let mut p = Paint { buffer, state, theme, now, trouble };
+    let mut p = Paint { buffer, state, theme, now, feed, trouble };
     if Room::of(area.width, area.height) == Room::None {
         let text = format!("{TOO_SMALL} ({}x{}), need 60x16", area.width, area.height);
         p.put(area, 0, 0, &text, Style::new());
@@ -78,10 +80,12 @@ struct Paint<'a> {
     buffer: &'a mut Buffer,
     state: &'a State,
     theme: Theme,
-    /// The moment shown: the wall clock, or the tape's.
+    /// The moment shown: the wall clock, the tape's, or that of a frozen display.
     now: TsNs,
-    /// Why no live book is current.
-    trouble: Option<String>,
+    /// What is wrong with the feed now, whatever moment is shown.
+    feed: Option<Trouble>,
+    /// Why no live book of the moment shown is current.
+    trouble: Option<Trouble>,
 }
 
 impl Paint<'_> {
@@ -159,6 +163,18 @@ impl Paint<'_> {
         for (y, text) in (top..).zip(lines) {
             let x = area.width.saturating_sub(text.chars().count() as u16) / 2;
             self.put(area, x, y, text, self.theme.dim());
+        }
+    }
+
+    /// Says why there is no market.
+    fn marketless(&mut self, area: Rect) {
+        let without_tape = self.state.screen == Screen::Replay && self.state.tape.is_none();
+        match without_tape {
+            true if self.state.tape_problem.is_empty() => {
+                self.nothing(area, &["the tape is being read"]);
+            }
+            true => self.nothing(area, &["no tape"]),
+            false => self.nothing(area, &["no market yet"]),
         }
     }
 

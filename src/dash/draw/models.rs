@@ -1,9 +1,9 @@
 //! Models: what there is, where it comes from, and two of them side by side.
 
 use super::{Paint, cut, ends, first_row};
-use crate::dash::news::Model;
 use crate::dash::panes::Pane;
 use crate::units::TsNs;
+use crate::view::ModelStatus;
 use crate::view::text::{of_count, of_span};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -18,7 +18,7 @@ const KIN: usize = 6;
 pub(super) fn list(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let inner = p.frame(Pane::ModelList, area, "m compares two");
-    if state.models.is_empty() {
+    if state.status.models.is_empty() {
         return p.nothing(inner, &["no model yet", "kflow train"]);
     }
     let wide = inner.width >= WIDE;
@@ -27,8 +27,8 @@ pub(super) fn list(p: &mut Paint<'_>, area: Rect) {
     let head = format!("  {:<room$} {:<9} {head}saved    verdict", "model", "status");
     p.put(inner, 0, 0, &head, p.theme.dim());
     let shown = usize::from(inner.height.saturating_sub(1));
-    let first = first_row(state.rows[1], shown, state.models.len());
-    for (i, (y, model)) in (1..inner.height).zip(&state.models[first..]).enumerate() {
+    let first = first_row(state.rows[1], shown, state.status.models.len());
+    for (i, (y, model)) in (1..inner.height).zip(&state.status.models[first..]).enumerate() {
         let mark = if state.marked.contains(&model.id) { "●" } else { " " };
         p.put(inner, 0, y, mark, p.theme.title());
         p.put(inner, 2, y, &row(model, (room, wide), p.now), life(p, &model.status));
@@ -38,7 +38,7 @@ pub(super) fn list(p: &mut Paint<'_>, area: Rect) {
     }
 }
 
-fn row(model: &Model, (room, wide): (usize, bool), now: TsNs) -> String {
+fn row(model: &ModelStatus, (room, wide): (usize, bool), now: TsNs) -> String {
     let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n:+.3}"));
     let interval = model.ci95.map_or_else(String::new, |(a, b)| format!("{a:+.3} to {b:+.3}"));
     let mean = number(model.mean_return);
@@ -70,13 +70,13 @@ fn life(p: &Paint<'_>, status: &str) -> Style {
 }
 
 /// `gold:3 @champion`.
-fn called(model: &Model) -> String {
+fn called(model: &ModelStatus) -> String {
     let aliases: String = model.aliases.iter().map(|alias| format!(" @{alias}")).collect();
     model.id.clone() + &aliases
 }
 
 /// The fact in words; empty where it is not known.
-fn fact(model: &Model, key: &str) -> String {
+fn fact(model: &ModelStatus, key: &str) -> String {
     match model.facts.get(key) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
@@ -91,14 +91,15 @@ pub(super) fn facts(p: &mut Paint<'_>, area: Rect) {
         [a, b] => compare(p, area, a, b),
         [model] => one(p, area, model),
         _ => {
-            p.frame(Pane::ModelFacts, area, "");
+            let inner = p.frame(Pane::ModelFacts, area, "");
+            p.nothing(inner, &["no model is chosen"]);
         }
     }
 }
 
-fn one(p: &mut Paint<'_>, area: Rect, model: &Model) {
+fn one(p: &mut Paint<'_>, area: Rect, model: &ModelStatus) {
     let inner = p.frame(Pane::ModelFacts, area, &called(model));
-    let kin = lineage(&p.state.models, model);
+    let kin = lineage(&p.state.status.models, model);
     let (left, right) = if inner.width >= WIDE {
         let half = inner.width / 2;
         let right = Rect { x: inner.x + half, width: inner.width - half, ..inner };
@@ -122,7 +123,7 @@ fn one(p: &mut Paint<'_>, area: Rect, model: &Model) {
 }
 
 /// What a model came from, itself (true), and what came from it, one below the other.
-fn lineage(models: &[Model], model: &Model) -> Vec<(String, bool)> {
+fn lineage(models: &[ModelStatus], model: &ModelStatus) -> Vec<(String, bool)> {
     let find = |id: &str| models.iter().find(|m| m.id == id);
     let mut line = vec![(called(model), true)];
     let mut parent = model.parent.as_str();
@@ -143,7 +144,7 @@ fn lineage(models: &[Model], model: &Model) -> Vec<(String, bool)> {
     .collect()
 }
 
-fn compare(p: &mut Paint<'_>, area: Rect, a: &Model, b: &Model) {
+fn compare(p: &mut Paint<'_>, area: Rect, a: &ModelStatus, b: &ModelStatus) {
     let inner = p.frame(Pane::ModelFacts, area, "what differs");
     let half = inner.width.saturating_sub(20) / 2;
     let room = usize::from(half.saturating_sub(1));
@@ -154,7 +155,7 @@ fn compare(p: &mut Paint<'_>, area: Rect, a: &Model, b: &Model) {
     };
     rows(p, 0, "", &ends(&a.id, room), &ends(&b.id, room), p.theme.title());
     let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n:.4}"));
-    let judged = |m: &Model| {
+    let judged = |m: &ModelStatus| {
         let ci95 = m.ci95.map_or_else(String::new, |(a, b)| format!(" ({a:.4} to {b:.4})"));
         number(m.mean_return) + &ci95
     };

@@ -3,7 +3,7 @@
 use super::{Paint, clock};
 use crate::dash::panes::Pane;
 use crate::units::{TsNs, TsUs};
-use crate::view::text::of_span;
+use crate::view::text::{of_number, of_span};
 use crate::wire::convert::time_text;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -22,14 +22,19 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let span_ns = (tape.to.0 - tape.from.0).max(1);
     let passed = of_span((state.position.0 - tape.from.0) / 1_000_000_000);
     let all = of_span(span_ns / 1_000_000_000);
-    let inner = p.frame(Pane::Scrubber, area, &format!("{passed} of {all}"));
+    let so_far = if p.state.records(&tape.session) { " sealed so far" } else { "" };
+    let inner = p.frame(Pane::Scrubber, area, &format!("{passed} of {all}{so_far}"));
     let (from, to) = match span_ns > DAY_NS {
         true => (day_and_clock(tape.from), day_and_clock(tape.to)),
         false => (clock(tape.from), clock(tape.to)),
     };
     p.put(inner, 0, 1, &from, p.theme.dim());
     p.put_right(inner, inner.width, 1, &to, p.theme.dim());
-    let middle = format!("{} gaps ×  {} actions ▲", tape.gaps.len(), tape.acts().count());
+    let middle = format!(
+        "{} ×  {} ▲",
+        of_number(tape.gaps.len(), "gap"),
+        of_number(tape.acts().count(), "action")
+    );
     p.put(
         inner,
         inner.width.saturating_sub(middle.chars().count() as u16) / 2,

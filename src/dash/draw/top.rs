@@ -61,8 +61,8 @@ fn badges(p: &mut Paint<'_>, row: Rect) -> u16 {
         p.put_right(row, end, 0, text, p.theme.badge());
         end = end.saturating_sub(text.len() as u16 + 1);
     };
-    if let Some(frozen) = p.state.frozen.as_ref().filter(|_| p.state.screen == Screen::Live) {
-        let passed = p.state.live.events.saturating_sub(frozen.events);
+    if let Some(frozen) = p.state.still() {
+        let passed = p.state.live.events.saturating_sub(frozen.desk.events);
         badge(p, &format!(" PAUSED +{} ", of_count(passed as f64)));
     }
     if !p.state.status.stopped.is_empty() {
@@ -73,17 +73,14 @@ fn badges(p: &mut Paint<'_>, row: Rect) -> u16 {
 
 /// The state of the recording in a word, and whether all is well.
 pub(super) fn word(p: &Paint<'_>) -> (&'static str, bool) {
-    match (&p.state.reach, &p.state.status.collect) {
-        (Reach::Alone, _) => ("NO COLLECTOR", false),
-        (Reach::Lost(_), _) => ("LOST", false),
-        (_, Some(status)) if status.link != Link::Live => (status.link.word(), false),
-        (_, Some(_)) if p.trouble.is_none() => ("LIVE", true),
-        (_, Some(_)) => ("SILENT", false),
-        (_, None) => ("CONNECTING", false),
+    match (&p.feed, &p.state.status.collect) {
+        (Some(trouble), _) => (trouble.word, false),
+        (None, Some(status)) => (status.link.word(), status.link == Link::Live),
+        (None, None) => (Link::Connecting.word(), false),
     }
 }
 
-/// How the recording goes.
+/// How the recording goes: now, beside figures of the moment that is shown.
 pub(super) fn status(p: &mut Paint<'_>, area: Rect) {
     let row = Rect { y: area.y + 1, height: 1, ..area };
     if p.state.screen == Screen::Replay {
@@ -92,13 +89,18 @@ pub(super) fn status(p: &mut Paint<'_>, area: Rect) {
     let (word, well) = word(p);
     let (sign, style) = if well { ("●", p.theme.bid()) } else { ("○", p.theme.warn()) };
     let word = format!("{sign} {word}  ");
-    let parts = match (&p.state.reach, &p.state.status.collect) {
-        (Reach::Alone, _) if !p.state.log_problem.is_empty() => vec![p.state.log_problem.clone()],
+    let trouble = p.feed.iter().map(|trouble| trouble.text.clone());
+    let mut parts = match (&p.state.reach, p.state.collected()) {
+        (Reach::Alone, _) if !p.state.status.log_problem.is_empty() => {
+            vec![p.state.status.log_problem.clone()]
+        }
         (Reach::Alone, _) => vec![format!("in {}; `kflow collect` starts one", p.state.place)],
-        (Reach::Lost(why), _) => vec![why.clone()],
-        (_, Some(status)) => p.trouble.iter().cloned().chain(figures(status)).collect(),
-        (_, None) => Vec::new(),
+        (Reach::Attached | Reach::Inside, Some(status)) => trouble.chain(figures(status)).collect(),
+        _ => trouble.collect(),
     };
+    if let Some(ticker) = p.state.desk().awaited().filter(|_| p.state.screen == Screen::Live) {
+        parts.insert(0, format!("no market {ticker} yet"));
+    }
     let room = usize::from(badges(p, row)).saturating_sub(word.chars().count());
     let line = Line::from(vec![
         Span::styled(word, style.add_modifier(Modifier::BOLD)),
@@ -150,12 +152,15 @@ fn tape(p: &mut Paint<'_>, row: Rect) {
         return p.put(row, 0, 0, "○ NO TAPE", p.theme.warn());
     };
     let word = if p.state.playing { "▶ RUNS" } else { "○ STANDS" };
-    let parts = [
+    let mut parts = vec![
         format!("{word} x{}", p.state.speed),
         format!("row {}", p.state.replay.row_id),
         format!("{} events", p.state.replay.events),
         tape.source.clone(),
     ];
+    if let Some(ticker) = p.state.replay.awaited() {
+        parts.insert(1, format!("no market {ticker} on this tape"));
+    }
     p.put(row, 0, 0, &fitting(&parts, usize::from(row.width)), Style::new());
 }
 

@@ -11,8 +11,8 @@ use ratatui::style::Style;
 pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     let state = p.state;
     let Some(market) = state.desk().market() else {
-        p.frame(Pane::Trades, area, "");
-        return;
+        let inner = p.frame(Pane::Trades, area, "");
+        return p.marketless(inner);
     };
     let (_, all) = market.flow(p.now);
     let inner = p.frame(Pane::Trades, area, &format!("1m {}", of_qty(all)));

@@ -6,10 +6,11 @@ use super::now;
 use super::runs;
 use super::words;
 use crate::dash::log_lines::{Level, Line};
-use crate::dash::news::{Gone, Handle, News, Session};
+use crate::dash::news::{Gone, Handle, News};
 use crate::store::{Log, StoreError};
 use crate::trade::kill::KillFile;
 use crate::units::TsNs;
+use crate::view::SessionStatus;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -134,9 +135,9 @@ fn segments(dir: &Path) -> Vec<(PathBuf, u64)> {
     files
 }
 
-fn row(session: &crate::store::SessionSummary) -> Session {
+fn row(session: &crate::store::SessionSummary) -> SessionStatus {
     let (from, to) = session.recv.unwrap_or((session.meta.started, session.meta.started));
-    Session {
+    SessionStatus {
         id: session.id().to_string(),
         source: session.meta.source.clone(),
         from,

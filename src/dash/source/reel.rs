@@ -26,7 +26,7 @@ const BEFORE_NS: i64 = 60_000_000_000;
 pub enum ReelError {
     /// There is no such session with a book in it.
     #[error(
-        "no session to show: one that is being recorded can be replayed once its file is sealed"
+        "no sealed session yet: a recording can be replayed once a file of it is full or it ends"
     )]
     NoSession,
     /// The log.

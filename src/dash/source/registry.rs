@@ -2,7 +2,7 @@
 //! (`models/NAME/v3/`): read as plain JSON, like the runs.
 
 use super::runs::{facts_of, json};
-use crate::dash::news::Model;
+use crate::view::ModelStatus;
 use serde_json::Value;
 use std::path::Path;
 
@@ -22,15 +22,15 @@ impl Registry {
     }
 
     /// Registered versions, newest first.
-    pub(super) fn versions(&self, run_dir: &Path) -> Vec<Model> {
-        let mut models: Vec<Model> =
+    pub(super) fn versions(&self, run_dir: &Path) -> Vec<ModelStatus> {
+        let mut models: Vec<ModelStatus> =
             self.rows("versions").filter_map(|row| version(run_dir, row)).collect();
         models.sort_by(|a, b| b.saved_unix_s.total_cmp(&a.saved_unix_s));
         models
     }
 
     /// Adds what is recorded of a run to the model that lies in its folder.
-    pub(super) fn annotate(&self, model: &mut Model) {
+    pub(super) fn annotate(&self, model: &mut ModelStatus) {
         let of_run = |row: &&Value| row["id"].as_str() == Some(&model.id);
         let Some(row) = self.rows("runs").find(of_run) else { return };
         model.status = text(row, "status");
@@ -44,7 +44,7 @@ impl Registry {
     }
 }
 
-fn version(run_dir: &Path, row: &Value) -> Option<Model> {
+fn version(run_dir: &Path, row: &Value) -> Option<ModelStatus> {
     let (name, number) = (row["name"].as_str()?, row["version"].as_u64()?);
     let dir = run_dir.join("models").join(name).join(format!("v{number}"));
     let fold = dir.join("fold_0");
@@ -54,7 +54,7 @@ fn version(run_dir: &Path, row: &Value) -> Option<Model> {
     facts.insert("algo".to_owned(), row["algo"].clone());
     let (judged, source, parent) = (&row["evaluation"], text(row, "source"), text(row, "parent"));
     let bounds = [judged["ci95"][0].as_f64(), judged["ci95"][1].as_f64()];
-    Some(Model {
+    Some(ModelStatus {
         id: format!("{name}:{number}"),
         parent: if source.is_empty() { parent } else { source },
         facts,

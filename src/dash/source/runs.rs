@@ -4,9 +4,9 @@ use super::files::{seconds, written_s};
 use super::registry::{self, Registry};
 use super::rows::Rows;
 use crate::dash::learned::{Curve, Learned};
-use crate::dash::news::{Model, Run};
+use crate::dash::news::Run;
 use crate::units::TsNs;
-use crate::view::RunStatus;
+use crate::view::{ModelStatus, RunStatus};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,11 @@ pub(super) struct Folder {
 
 impl Folder {
     /// All runs and models below `run_dir`, if any of them changed.
-    pub(super) fn look(&mut self, run_dir: &Path, now: TsNs) -> Option<(Vec<Run>, Vec<Model>)> {
+    pub(super) fn look(
+        &mut self,
+        run_dir: &Path,
+        now: TsNs,
+    ) -> Option<(Vec<Run>, Vec<ModelStatus>)> {
         let mut dirs = places(run_dir);
         dirs.sort_by_key(|dir| std::cmp::Reverse(written_s(&dir.join("config.json")).to_bits()));
         dirs.truncate(RUNS);
@@ -51,7 +55,7 @@ impl Folder {
         changed.then(|| self.tell(run_dir))
     }
 
-    fn tell(&self, run_dir: &Path) -> (Vec<Run>, Vec<Model>) {
+    fn tell(&self, run_dir: &Path) -> (Vec<Run>, Vec<ModelStatus>) {
         let runs = self.seen.iter().map(|seen| seen.run.clone()).collect();
         let registry = Registry::read(run_dir);
         let mut models = registry.versions(run_dir);
@@ -71,7 +75,7 @@ struct Seen {
     rows: [Rows; ROWS.len()],
     learned: Learned,
     run: Run,
-    model: Option<Model>,
+    model: Option<ModelStatus>,
 }
 
 impl Seen {
@@ -198,7 +202,7 @@ fn fold_of<'a>(run_dir: &Path, dir: &'a Path) -> Option<&'a Path> {
 }
 
 /// The model in a run folder, once there is one.
-fn model(run_dir: &Path, dir: &Path, learned: &Learned) -> Option<Model> {
+fn model(run_dir: &Path, dir: &Path, learned: &Learned) -> Option<ModelStatus> {
     let weights = dir.join("last/model.safetensors");
     if !weights.is_file() {
         return None;
@@ -212,7 +216,7 @@ fn model(run_dir: &Path, dir: &Path, learned: &Learned) -> Option<Model> {
         _ => String::new(),
     };
     let judged = json(&fold_of.unwrap_or(dir).join("evaluation.json"));
-    Some(Model {
+    Some(ModelStatus {
         id: name(run_dir, dir),
         parent,
         steps: learned.steps(),
@@ -220,7 +224,7 @@ fn model(run_dir: &Path, dir: &Path, learned: &Learned) -> Option<Model> {
         verdict: judged["verdict"].as_str().unwrap_or_default().to_owned(),
         saved_unix_s: written_s(&weights),
         facts,
-        ..Model::default()
+        ..ModelStatus::default()
     })
 }
 

@@ -53,25 +53,27 @@ impl Tape {
     }
 }
 
-/// Plays sessions of the log in `data_dir`: the newest first, if `begin` says where, others when asked.
+/// Plays sessions of the log in `data_dir`: first the one that `begin` names, from there on (an empty name is that of
+/// the newest), then others when asked.
 ///
 /// # Errors
 /// When nobody listens any more.
 pub fn play(
     data_dir: &Path,
-    begin: Option<Place>,
+    begin: Option<(String, Place)>,
     moves: &Receiver<TapeMove>,
     handle: &Handle,
 ) -> Result<(), Gone> {
-    let mut wanted = match begin {
-        Some(_) => None,
+    let (first, place) = begin.unzip();
+    let mut wanted = match first {
+        Some(id) => Some(id),
         None => match next_session(moves) {
             Some(id) => Some(id),
             None => return Ok(()),
         },
     };
     loop {
-        let next = match session(data_dir, wanted.take(), begin, moves, handle)? {
+        let next = match session(data_dir, wanted.take(), place, moves, handle)? {
             Ok(next) => next,
             Err(error) => {
                 handle.news(News::Tape(Err(error.to_string())))?;

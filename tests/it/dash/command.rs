@@ -4,6 +4,7 @@ use super::fixture::collect_status;
 use crate::cli::{kflow, run};
 use kalshiflow::sim::tape::{TapeSpec, synthesize};
 use kalshiflow::sim::write::write;
+use kalshiflow::view::text::{of_bytes, of_count};
 use serde_json::Value;
 use std::path::Path;
 
@@ -32,7 +33,15 @@ fn nothing_to_look_at_no_terminal_and_a_wrong_place_are_said_in_a_line() {
     assert_eq!(blind.code, 2, "{}", blind.stderr);
     assert!(blind.stderr.contains("is not a terminal") && blind.stderr.contains("--json"));
     assert_eq!(dash(&data, &["--json", "--at", "noon"]).code, 2);
-    for out in [empty, blind] {
+    let nowhere = dash(&data, &["--market", "NOPE"]);
+    assert_eq!(nowhere.code, 3, "{}", nowhere.stderr);
+    assert!(nowhere.stderr.contains("has the market NOPE") && nowhere.stderr.contains("hint: "));
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let no_place = dash(&file, &[]);
+    assert_eq!(no_place.code, 3, "{}", no_place.stderr);
+    assert!(no_place.stderr.contains("is a file"), "{}", no_place.stderr);
+    for out in [empty, blind, nowhere, no_place] {
         assert!(!out.stderr.contains("panicked"), "{}", out.stderr);
     }
 }
@@ -68,7 +77,18 @@ fn the_figures_are_one_object_of_the_structure_that_is_drawn() {
     let value: Value = serde_json::from_str(&out.stdout).unwrap();
     assert_eq!(value["command"], "dash");
     let status: kalshiflow::view::Status = serde_json::from_value(value["data"].clone()).unwrap();
-    assert_eq!(status, kalshiflow::view::Status::default(), "nobody works here");
+    let [session] = &status.sessions[..] else { panic!("{:?}", status.sessions) };
+    let nobody = kalshiflow::view::Status { sessions: vec![session.clone()], ..Default::default() };
+    assert_eq!(status, nobody, "nobody works here");
+    // The picture of the same directory has the same figures.
+    let file = dir.path().join("collector.txt");
+    let words = ["--screen", "collector", "--screenshot", file.to_str().unwrap()];
+    assert_eq!(dash(&data, &words).code, 0);
+    let drawn = std::fs::read_to_string(file).unwrap();
+    let row = drawn.lines().find(|line| line.contains(&session.source)).expect("the session");
+    for figure in [of_count(session.records as f64), of_bytes(session.bytes as f64)] {
+        assert!(row.contains(&figure), "{figure}: {row}");
+    }
     // What a collector tells comes back as it was.
     let told = serde_json::to_string(&collect_status()).unwrap();
     let back: kalshiflow::view::CollectStatus = serde_json::from_str(&told).unwrap();

@@ -5,10 +5,11 @@ use crate::cli::{kflow, run};
 use crate::faults::golden::set_format;
 use kalshiflow::collect::LIVE_SOCKET;
 use kalshiflow::dash::source::{attach, files::Files};
-use kalshiflow::dash::{Handle, Model, Msg, News, Reach, State, inbox};
+use kalshiflow::dash::{Handle, Msg, News, Reach, State, inbox};
 use kalshiflow::trade::kill::KillFile;
 use kalshiflow::trade::risk::{Cause, Trip};
 use kalshiflow::units::TsNs;
+use kalshiflow::view::ModelStatus;
 use serde_json::json;
 use std::fs;
 use std::io::Write;
@@ -66,10 +67,10 @@ fn half_written_files_are_shown_as_far_as_they_go() {
     put(&runs.join("registry.json"), r#"{"versions":[{"name":"#);
     let mut looked = Look::at(&data, &runs);
     let state = looked.look();
-    assert!(state.log_problem.contains("000001-"), "{}", state.log_problem);
+    assert!(state.status.log_problem.contains("000001-"), "{}", state.status.log_problem);
     let whole = state.runs.iter().find(|run| run.status.id == "whole").expect("a run");
     assert_eq!((whole.status.steps, whole.status.steps_total), (40, 100));
-    assert_eq!(state.models.len(), 1, "{:?}", state.models);
+    assert_eq!(state.status.models.len(), 1, "{:?}", state.status.models);
     assert_eq!(state.live.trading.deeds.len(), 1);
     let out = run(kflow(&["dash", "--json", "--data"]).arg(&data).arg("--run-dir").arg(&runs));
     assert!([0, 5].contains(&out.code) && !out.stderr.contains("panicked"), "{}", out.stderr);
@@ -80,7 +81,10 @@ fn a_log_of_a_later_format_is_refused_by_name_and_told_while_it_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let data = recorded(dir.path());
     let mut looked = Look::at(&data, dir.path());
-    assert_eq!((looked.look().sessions.len(), looked.look().log_problem.as_str()), (1, ""));
+    assert_eq!(
+        (looked.look().status.sessions.len(), looked.look().status.log_problem.as_str()),
+        (1, "")
+    );
     let log = data.join("log");
     let segment = fs::read_dir(&log).unwrap().map(|e| e.unwrap().path());
     let segment = segment.into_iter().find(|p| p.extension().is_some_and(|e| e == "redb")).unwrap();
@@ -89,7 +93,7 @@ fn a_log_of_a_later_format_is_refused_by_name_and_told_while_it_is_shown() {
     fs::copy(&segment, &newer).unwrap();
     set_format(&newer, 2);
     let state = looked.look();
-    assert!(state.log_problem.contains("format 2"), "{}", state.log_problem);
+    assert!(state.status.log_problem.contains("format 2"), "{}", state.status.log_problem);
     let out = run(kflow(&["dash", "--json", "--data"]).arg(&data));
     assert_eq!(out.code, 5, "{}", out.stderr);
     assert!(out.stderr.contains("000009-") && out.stderr.contains("format 2"), "{}", out.stderr);
@@ -141,10 +145,10 @@ fn versions_of_the_registry_stand_before_runs_with_alias_verdict_and_origin() {
     });
     put(&runs.join("registry.json"), &registry.to_string());
     let mut looked = Look::at(&runs.join("data"), runs);
-    let models = looked.look().models.clone();
+    let models = looked.look().status.models.clone();
     let ids: Vec<&str> = models.iter().map(|m| m.id.as_str()).collect();
     assert_eq!(ids, ["gold:2", "gold:1", "r1"]);
-    let Model { parent, status, aliases, verdict, ci95, facts, .. } = &models[0];
+    let ModelStatus { parent, status, aliases, verdict, ci95, facts, .. } = &models[0];
     assert_eq!(
         (parent.as_str(), status.as_str(), verdict.as_str()),
         ("r1", "deployed", "beats holding")

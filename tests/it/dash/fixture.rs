@@ -3,14 +3,12 @@
 use kalshiflow::broker::matching::{NewOrder, OrderId};
 use kalshiflow::broker::{Intent, Verb};
 use kalshiflow::dash::source::tape::Tape;
-use kalshiflow::dash::{
-    Deed, Heard, Level, Line, Model, Msg, News, Opening, Reach, Run, Session, State,
-};
+use kalshiflow::dash::{Deed, Heard, Level, Line, Msg, News, Opening, Reach, Run, State};
 use kalshiflow::env::account::Request;
 use kalshiflow::event::{Body, Delta, Event, Gap, GapCause, MarketId, Snapshot, Trade};
 use kalshiflow::rng::Rng;
 use kalshiflow::units::{Price, Qty, Side, TsNs, TsUs};
-use kalshiflow::view::{CollectStatus, Link, Quantiles, RunStatus};
+use kalshiflow::view::{CollectStatus, Link, ModelStatus, Quantiles, RunStatus, SessionStatus};
 use kalshiflow::wire::orders::{SelfTradePrevention, TimeInForce};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -211,13 +209,13 @@ pub fn run(seed: u64, rows: u64, total: u64) -> Run {
     Run { status, curves: Arc::new(curves.collect()), sources: vec!["sim:seed=7".into()] }
 }
 
-fn model(seed: u64, reward: f64, verdict: &str) -> Model {
+fn model(seed: u64, reward: f64, verdict: &str) -> ModelStatus {
     let facts = json!({
         "algo": "ppo", "seed": seed, "learning_rate": 3e-4, "n_steps": if seed == 7 { 2048 } else { 256 },
         "gamma": 0.99, "layout": "flow52-v1", "fingerprint_sha256": "03ac9911aa", "episodes": 200,
         "sources": ["sim:seed=7"],
     });
-    Model {
+    ModelStatus {
         id: run_id(seed),
         parent: if seed == 8 { "gold:2".into() } else { String::new() },
         facts: facts.as_object().expect("an object").clone(),
@@ -226,15 +224,15 @@ fn model(seed: u64, reward: f64, verdict: &str) -> Model {
         verdict: verdict.into(),
         saved_unix_s: NOW.0 as f64 / 1e9 - 600.0 * (seed - 6) as f64,
         status: "ready".into(),
-        ..Model::default()
+        ..ModelStatus::default()
     }
 }
 
 /// A registered version of the run with this seed.
-fn version(number: u64, seed: u64, status: &str, aliases: &[&str]) -> Model {
+fn version(number: u64, seed: u64, status: &str, aliases: &[&str]) -> ModelStatus {
     let made = model(seed, 0.9, if number == 1 { "no evidence" } else { "beats holding" });
     let mean = 0.004 * number as f64;
-    Model {
+    ModelStatus {
         id: format!("gold:{number}"),
         parent: made.id.clone(),
         status: status.into(),
@@ -248,7 +246,7 @@ fn version(number: u64, seed: u64, status: &str, aliases: &[&str]) -> Model {
 
 /// Everything that a dashboard may have heard.
 pub fn news() -> Vec<News> {
-    let session = |n: i64, cause: &str| Session {
+    let session = |n: i64, cause: &str| SessionStatus {
         id: format!("0199f7a2-5f00-7000-8000-00000000000{n}"),
         source: "sim:seed=7".into(),
         from: TsNs(NOW.0 - n * 7_200_000_000_000),

@@ -1,6 +1,7 @@
 //! The dashboard: what it draws, what it replays, and how it behaves on a real terminal.
 
 mod command;
+mod current;
 mod ends;
 mod files;
 mod fixture;

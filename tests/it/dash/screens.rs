@@ -1,18 +1,15 @@
 //! What is drawn: every screen at three sizes as it was looked at once, and at every other size without a panic.
 
 use super::fixture::{NOW, state};
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use kalshiflow::dash::{
-    Effect, Msg, News, Palette, Popup, Reach, Screen, State, TOO_SMALL, Theme, draw,
-};
-use kalshiflow::units::TsNs;
+use crossterm::event::{Event as Typed, KeyCode, KeyEvent, KeyModifiers};
+use kalshiflow::dash::{Effect, Msg, News, Palette, Popup, Screen, State, TOO_SMALL, Theme, draw};
 use proptest::prelude::*;
 use std::path::Path;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
-const PLAIN: Theme = Theme { palette: Palette::Dark, true_color: true, ascii: false };
+pub const PLAIN: Theme = Theme { palette: Palette::Dark, true_color: true, ascii: false };
 
-fn text(state: &State, theme: Theme) -> String {
+pub fn text(state: &State, theme: Theme) -> String {
     draw::text(&draw::picture(state, theme, NOW))
 }
 
@@ -35,7 +32,7 @@ pub fn press(state: &mut State, keys: &str) {
             '\u{1b}' => KeyCode::Esc,
             c => KeyCode::Char(c),
         };
-        state.update(Msg::Input(Event::Key(KeyEvent::new(code, KeyModifiers::NONE))), NOW);
+        state.update(Msg::Input(Typed::Key(KeyEvent::new(code, KeyModifiers::NONE))), NOW);
     }
 }
 
@@ -64,73 +61,6 @@ fn colours_of_two_screens_are_as_they_were_looked_at() {
 }
 
 #[test]
-fn without_colour_and_without_unicode_everything_is_still_told() {
-    let mut state = state((160, 45));
-    for screen in Screen::ALL {
-        state.screen = screen;
-        let mono = Theme { palette: Palette::Mono, true_color: true, ascii: true };
-        let picture = draw::picture(&state, mono, NOW);
-        for cell in &picture.content {
-            let plain =
-                cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset;
-            assert!(plain && cell.symbol().is_ascii(), "{screen:?}: {cell:?}");
-        }
-        let unknown = picture.content.iter().filter(|cell| cell.symbol() == "?").count();
-        assert!(
-            unknown < 3,
-            "{screen:?}: {unknown} signs have no ASCII:\n{}",
-            draw::text(&picture)
-        );
-    }
-    state.screen = Screen::Live;
-    let told = text(&state, PLAIN);
-    // Side by arrow, focus by mark, state by word, synthetic data by badge.
-    for sign in ["▲", "▼", "▸Book", "● LIVE", " SIM "] {
-        assert!(told.contains(sign), "{sign}:\n{told}");
-    }
-}
-
-#[test]
-fn what_is_not_current_does_not_look_current() {
-    let check = |change: &dyn Fn(&mut State), now: TsNs, want: &str| {
-        let mut state = state((160, 45));
-        change(&mut state);
-        let drawn = draw::text(&draw::picture(&state, PLAIN, now));
-        assert!(drawn.contains(want), "{want}:\n{drawn}");
-        assert!(!drawn.contains("● LIVE"), "{want}: looks live:\n{drawn}");
-        assert!(drawn.contains("STALE: "), "{want}: the book looks current:\n{drawn}");
-    };
-    let news =
-        |news: fn() -> News| move |state: &mut State| drop(state.update(Msg::News(news()), NOW));
-    let later = TsNs(NOW.0 + 9_000_000_000);
-    check(&|_| (), later, "no word from the collector for 9 s");
-    check(
-        &news(|| News::Reach(Reach::Lost("it has gone without a word".into()))),
-        NOW,
-        "gone without a word",
-    );
-    check(&news(|| News::Reach(Reach::Alone)), NOW, "NO COLLECTOR");
-    check(
-        &news(|| {
-            let frozen =
-                kalshiflow::view::CollectStatus { quiet_s: 7, ..super::fixture::collect_status() };
-            News::Status(Box::new(frozen))
-        }),
-        NOW,
-        "no frame for 7 s",
-    );
-}
-
-#[test]
-fn skipped_records_leave_no_book_on_the_screen() {
-    let mut state = state((120, 40));
-    let skipped = kalshiflow::dash::Heard { skipped: 9, ..Default::default() };
-    state.update(Msg::News(News::Heard(skipped)), NOW);
-    let drawn = text(&state, PLAIN);
-    assert!(drawn.contains("book not known") && drawn.contains("records were skipped"), "{drawn}");
-}
-
-#[test]
 fn the_help_is_the_table_of_keys_and_so_is_the_bar() {
     let mut state = state((120, 60));
     let bar = text(&state, PLAIN).lines().last().unwrap().to_owned();
@@ -155,7 +85,7 @@ fn the_help_is_the_table_of_keys_and_so_is_the_bar() {
 fn leaving_asks_only_while_this_process_works() {
     let mut state = state((80, 24));
     let quit = |state: &mut State| {
-        let key = Event::Key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE));
+        let key = Typed::Key(KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE));
         state.update(Msg::Input(key), NOW)
     };
     assert!(quit(&mut state).is_some());
@@ -175,7 +105,7 @@ fn stopping_orders_is_asked_twice_and_offered_only_where_this_process_trades() {
     assert_eq!(state.popup, None, "another process trades");
     state.can_kill = true;
     let answer = |state: &mut State, key: char| {
-        let key = Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
+        let key = Typed::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
         state.update(Msg::Input(key), NOW)
     };
     assert_eq!(answer(&mut state, 'K'), None);
@@ -191,21 +121,6 @@ fn stopping_orders_is_asked_twice_and_offered_only_where_this_process_trades() {
         (answer(&mut state, 'K'), state.popup),
         (None, None),
         "there is nothing left to stop"
-    );
-}
-
-#[test]
-fn overlaid_runs_are_told_apart_without_colour() {
-    let mut state = state((120, 40));
-    press(&mut state, "2mjm");
-    let drawn = text(&state, Theme { palette: Palette::Mono, ..PLAIN });
-    let runs: Vec<&str> =
-        drawn.lines().skip(4).take(2).map(|line| &line['│'.len_utf8()..]).collect();
-    assert!(runs[0].starts_with("1 ppo-s7") && runs[1].starts_with("2 ppo-s8"), "{drawn}");
-    let curves: String = drawn.lines().skip(12).collect();
-    assert!(
-        curves.contains('1') && curves.contains('2') && curves.contains("equity after"),
-        "{drawn}"
     );
 }
 
@@ -234,26 +149,6 @@ fn a_filter_narrows_the_list_and_chooses_from_it() {
 }
 
 #[test]
-fn a_frozen_display_stands_and_says_what_passes_behind_it() {
-    let mut state = state((120, 40));
-    press(&mut state, " ");
-    let before = text(&state, PLAIN);
-    let more = super::fixture::heard(12, 10);
-    let count = more.events.len();
-    let events = more.events;
-    state.update(
-        Msg::News(News::Heard(kalshiflow::dash::Heard { events, ..Default::default() })),
-        NOW,
-    );
-    let after = text(&state, PLAIN);
-    assert!(after.contains(&format!("PAUSED +{count}")), "{after}");
-    let body = |text: &str| text.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(body(&before), body(&after));
-    press(&mut state, " ");
-    assert!(!text(&state, PLAIN).contains("PAUSED"));
-}
-
-#[test]
 fn own_orders_stand_on_their_row_with_what_is_before_them() {
     let drawn = text(&state((160, 45)), PLAIN);
     let row = drawn.lines().find(|line| line.contains(" before")).expect("an own order");
@@ -271,12 +166,59 @@ fn a_click_chooses_a_market_and_a_tab() {
         let (column, row) = (before as u16 + 2, row as u16);
         let kind = MouseEventKind::Down(MouseButton::Left);
         let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
-        state.update(Msg::Input(Event::Mouse(event)), NOW);
+        state.update(Msg::Input(Typed::Mouse(event)), NOW);
     };
     click(&mut state, "B45.5");
     assert!(state.live.market().unwrap().ticker.ends_with("B45.5"));
     click(&mut state, "4 Collector");
     assert_eq!(state.screen, Screen::Collector);
+}
+
+#[test]
+fn the_end_of_a_long_line_of_the_log_can_be_reached() {
+    use kalshiflow::dash::{Level, Line};
+    let mut state = state((60, 16));
+    state.screen = Screen::Logs;
+    let words: Vec<String> = (0..90).map(|i| format!("word{i:02}")).collect();
+    let line = Line { at: NOW, level: Level::Warn, text: words.join(" ") };
+    state.update(Msg::News(News::Line(line)), NOW);
+    let right = |state: &mut State, key| {
+        let key = Typed::Key(KeyEvent::new(key, KeyModifiers::NONE));
+        state.update(Msg::Input(key), NOW);
+    };
+    let mut unseen = words;
+    for _ in 0..60 {
+        let drawn = text(&state, PLAIN);
+        unseen.retain(|word| !drawn.contains(word.as_str()));
+        right(&mut state, KeyCode::Right);
+    }
+    assert!(unseen.is_empty(), "{unseen:?}");
+    let drawn = text(&state, PLAIN);
+    assert!(drawn.contains("word89") && !drawn.contains("word80…"), "its end stays:\n{drawn}");
+    (0..60).for_each(|_| right(&mut state, KeyCode::Left));
+    assert!(text(&state, PLAIN).contains("word00"));
+}
+
+/// Lists and the ladder move under the wheel, whichever pane has the keys.
+#[test]
+fn the_wheel_moves_what_is_under_it() {
+    use crossterm::event::{MouseEvent, MouseEventKind};
+    let mut state = state((120, 40));
+    let turn = |state: &mut State, kind, column| {
+        let event = MouseEvent { kind, column, row: 12, modifiers: KeyModifiers::NONE };
+        state.update(Msg::Input(Typed::Mouse(event)), NOW);
+    };
+    let chosen = |state: &State| state.live.selected;
+    turn(&mut state, MouseEventKind::ScrollDown, 5);
+    assert_eq!(chosen(&state), 3);
+    turn(&mut state, MouseEventKind::ScrollUp, 5);
+    assert_eq!(chosen(&state), 0);
+    let anchor = state.ladder.anchor_e4.unwrap();
+    turn(&mut state, MouseEventKind::ScrollDown, 60);
+    assert_eq!((chosen(&state), state.ladder.anchor_e4), (0, Some(anchor - 300)));
+    state.screen = Screen::Logs;
+    turn(&mut state, MouseEventKind::ScrollUp, 5);
+    assert_eq!(state.rows[3], 0, "all lines are seen: there is nothing to scroll to");
 }
 
 proptest! {
@@ -292,15 +234,15 @@ proptest! {
         let (mut sizes, mut clicks) = (sizes.into_iter().cycle(), clicks.into_iter());
         for (i, key) in keys.into_iter().enumerate() {
             let binding = &all[key % all.len()];
-            state.update(Msg::Input(Event::Key(KeyEvent::new(binding.code, binding.with))), NOW);
+            state.update(Msg::Input(Typed::Key(KeyEvent::new(binding.code, binding.with))), NOW);
             if i % 5 == 0 {
                 let (width, height) = sizes.next().expect("cycled");
-                state.update(Msg::Input(Event::Resize(width, height)), NOW);
+                state.update(Msg::Input(Typed::Resize(width, height)), NOW);
                 if let Some((column, row)) = clicks.next() {
                     use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
                     let kind = MouseEventKind::Down(MouseButton::Left);
                     let click = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
-                    state.update(Msg::Input(Event::Mouse(click)), NOW);
+                    state.update(Msg::Input(Typed::Mouse(click)), NOW);
                 }
             }
             let picture = draw::picture(&state, Theme { ascii: i % 2 == 0, ..PLAIN }, NOW);

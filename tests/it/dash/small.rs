@@ -61,6 +61,46 @@ fn a_collector_that_is_lost_is_lost_in_the_table_too() {
     assert!(drawn.contains("LOST, was up 02:13:44") && !drawn.contains("LIVE for"), "{drawn}");
 }
 
+/// What runs is not among the sealed sessions, or only so far.
+#[test]
+fn of_a_session_that_is_being_recorded_it_is_said_what_is_there() {
+    let mut state = on(Screen::Collector, (120, 40));
+    assert!(text(&state).contains("so far"), "{}", text(&state));
+    let drawn = told(&mut state, News::Sessions(Vec::new(), String::new()));
+    assert!(drawn.contains("the session that runs is not sealed yet"), "{drawn}");
+    state.screen = Screen::Replay;
+    assert!(!text(&state).contains("sealed so far"), "another session is on the tape");
+    let mut status = collect_status();
+    status.session = state.tape.as_ref().expect("a tape").session.clone();
+    let drawn = told(&mut state, News::Status(Box::new(status)));
+    assert!(drawn.contains("sealed so far"), "{drawn}");
+    let drawn = told(&mut state, News::Tape(Err("no sealed session yet: later".into())));
+    assert!(drawn.contains("no sealed session yet") && drawn.contains("no tape"), "{drawn}");
+    state.screen = Screen::Collector;
+    let drawn = told(&mut state, News::Reach(Reach::Alone));
+    assert!(drawn.contains("nothing is recorded yet"), "{drawn}");
+}
+
+/// It may come: the collector runs.
+#[test]
+fn a_market_that_is_not_there_is_told_and_no_row_of_the_list() {
+    let mut state = State::new("here", (120, 40));
+    (state.reach, state.told) = (Reach::Attached, None);
+    state.live.wanted("NOPE");
+    state.replay.wanted("NOPE");
+    for news in super::fixture::news() {
+        state.update(Msg::News(news), NOW);
+    }
+    for (screen, words) in
+        [(Screen::Live, "no market NOPE yet"), (Screen::Replay, "no market NOPE on this tape")]
+    {
+        state.screen = screen;
+        let drawn = text(&state);
+        assert!(drawn.contains(words) && drawn.contains("12/12"), "{words}:\n{drawn}");
+        assert_eq!(drawn.matches("NOPE").count(), 1, "{drawn}");
+    }
+}
+
 #[test]
 fn figures_of_the_top_row_are_whole_or_left_out() {
     let up = "up 02:13:44";
