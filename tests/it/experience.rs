@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "row_id",
     "ts_event",
     "market_ticker",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 9] = [
     "reward_e6",
     "is_terminal",
     "is_truncated",
+    "model_hash",
 ];
 
 /// Trades these markets until they have paid out, with no exit before the close; what came of it.

@@ -81,7 +81,9 @@ fn a_decision_says_how_probable_its_model_held_it() {
         assert_eq!(deed.confidence, Some(probable));
         assert!((0.199..=1.0).contains(&probable), "the likeliest of five: {probable}");
         let line = serde_json::to_string(&deed).unwrap();
-        assert_eq!(serde_json::from_str::<Deed>(&line).unwrap(), deed);
+        // The market's number is of this session alone, and not written down.
+        let named = Deed { market: MarketId::default(), ..deed.clone() };
+        assert_eq!(serde_json::from_str::<Deed>(&line).unwrap(), named);
         let shown: kalshiflow::dash::Deed = serde_json::from_str(&line).unwrap();
         assert!(shown.confidence.is_some_and(|sure| (sure - f64::from(probable)).abs() < 1e-6));
     }
@@ -267,7 +269,8 @@ fn a_hangup_swaps_the_model_of_a_running_session_and_a_broken_one_is_refused() {
     // No record was lost on the way to the log, and none on the way to the actor.
     let collected = &told["collected"];
     assert!(collected["received"].as_u64() > Some(0), "{told}");
-    assert_eq!(collected["received"], collected["committed"], "{told}");
+    // Definitions are rows beside what was received.
+    assert!(collected["committed"].as_u64() >= collected["received"].as_u64(), "{told}");
     for key in ["missing", "gaps", "reconnects"] {
         assert_eq!(collected[key], 0, "{key}");
     }
