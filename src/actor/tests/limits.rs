@@ -202,7 +202,7 @@ fn a_stale_book_takes_quotes_back() {
     let mut tape = tape(1);
     let calm = play(wide(), &[BID], &tape);
     let rests = |at: &usize| calm[at - 1].open_orders > 0;
-    let half = (tape.events.len() / 2..calm.len()).find(rests).expect("something rests");
+    let half = (tape.events.len() / 10..calm.len()).find(rests).expect("something rests");
     // From here on the feed lags.
     tape.events[half..].iter_mut().for_each(|event| event.recv.0 += 6_000_000_000);
     let seen = play(Limits { stale_book_ms: 5_000, ..wide() }, &[BID], &tape);
