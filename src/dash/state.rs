@@ -208,6 +208,7 @@ impl State {
             News::Tape(Ok(tape)) => self.load(tape),
             News::Tape(Err(why)) => {
                 (self.tape, self.tape_problem) = (None, why);
+                self.replay = self.replay.anew(self.position);
             }
             News::Wound(heard, at) => self.wound(heard, at),
             News::Ran(heard, at) => self.ran(heard, at),
