@@ -225,7 +225,8 @@ impl Actor {
         };
         if let (Some(market), Some(info)) = (&mut self.markets[at], &told) {
             let close = info.close.or(market.info.close);
-            market.info = MarketInfo { close, ..info.clone() };
+            let told = if info.ticks.is_empty() { &market.info.ticks } else { &info.ticks };
+            market.info = MarketInfo { close, ticks: told.clone(), ..info.clone() };
         }
         if self.markets[at].is_none() {
             let ticker = self.tickers.name(event.market).to_owned();

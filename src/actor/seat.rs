@@ -200,10 +200,14 @@ impl LiveSeat {
         }
     }
 
-    /// Learns when and how the market ends.
+    /// Learns which prices there are, and when and how the market ends.
     fn announce(&mut self, object: &str) {
         let value = serde_json::from_str(object).ok();
         let Some(market) = value.and_then(|v| market_info(&v).ok()) else { return };
+        // A definition that leaves the grid out has not changed it.
+        if !market.ticks.is_empty() {
+            self.account.set_ticks(&market.ticks);
+        }
         if let Some(close) = market.close {
             self.close = Some(close);
             self.account.set_close(Some(TsNs(close.0.saturating_mul(1_000))));

@@ -1,5 +1,6 @@
 //! What a person, a desk and an exchange do to an actor between its decisions.
 
+mod grid;
 mod limits;
 
 use super::deed::{Deed, Outcome};

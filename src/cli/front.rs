@@ -3,13 +3,13 @@
 use crate::cli::dash::{Style, need_terminal};
 use crate::cli::exit::Failure;
 use crate::cli::printer;
-use crate::collect::{Accepted, Follower};
+use crate::collect::{Follower, Following};
 use crate::dash::source::{files, inside, tape};
 use crate::dash::{self, Ear, Handle, Hands, Leave, News, Reach, Screen, State};
 use crate::trade::kill::KillFile;
 use std::path::Path;
 use std::thread::JoinHandle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 /// A dashboard that runs.
 pub struct Front {
@@ -49,10 +49,7 @@ impl Front {
     ///
     /// # Errors
     /// Without a terminal, or when the system refuses a thread.
-    pub fn open(
-        show: &Show<'_>,
-        accepted: Option<mpsc::Receiver<Accepted>>,
-    ) -> Result<Front, Failure> {
+    pub fn open(show: &Show<'_>, accepted: Option<Following>) -> Result<Front, Failure> {
         need_terminal()?;
         let (handle, inbox) = dash::inbox();
         let ear = Ear::lend(handle.clone());

@@ -12,9 +12,12 @@ use crate::units::{Money, Qty};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
+/// What [`Rules`] stand under in the help.
+const HEADING: &str = "Rules of the game";
+
 /// Options that make an [`EnvConfig`].
 #[derive(clap::Args, Debug)]
-#[command(next_help_heading = "Rules of the game")]
+#[command(next_help_heading = HEADING)]
 pub(super) struct Rules {
     /// Observation layout
     #[arg(long, value_name = "LAYOUT", default_value_t)]
@@ -111,20 +114,56 @@ impl Rules {
             config.exponents =
                 fits.series.into_iter().map(|(series, fit)| (series, fit.exponent)).collect();
         }
-        config.rates = self.rates()?.unwrap_or_default();
-        if self.maker_fees {
-            config.fees.maker_k_e4 = MAKER_K_E4;
-        }
+        self.fees()?.apply(&mut config);
         config.validate().or_hint(Code::Config, "see the rules of the game in --help")?;
         Ok(config)
     }
 
-    /// The fees that were named: facts of the exchange, which hold for a model whatever it was trained under.
+    /// The fees that were named.
     ///
     /// # Errors
     /// 3 for a file that cannot be used.
-    pub(super) fn rates(&self) -> Result<Option<Rates>, Failure> {
-        self.fees.as_deref().map(rates).transpose()
+    pub(super) fn fees(&self) -> Result<NamedFees, Failure> {
+        if self.maker_fees {
+            return Ok(NamedFees::Maker);
+        }
+        let rates = self.fees.as_deref().map(rates).transpose()?;
+        Ok(rates.map_or(NamedFees::None, NamedFees::Rates))
+    }
+}
+
+/// Fees that somebody named: facts of the exchange, which hold for a model whatever it was trained under.
+#[derive(Clone, Debug)]
+pub(super) enum NamedFees {
+    /// Those of the rules hold.
+    None,
+    /// By series.
+    Rates(Rates),
+    /// All series have maker fees.
+    Maker,
+}
+
+impl NamedFees {
+    /// Puts them in the place of those of `config`.
+    pub(super) fn apply(&self, config: &mut EnvConfig) {
+        match self {
+            NamedFees::None => {}
+            NamedFees::Rates(rates) => config.rates.clone_from(rates),
+            NamedFees::Maker => {
+                config.rates.clear();
+                config.fees.maker_k_e4 = MAKER_K_E4;
+            }
+        }
+    }
+}
+
+/// A rule stands in no command line beside a model: it plays by those that it was trained under, and a rule that is
+/// not heard would be a lie. Fees ([`NamedFees`]) may.
+pub(super) fn not_beside_a_model(arg: clap::Arg) -> clap::Arg {
+    let is_fact = matches!(arg.get_id().as_str(), "fees" | "maker_fees");
+    match arg.get_help_heading() {
+        Some(HEADING) if !is_fact => arg.conflicts_with("model"),
+        _ => arg,
     }
 }
 
@@ -193,6 +232,7 @@ fn delay(text: &str) -> Result<Delay, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::{FeeType, Multiplier, Rate};
 
     #[test]
     fn requests_have_delays_of_their_own() {
@@ -209,5 +249,25 @@ mod tests {
         for bad in ["", "soon", "cancel=", "replace=3", "submit=-1", "99999999"] {
             assert!(latency(bad).is_err(), "{bad}");
         }
+    }
+    /// A model was trained under fees by series; at an exchange where every series has maker fees all of it gives way.
+    #[test]
+    fn named_fees_hold_whatever_the_rules_were_trained_under() {
+        let rate = Rate { fee_type: FeeType::Quadratic, multiplier: Multiplier::ONE };
+        let rates: Rates = [("KXA".to_owned(), rate)].into();
+        let trained = EnvConfig { rates: rates.clone(), ..EnvConfig::default() };
+        let under = |fees: NamedFees| {
+            let mut config = trained.clone();
+            fees.apply(&mut config);
+            config
+        };
+        assert_eq!(under(NamedFees::None), trained);
+        let maker = under(NamedFees::Maker);
+        assert_eq!((maker.fees.maker_k_e4, maker.rates.len()), (MAKER_K_E4, 0));
+        let other: Rates = [("KXB".to_owned(), rate)].into();
+        assert_eq!(
+            under(NamedFees::Rates(other.clone())),
+            EnvConfig { rates: other, ..trained.clone() }
+        );
     }
 }

@@ -11,11 +11,12 @@ use super::collect;
 use super::exit::{self, Code, Failure};
 use super::front::Work;
 use super::printer;
-use crate::actor::{Actor, ActorReport, ActorSpec, Choice, Hot};
+use crate::actor::{Acting, Actor, ActorReport, ActorSpec, Choice, Hot};
 use crate::collect::Follower;
 use crate::config::{ExchangeEnv, Limits, Settings};
 use crate::env::AssumedFees;
 use crate::trade::kill::KillFile;
+use crate::units::Money;
 use act::Said;
 use clap::ValueEnum;
 use journal::Journal;
@@ -25,13 +26,17 @@ use untold::Untold;
 
 /// Options of `kflow trade`: those of `kflow collect`, and what trades.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Examples:
   kflow trade --env sim --policy hardcoded --for 60s          on the built-in exchange
   kflow trade --env prod --model checkpoints/RUN --hot 10     real markets, paper money
   kflow trade --env prod --orders demo --model RUN            real markets, orders at Kalshi's demo
 Paper orders wait in the recorded queues of this process and reach no exchange.
 SIGHUP loads the model again; one that cannot be used is refused, and the old one goes on.
-The limits of `kflow risk show` hold; `kflow risk kill`, a file KILL in the data directory or SIGUSR1 stops all orders; so does K in the dashboard (--ui).")]
+An actor that falls behind the log stops and withdraws its orders; recording goes on, and the command ends with 1.
+The limits of `kflow risk show` hold; `kflow risk kill`, a file KILL in the data directory or SIGUSR1 stops all orders; so does K in the dashboard (--ui).",
+    mut_args(super::rules::not_beside_a_model)
+)]
 pub struct Args {
     /// What is recorded, where and for how long
     #[command(flatten)]
@@ -59,7 +64,7 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     orders: desk::OrderArgs,
-    /// Of a scripted policy; a model plays by the rules that it was trained under, and by --fees
+    /// Of a scripted policy; a model plays by the rules that it was trained under, and by --fees or --maker-fees
     #[command(flatten)]
     rules: super::rules::Rules,
     /// Where runs are looked for by their id
@@ -93,6 +98,10 @@ struct Traded {
     left_open: Vec<String>,
     /// What was assumed of fees that nobody told.
     fees_assumed: Option<AssumedFees>,
+    /// [`ActorReport::equity_e6`] in dollars.
+    equity: f64,
+    /// [`ActorReport::bracket_e6`] in dollars.
+    bracket: [f64; 3],
     #[serde(flatten)]
     actor: ActorReport,
     /// From the receipt of the frame to the decision, microseconds.
@@ -144,16 +153,19 @@ impl DecisionUs {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of `kflow collect`; 3 for a model that cannot be used.
+/// Those of `kflow collect`; 1 for an actor that fell behind the log, 2 for options under which nobody can trade,
+/// 3 for a model that cannot be used.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let chosen = policy::choose(&args)?;
-    let name = chosen.acting.policy.name().to_owned();
-    let kill = KillFile::at(&args.collect.data);
+    if args.collect.sample > 1 {
+        let failure = Failure::msg(Code::Usage, "--sample leaves out what books are made of");
+        return Err(failure.hint("nobody can trade on that: sample with `kflow collect`"));
+    }
+    let policy::Chosen { acting, rules, weights } = policy::choose(&args)?;
     let spec = ActorSpec {
-        env: chosen.rules,
+        env: rules,
         choice: choice(&args)?,
         limits: limits(&args)?,
-        tripped: kill.read(),
+        tripped: KillFile::at(&args.collect.data).read(),
         seed: args.seed,
         elsewhere: args.orders.orders.env().is_some(),
     };
@@ -161,28 +173,45 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let why = format!("trading was stopped ({}: {})", trip.cause.word(), trip.detail);
         printer::say(&format!("{why}; nothing is ordered until `kflow risk reset`"));
     }
+    if args.collect.dry_run {
+        // Not even a journal: to open the desk would cancel what an earlier run left resting.
+        return collect::record(&args.collect, None, work(&args, None))?.1;
+    }
+    trade(&args, spec, acting, weights.as_ref())
+}
+
+fn work(args: &Args, kill: Option<KillFile>) -> Work<'_> {
+    Work { name: "trading session", run_dir: &args.run_dir, kill }
+}
+
+/// Records, acts, and tells what came of it.
+fn trade(
+    args: &Args,
+    spec: ActorSpec,
+    acting: Acting,
+    weights: Option<&policy::Weights>,
+) -> Result<(), Failure> {
+    let name = acting.policy.name().to_owned();
+    let kill = KillFile::at(&args.collect.data);
     let source = if args.collect.env == ExchangeEnv::Sim { "sim:live" } else { "live" };
-    let hash = chosen.acting.model_hash.clone();
-    let model = (hash.as_str(), chosen.weights.as_ref());
+    let hash = acting.model_hash.clone();
+    let model = (hash.as_str(), weights);
     let journal = Journal::create(&args.collect.data, &spec, &name, model, source)?;
     let place = journal.place();
-    let (follower, accepted) = Follower::new();
-    let opened = desk::open(&args.orders, &args.collect, journal.dir(), spec.env.market_fees())?;
+    let (follower, following) = Follower::new();
+    let terms = (spec.limits, spec.env.market_fees());
+    let opened = desk::open(&args.orders, &args.collect, journal.dir(), terms)?;
     let desk = opened.map(|(counter, run)| (counter, run, args.orders.clone()));
     let switch = kill.clone();
-    let said = Said {
-        swaps: policy::reload_on_hangup(&args, &spec.env)?,
-        trips: act::trips(&kill)?,
-        kill,
-    };
+    let said =
+        Said { swaps: policy::reload_on_hangup(args, &spec.env)?, trips: act::trips(&kill)?, kill };
     let is_real = args.collect.env != ExchangeEnv::Sim;
     let untold = Untold::new(is_real.then(|| spec.env.clone()));
-    let actor = Actor::new(spec, chosen.acting);
+    let actor = Actor::new(spec, acting);
     let acting = std::thread::Builder::new()
         .name("actor".to_owned())
-        .spawn(move || act::act(actor, accepted, &said, desk, (journal, untold)))?;
-    let work = Work { name: "trading session", run_dir: &args.run_dir, kill: Some(switch) };
-    let recorded = collect::record(&args.collect, Some(follower), work);
+        .spawn(move || act::act(actor, following, &said, desk, (journal, untold)))?;
+    let recorded = collect::record(&args.collect, Some(follower), work(args, Some(switch)));
     let acted = acting.join().map_err(|_| {
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
     })?;
@@ -192,6 +221,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         policy: name,
         journal: place,
         source: collected.as_ref().map_or_else(String::new, |c| c.source.clone()),
+        equity: in_dollars(report.equity_e6),
+        bracket: report.bracket_e6.map(in_dollars),
         actor: report,
         orders_at: args.orders.orders.word(),
         left_open,
@@ -236,6 +267,10 @@ fn limits(args: &Args) -> Result<Limits, Failure> {
         limits.throttle_ms = throttle.as_millis() as i64;
     }
     Ok(limits)
+}
+
+fn in_dollars(e6: i64) -> f64 {
+    Money(e6).as_dollars()
 }
 
 fn text(traded: &Traded) -> String {

@@ -19,6 +19,7 @@
 mod audit;
 mod board;
 mod disk;
+mod follow;
 mod keeper;
 mod log_thread;
 mod meter;
@@ -33,13 +34,13 @@ mod tap;
 
 pub use audit::Audit;
 pub use disk::free_bytes;
+pub use follow::{Accepted, Follower, Following, NewMarket};
 pub use meter::Meter;
 pub use ports::QUEUE_BATCHES;
 pub use report::CollectReport;
 pub use retain::{Pruning, Retention, plan};
 pub use scout::Scout;
 pub use share::{NAME as LIVE_SOCKET, VERSION as LIVE_VERSION};
-pub use tap::{Accepted, Follower, NewMarket};
 
 use crate::dataset::DatasetError;
 use crate::event::{Gap, GapCause};

@@ -1,6 +1,7 @@
 //! From the log thread to those who look on, and to the one who acts: accepted records, without ever waiting
 //! for anybody.
 
+use super::follow::{Accepted, Follower, NewMarket};
 use crate::book::Standing;
 use crate::event::{Body, Event, MarketId, Record};
 use crate::units::TsNs;
@@ -8,13 +9,6 @@ use tokio::sync::{mpsc, watch};
 
 /// Batches on their way to the onlookers; what comes while it is full is skipped and counted.
 const QUEUE_BATCHES: usize = 64;
-/// Batches on their way to a follower: seconds of the busiest exchange. One that is further behind acts on the
-/// past and is let go.
-const FOLLOWER_BATCHES: usize = 4_096;
-
-/// A market new to the dictionary: our id, its ticker and the exchange's own id.
-pub type NewMarket = (MarketId, Box<str>, Option<[u8; 16]>);
-
 /// Accepted records for the onlookers.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
@@ -35,35 +29,6 @@ pub(super) struct Onlookers {
     pub(super) present: usize,
     /// Ever.
     pub(super) joined: u64,
-}
-
-/// Accepted records for a follower: all of them, in the order of the log.
-#[derive(Clone, Debug, Default)]
-pub struct Accepted {
-    /// Markets new to the dictionary.
-    pub markets: Vec<NewMarket>,
-    /// Records with their row ids.
-    pub records: Vec<Record>,
-}
-
-/// Who gets every accepted record of a collector. One that falls too far behind hears no more, which closes
-/// the channel: the log waits for nobody.
-#[derive(Clone, Debug)]
-pub struct Follower(Vec<mpsc::Sender<Accepted>>);
-
-impl Follower {
-    /// A follower, and what it hears.
-    pub fn new() -> (Follower, mpsc::Receiver<Accepted>) {
-        let (out, accepted) = mpsc::channel(FOLLOWER_BATCHES);
-        (Follower(vec![out]), accepted)
-    }
-
-    /// This one and another.
-    #[must_use]
-    pub fn and(mut self, other: Follower) -> Follower {
-        self.0.extend(other.0);
-        self
-    }
 }
 
 /// The log thread's end. Copies nothing while nobody looks, but keeps the books for those who come.
@@ -183,21 +148,11 @@ impl Tap {
     }
 
     fn lead(&mut self) {
-        let Some(Follower(all)) = &mut self.follower else { return };
+        let Some(follower) = &mut self.follower else { return };
         if self.accepted.records.is_empty() {
             return;
         }
-        let accepted = std::mem::take(&mut self.accepted);
-        all.retain(|out| {
-            let told = out.try_send(accepted.clone()).is_ok();
-            if !told {
-                tracing::warn!(
-                    "who follows the log cannot keep up, or has gone, and hears no more"
-                );
-            }
-            told
-        });
-        if all.is_empty() {
+        if !follower.tell(&std::mem::take(&mut self.accepted)) {
             self.follower = None;
         }
     }

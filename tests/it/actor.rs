@@ -57,6 +57,11 @@ pub(crate) fn journal(data: &Path) -> (ActorSpec, Vec<Deed>, Vec<Filled>) {
     (spec, lines(&dir.join("decisions.jsonl")), lines(&dir.join("fills.jsonl")))
 }
 
+/// The lines of a file of one journal.
+pub fn journal_in<T: serde::de::DeserializeOwned>(dir: &Path, name: &str) -> Vec<T> {
+    lines(&dir.join(name))
+}
+
 fn lines<T: serde::de::DeserializeOwned>(file: &Path) -> Vec<T> {
     let text = std::fs::read_to_string(file).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -123,7 +128,7 @@ fn a_journal_that_was_changed_is_found_out() {
 }
 
 /// The journals below `data`, oldest first.
-fn journals(data: &Path) -> Vec<PathBuf> {
+pub fn journals(data: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(data.join("trade")).into_iter().flatten().flatten();
     let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     dirs.sort();
@@ -131,7 +136,7 @@ fn journals(data: &Path) -> Vec<PathBuf> {
 }
 
 /// Waits until the newest session below `data` has decided so much.
-fn has_decided(data: &Path, bytes: u64) {
+pub fn has_decided(data: &Path, bytes: u64) {
     let many =
         |dir: &PathBuf| dir.join("decisions.jsonl").metadata().is_ok_and(|file| file.len() > bytes);
     while !journals(data).last().is_some_and(many) {

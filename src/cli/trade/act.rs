@@ -7,7 +7,7 @@ use super::untold::Untold;
 use crate::actor::{Actor, ActorReport, Errand, Outcome, Told, Turn};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::{self, printer};
-use crate::collect::{Accepted, Meter};
+use crate::collect::{Accepted, Following, Meter};
 use crate::env::AssumedFees;
 use crate::event::Event;
 use crate::trade::desk;
@@ -16,7 +16,6 @@ use crate::trade::risk::Trip;
 use crate::trade::runner::DeskRun;
 use crate::units::TsNs;
 use std::sync::mpsc::{Receiver, channel};
-use tokio::sync::mpsc;
 
 /// What a person may say to an actor while it acts.
 pub(super) struct Said {
@@ -57,17 +56,17 @@ pub(super) fn trips(kill: &KillFile) -> Result<Receiver<Trip>, Failure> {
     Ok(trips)
 }
 
-/// Acts on every accepted record until there are no more. `desk` is where orders go, and ends with the actor;
-/// none: paper.
+/// Acts on every accepted record until there are no more, or it falls behind them. `desk` is where orders go, and
+/// ends with the actor; none: paper.
 pub(super) fn act(
     mut actor: Actor,
-    mut accepted: mpsc::Receiver<Accepted>,
+    mut accepted: Following,
     said: &Said,
     desk: Option<(Counter, DeskRun, OrderArgs)>,
     (journal, untold): (Journal, Untold),
 ) -> Acted {
     let (meter, out) = (Meter::default(), Outcome::default());
-    let (counter, run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
+    let (counter, mut run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
     let mut thread = Thread { counter, journal, untold, meter, failure: None, out, row_id: None };
     while let Some(batch) = accepted.blocking_recv() {
         thread.turn(&mut actor, said, &batch);
@@ -76,6 +75,11 @@ pub(super) fn act(
         for record in &batch.records {
             thread.take(&mut actor, &record.event, said);
         }
+    }
+    if accepted.fell_behind() {
+        // Nobody watches them any more.
+        run.iter_mut().for_each(|(_, orders)| orders.keep_orders = false);
+        thread.fall_behind();
     }
     thread.end(&mut actor, run)
 }
@@ -208,6 +212,17 @@ impl Thread {
         }
     }
 
+    /// The log went on without us: said now, and again by how the command ends.
+    fn fall_behind(&mut self) {
+        let at = self.row_id.map_or_else(String::new, |row_id| format!(" at row {row_id}"));
+        let what = format!("the actor fell behind the log{at} and has stopped trading");
+        printer::say(&format!("warning: {what}; its orders are withdrawn, and recording goes on"));
+        let failure = Failure::msg(Code::Runtime, what).hint(
+            "trade fewer markets, or on a machine with less to do; the recording is complete",
+        );
+        self.failure.get_or_insert(failure);
+    }
+
     /// Closes the desk, hears its last words, and writes the rest.
     fn end(mut self, actor: &mut Actor, run: Option<(DeskRun, OrderArgs)>) -> Acted {
         let closed = run.map(|(run, orders)| close(run, &orders)).transpose();
@@ -223,5 +238,43 @@ impl Thread {
         let failure = self.failure.or(unclosed).or(finished);
         let fees_assumed = self.untold.assumed();
         Acted { report, left_open, fees_assumed, meter: self.meter, failure }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::{Acting, ActorSpec, Choice};
+    use crate::agent::policy::Hold;
+    use crate::collect::Follower;
+    use crate::config::Limits;
+    use crate::env::EnvConfig;
+
+    /// A machine with too much to do: the log is a whole queue ahead when the actor comes to it. It used to end as
+    /// if the session had, with code 0.
+    #[test]
+    fn an_actor_that_falls_behind_stops_with_a_failure_that_says_so() {
+        let (mut follower, following) = Follower::new();
+        while follower.tell(&Accepted::default()) {}
+        let dir = tempfile::tempdir().unwrap();
+        let spec = ActorSpec {
+            env: EnvConfig::default(),
+            choice: Choice::All,
+            limits: Limits::default(),
+            tripped: None,
+            seed: 0,
+            elsewhere: false,
+        };
+        let journal = Journal::create(dir.path(), &spec, "hold", ("", None), "sim").unwrap();
+        let acting = Acting { policy: Box::new(Hold), model_hash: String::new() };
+        let actor = Actor::new(spec, acting);
+        let (swaps, trips) = (channel().1, channel().1);
+        let said = Said { swaps, trips, kill: KillFile::at(dir.path()) };
+        let acted = act(actor, following, &said, None, (journal, Untold::new(None)));
+        let failure = acted.failure.unwrap();
+        assert_eq!(failure.code, Code::Runtime);
+        let text = failure.render();
+        assert!(text.contains("the actor fell behind the log"), "{text}");
+        assert!(text.contains("hint: ") && text.contains("recording is complete"), "{text}");
     }
 }

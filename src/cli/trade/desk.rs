@@ -137,7 +137,7 @@ impl Counter {
 }
 
 /// Opens the desk that the options ask for; `None` on paper. `folder` is the session's, below the data
-/// directory, and named by the run's id.
+/// directory, and named by the run's id; `limits` stop its orders.
 ///
 /// # Errors
 /// 3 for settings under which no order can be sent, 4 when the exchange cannot be reached or does not take the
@@ -146,7 +146,7 @@ pub fn open(
     orders: &OrderArgs,
     market: &collect::Args,
     folder: &Path,
-    fees: MarketFees,
+    (limits, fees): (Limits, MarketFees),
 ) -> Result<Option<(Counter, DeskRun)>, Failure> {
     let Some(env) = orders.orders.env() else { return Ok(None) };
     let settings = Settings::load(market.config.as_deref()).map_err(exit::config)?;
@@ -162,7 +162,7 @@ pub fn open(
         run: name.parse::<SessionId>()?,
         data: market.data.clone(),
         folder: folder.to_path_buf(),
-        limits: Limits::resolve(&settings).map_err(exit::config)?,
+        limits,
         fees,
         own_markets: env == market.env && url == market.url.as_deref(),
         rest: REST,

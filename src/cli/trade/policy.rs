@@ -3,9 +3,9 @@
 use super::Args;
 use crate::actor::Acting;
 use crate::agent::policy::{Hardcoded, Hold, Random};
-use crate::broker::Rates;
 use crate::cli::exit::{Code, Failure};
 use crate::cli::printer;
+use crate::cli::rules::NamedFees;
 use crate::env::EnvConfig;
 use clap::ValueEnum;
 use std::path::Path;
@@ -60,7 +60,7 @@ impl Weights {
 /// The policy that the options name.
 pub(super) fn choose(args: &Args) -> Result<Chosen, Failure> {
     match (&args.model, args.policy) {
-        (Some(model), _) => load(&args.run_dir, model, args.rules.rates()?.as_ref()),
+        (Some(model), _) => load(&args.run_dir, model, &args.rules.fees()?),
         (None, scripted) => Ok(Chosen {
             acting: Acting {
                 policy: match scripted.unwrap_or(Scripted::Hold) {
@@ -77,7 +77,7 @@ pub(super) fn choose(args: &Args) -> Result<Chosen, Failure> {
 }
 
 #[cfg(feature = "learn")]
-fn load(run_dir: &Path, model: &str, rates: Option<&Rates>) -> Result<Chosen, Failure> {
+fn load(run_dir: &Path, model: &str, fees: &NamedFees) -> Result<Chosen, Failure> {
     use crate::agent::device::DeviceName;
     use crate::registry::Registry;
     let path = Registry::at(run_dir).path_of(model).map_err(crate::cli::models::failure)?;
@@ -86,14 +86,12 @@ fn load(run_dir: &Path, model: &str, rates: Option<&Rates>) -> Result<Chosen, Fa
     let weights = Some(Weights(trader.model));
     let acting = Acting { policy: Box::new(trader.policy), model_hash: trader.hash };
     let mut rules = trader.rules;
-    if let Some(rates) = rates {
-        rules.rates.clone_from(rates);
-    }
+    fees.apply(&mut rules);
     Ok(Chosen { acting, rules, weights })
 }
 
 #[cfg(not(feature = "learn"))]
-fn load(_: &Path, model: &str, _: Option<&Rates>) -> Result<Chosen, Failure> {
+fn load(_: &Path, model: &str, _: &NamedFees) -> Result<Chosen, Failure> {
     let failure = Failure::msg(Code::Config, format!("cannot load {model}: built without `learn`"));
     Err(failure.hint("use --policy, or build with the default features"))
 }
@@ -110,14 +108,14 @@ pub(super) fn reload_on_hangup(
     let (swapped, swaps) = channel();
     let Some(model) = args.model.clone() else { return Ok(swaps) };
     let (run_dir, rules) = (args.run_dir.clone(), rules.clone());
-    let rates = args.rules.rates()?;
+    let fees = args.rules.fees()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut hangups = runtime.block_on(async { signal(SignalKind::hangup()) })?;
     std::thread::Builder::new().name("models".to_owned()).spawn(move || {
         runtime.block_on(async {
             while hangups.recv().await.is_some() {
                 // The file of fees as it was at the start: accounts that run go on as they began.
-                let loaded = load(&run_dir, &model, rates.as_ref());
+                let loaded = load(&run_dir, &model, &fees);
                 let loaded = loaded.and_then(|chosen| same_rules(chosen, &rules));
                 match loaded {
                     Ok(loaded) => {

@@ -1,8 +1,7 @@
 //! The work of this process: what its collector's follower hears.
 
-use crate::collect::Accepted;
+use crate::collect::{Accepted, Following};
 use crate::dash::news::{Gone, Handle, Heard, News};
-use tokio::sync::mpsc::Receiver;
 
 /// Batches are put together up to this many events.
 const EVENTS: usize = 1_024;
@@ -12,13 +11,13 @@ const EVENTS: usize = 1_024;
 ///
 /// # Errors
 /// When nobody listens any more.
-pub fn follow(mut accepted: Receiver<Accepted>, handle: &Handle) -> Result<(), Gone> {
+pub fn follow(mut accepted: Following, handle: &Handle) -> Result<(), Gone> {
     let mut began = true;
     while let Some(first) = accepted.blocking_recv() {
         let mut heard = Heard { began, ..Heard::default() };
         take(&mut heard, first);
         while heard.events.len() < EVENTS
-            && let Ok(next) = accepted.try_recv()
+            && let Some(next) = accepted.try_recv()
         {
             take(&mut heard, next);
         }

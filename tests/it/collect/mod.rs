@@ -4,6 +4,7 @@ mod command;
 mod growing;
 mod live;
 mod secrets;
+mod sessions;
 
 use kalshiflow::collect::{self, CollectError, CollectSpec, Collected, Definition, FeedIo, Notice};
 use kalshiflow::event::{

@@ -1,5 +1,6 @@
 //! Orders: their state machine in every order of events, and the way to a real exchange over real sockets.
 
+mod command;
 mod desk;
 mod exchange;
 mod interleavings;

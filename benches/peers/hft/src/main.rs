@@ -3,6 +3,8 @@
 //! `peer-hftbacktest TAPE [--repeats N] [--json]`: `TAPE` is a folder with `events/TICKER/*.ndjson.gz`. Loading and
 //! converting are not timed. The engines take turns, window by window, and of each window the fastest of N turns
 //! counts. All times are CPU time.
+//!
+//! Ends with 6, after all figures, when a ratio is below its bar or a list of fills is not the peer's.
 
 mod clock;
 mod ours;
@@ -14,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use clock::cpu_ns;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use tape::Window;
 use theirs::{Exchange, Queue};
 
@@ -27,13 +30,16 @@ pub const CONTRACTS: i64 = 10;
 /// Ours must be so many times as fast: reading the book, and with the maker.
 const BARS: [f64; 2] = [5.0, 3.0];
 
+/// Exit code of a check that failed, as that of `kflow`.
+const FAILED: u8 = 6;
+
 struct Args {
     tape: PathBuf,
     repeats: u32,
     json: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let args = args()?;
     let windows = tape::load(&args.tape)?;
     let mut figures = Map::new();
@@ -48,7 +54,24 @@ fn main() -> Result<()> {
     } else {
         figures.iter().for_each(|(name, value)| println!("{name:44} {value}"));
     }
-    Ok(())
+    let missed = missed(&figures);
+    missed.iter().for_each(|what| eprintln!("error: {what}"));
+    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { FAILED.into() })
+}
+
+/// What is not as it has to be, one sentence each. A figure that is not there is not good.
+fn missed(figures: &Map<String, Value>) -> Vec<String> {
+    let figure = |name: &str| figures.get(name).and_then(Value::as_f64);
+    let slow = ["read", "maker"].into_iter().filter_map(|what| {
+        let (ratio, bar) = (figure(&format!("{what}_ratio")), figure(&format!("{what}_bar")));
+        let good = ratio.zip(bar).is_some_and(|(ratio, bar)| ratio >= bar);
+        (!good).then(|| format!("{what}_ratio {ratio:?} is below its bar {bar:?}"))
+    });
+    let unlike = ["risk_adverse", "power3"].into_iter().filter_map(|queue| {
+        let different = figure(&format!("{queue}_rules_fills_different"));
+        (different != Some(0.0)).then(|| format!("{queue}: fills differ: {different:?}"))
+    });
+    slow.chain(unlike).collect()
 }
 
 fn args() -> Result<Args> {
@@ -179,4 +202,32 @@ fn fidelity(windows: &[Window], out: &mut Map<String, Value>) -> Result<()> {
 
 fn round(x: f64) -> Value {
     ((x * 100.0).round() / 100.0).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ratios, bars and differences were printed, and the exit code was 0 whatever they said.
+    #[test]
+    fn a_ratio_below_its_bar_or_a_fill_that_differs_is_a_failure() {
+        let good = json!({
+            "read_ratio": 7.6, "read_bar": 5.0, "maker_ratio": 3.0, "maker_bar": 3.0,
+            "risk_adverse_rules_fills_different": 0, "power3_rules_fills_different": 0,
+        });
+        let Value::Object(good) = good else { unreachable!() };
+        assert_eq!(missed(&good), [""; 0]);
+        for (name, bad) in [
+            ("read_ratio", json!(4.99)),
+            ("maker_ratio", json!(2.99)),
+            ("maker_ratio", Value::Null),
+            ("risk_adverse_rules_fills_different", json!(1)),
+            ("power3_rules_fills_different", json!(2)),
+        ] {
+            let mut figures = good.clone();
+            figures.insert(name.into(), bad);
+            assert_eq!(missed(&figures).len(), 1, "{name}");
+        }
+        assert_eq!(missed(&Map::new()).len(), 4, "what was not measured is not good");
+    }
 }
