@@ -47,12 +47,15 @@ pub(super) enum Weights {}
 
 impl Weights {
     /// Writes them into the folder `dir`, from which they can be loaded again.
+    #[cfg(feature = "learn")]
     pub(super) fn write(&self, dir: &Path) -> Result<(), Failure> {
-        #[cfg(feature = "learn")]
-        return self.0.write(dir).map_err(|e| {
+        self.0.write(dir).map_err(|e| {
             crate::cli::train::checkpoint_failure(e).context("cannot keep the model that trades")
-        });
-        #[cfg(not(feature = "learn"))]
+        })
+    }
+
+    #[cfg(not(feature = "learn"))]
+    pub(super) fn write(&self, _: &Path) -> Result<(), Failure> {
         match *self {}
     }
 }
