@@ -140,7 +140,7 @@ fn a_signal_stops_the_orders_of_a_running_session_and_of_every_later_one() {
 
     let turns: Vec<Value> = journal_in(&place, "turns.jsonl");
     let trip = turns.iter().find(|turn| turn["did"] == "trip").expect("it is written down");
-    assert_eq!(trip["cause"], "kill_signal");
+    assert_eq!(trip["cause"], "Signal");
     let tripped = trip["after_row_id"].as_u64().unwrap();
     let deeds: Vec<Deed> = journal_in(&place, "decisions.jsonl");
     assert!(deeds.iter().any(|deed| deed.ordered && deed.due_row_id <= tripped));
