@@ -114,6 +114,13 @@ impl LiveSeat {
         self.account.forget();
     }
 
+    /// Nothing happened here until `until`: what is under way by then arrives.
+    pub fn pass(&mut self, until: TsNs) {
+        if self.is_fresh() {
+            self.account.pass(until);
+        }
+    }
+
     /// True while the book is whole: after a snapshot, and until a gap.
     pub fn is_fresh(&self) -> bool {
         self.observer.book().is_valid()

@@ -61,7 +61,7 @@ impl Watch {
     pub(super) fn must_exit(&self, info: &MarketInfo, account: &Account, now: TsNs) -> bool {
         let quotes = account.is_quoting() && self.risk.is_closing(info, now);
         let holds = self.risk.must_exit(info, account.portfolio().position(), now);
-        !self.stands_back && (quotes || holds)
+        !self.stands_back && self.risk.tripped().is_none() && (quotes || holds)
     }
 
     /// Whether an account may send this.

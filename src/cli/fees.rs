@@ -73,7 +73,7 @@ struct Output {
     series: BTreeMap<String, SeriesFee>,
     /// Series without an answer that can be used, and why.
     refused: BTreeMap<String, String>,
-    /// The file; `null` when nothing was told.
+    /// The file; `null` when nothing of it changed.
     written: Option<PathBuf>,
 }
 
@@ -81,7 +81,7 @@ struct Output {
 ///
 /// # Errors
 /// 3 for settings or a file that cannot be used, 4 when the exchange cannot be asked, or does not know a series or
-/// has fees there that cannot be computed: what it told of the others is kept.
+/// has fees there that cannot be computed: what it told of the others is kept, and nothing of one that it refused.
 pub fn run(args: Args) -> Result<(), Failure> {
     let Command::Fetch(args) = args.command;
     let path = args.out.clone().unwrap_or_else(|| args.data.join("fees.toml"));
@@ -89,11 +89,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let wanted = wanted(&args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (told, refused) = runtime.block_on(ask(&args, &wanted))?;
+    // What was told before of a series that is refused now does not hold any more.
+    let before = file.clone();
+    file.series.retain(|series, _| !refused.contains_key(series));
     file.series.extend(told.clone());
-    if !told.is_empty() {
+    let changed = !told.is_empty() || file != before;
+    if changed {
         series_file::write(&path, &file)?;
     }
-    let written = (!told.is_empty()).then_some(path);
+    let written = changed.then_some(path);
     let output = Output { series: told, refused, written };
     if args.json {
         printer::json("fees fetch", &output)?;

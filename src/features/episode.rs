@@ -208,7 +208,8 @@ impl EpisodeBuilder {
     /// Ends a recording that was stopped at `until`: a market that was to close later was left before its outcome,
     /// and what happened to an order until then nobody saw.
     pub fn finish_at(mut self, until: TsNs) -> Vec<Episode> {
-        let end = self.market.close.or(self.market.settled);
+        // The earlier one: a market may be decided before the close that was announced.
+        let end = self.market.close.into_iter().chain(self.market.settled).min();
         if end.is_some_and(|end| until.0.div_euclid(1_000) < end.0) {
             self.market.settlement = None;
         }

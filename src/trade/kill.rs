@@ -86,13 +86,18 @@ impl KillFile {
         let write = || -> std::io::Result<()> {
             let folder = self.path.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder)?;
-            let mut file = match File::create_new(&self.path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-                file => file?,
-            };
+            // It has its name when it is whole: who looks for it reads the cause.
+            let draft = self.path.with_extension(format!("{}.tmp", std::process::id()));
+            let mut file = File::create(&draft)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            File::open(folder)?.sync_all()
+            match fs::hard_link(&draft, &self.path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                // A file system without links: then the last cause counts.
+                Err(_) => return fs::rename(&draft, &self.path),
+                Ok(()) => File::open(folder)?.sync_all()?,
+            }
+            fs::remove_file(&draft)
         };
         write().map_err(|why| self.error(why))
     }

@@ -6,16 +6,15 @@
 use super::{Acting, Actor, ActorSpec, Market, obs_hash};
 use crate::actor::deed::{Deed, Ended, Filled, Outcome, Reason};
 use crate::actor::elsewhere::order_number;
-use crate::actor::seat::Moment;
+use crate::actor::seat::{LiveSeat, Moment};
 use crate::actor::watch::{At, Watch};
-use crate::broker::matching::Fill;
 use crate::env::account::{Request, Wish};
 use crate::env::action::HOLD;
-use crate::event::{Event, MarketId};
+use crate::event::{Body, Event, MarketId};
 use crate::market::MarketInfo;
 use crate::units::TsNs;
 
-/// Positions of quiet markets are looked after this often.
+/// Positions of quiet markets are looked after this often; more than any feed lags that one trades by.
 const LOOK_EVERY: TsNs = TsNs::from_ms(1_000);
 
 impl Actor {
@@ -49,33 +48,32 @@ impl Actor {
             out.ends.push(Ended { ticker, profit_e6: seat.account().profit().e6() });
         }
         *part = watch.see(*part, seat.account(), event.recv);
-        let ticker = &info.ticker;
-        let known = seat.account().news().fills.iter();
-        let filled =
-            |fill: &Fill| Filled { ticker: ticker.clone(), row_id: event.row_id, fill: *fill };
-        out.fills.extend(known.map(filled));
+        out.fills.extend(fills(&info.ticker, seat, event.row_id));
         seat.forget();
         self.count(&out.deeds[before..]);
     }
 
     /// Gives up positions of markets in which nothing happens, shortly before they close.
     pub(super) fn look_after(&mut self, event: &Event, out: &mut Outcome) {
-        if event.recv < self.look_at || self.halted {
+        if event.recv < self.look_at || self.halted || matches!(event.body, Body::Gap(_)) {
             return;
         }
         self.look_at = TsNs(event.recv.0 + LOOK_EVERY.0);
         let before = out.deeds.len();
-        let Actor { spec, acting, watch, obs, mask, .. } = self;
-        for (id, market) in self.markets.iter_mut().enumerate() {
-            let Some(Market { info, seat, part, .. }) = market else { continue };
-            if !watch.must_exit(info, seat.account(), event.recv) {
+        for id in self.by_ticker() {
+            let Actor { spec, acting, watch, markets, obs, mask, .. } = self;
+            let Some(Market { info, seat, part, .. }) = &mut markets[id] else { continue };
+            if !seat.is_fresh() || !watch.must_exit(info, seat.account(), event.recv) {
                 continue;
             }
+            // Feeds lag by less: nothing that happened until then is still to come.
+            seat.pass(TsNs(event.recv.0 - LOOK_EVERY.0));
             let mut pen = Pen { spec, acting, obs, mask, at: At::of(event) };
-            let Some(mut moment) = seat.moment(event.recv, &spec.env) else { continue };
-            let row = pen.exit(&mut moment, info, watch);
+            let moment = seat.moment(event.recv, &spec.env);
+            let row = moment.and_then(|mut moment| pen.exit(&mut moment, info, watch));
             out.deeds.extend(row.map(|row| Deed { market: MarketId(id as u32), ..row }));
             *part = watch.see(*part, seat.account(), event.recv);
+            out.fills.extend(fills(&info.ticker, seat, event.row_id));
             seat.forget();
         }
         self.count(&out.deeds[before..]);
@@ -83,11 +81,11 @@ impl Actor {
 
     /// Takes back all quotes after a stop, also where nothing happens.
     pub(super) fn withdraw_all(&mut self, now: TsNs, out: &mut Outcome) {
-        let Actor { spec, acting, watch, obs, mask, last, .. } = self;
-        let (Some(stopped), Some(at)) = (watch.stopped(), *last) else { return };
+        let (Some(stopped), Some(at)) = (self.watch.stopped(), self.last) else { return };
         let before = out.deeds.len();
-        for (id, market) in self.markets.iter_mut().enumerate() {
-            let Some(Market { info, seat, .. }) = market else { continue };
+        for id in self.by_ticker() {
+            let Actor { spec, acting, markets, obs, mask, .. } = self;
+            let Some(Market { info, seat, .. }) = &mut markets[id] else { continue };
             let mut pen = Pen { spec, acting, obs, mask, at };
             let Some(mut moment) = seat.moment(now, &spec.env) else { continue };
             let row = pen.withdraw(&mut moment, info, stopped);
@@ -95,6 +93,15 @@ impl Actor {
             seat.forget();
         }
         self.count(&out.deeds[before..]);
+    }
+
+    /// All markets in an order that every session has: their numbers are told anew by each.
+    fn by_ticker(&self) -> Vec<usize> {
+        let known = self.markets.iter().enumerate();
+        let mut known: Vec<(&str, usize)> =
+            known.filter_map(|(id, m)| Some((m.as_ref()?.info.ticker.as_str(), id))).collect();
+        known.sort_unstable();
+        known.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Counts rows, and remembers what the desk is asked for.
@@ -108,6 +115,12 @@ impl Actor {
             self.asked.extend(asked.map(|id| (order_number(deed.market, id), deed.row_id)));
         }
     }
+}
+
+/// What is new of a market's fills, known by row `row_id`.
+fn fills(ticker: &str, seat: &LiveSeat, row_id: u64) -> impl Iterator<Item = Filled> {
+    let known = seat.account().news().fills.iter();
+    known.map(move |fill| Filled { ticker: ticker.to_owned(), row_id, fill: *fill })
 }
 
 /// What became of a decision.
@@ -214,7 +227,9 @@ impl Pen<'_> {
         let judge = |wish| watch.judge(wish, moment.account(), info, self.at).err();
         if let Some(refused) = wishes.iter().find_map(judge) {
             moment.withdraw(refused.withdraws());
-            return (Reason::Refused, refused.word(), false);
+            // An exit was nobody's choice, also where it has to wait.
+            let kept = if reason == Reason::Exit { reason } else { Reason::Refused };
+            return (kept, refused.word(), false);
         }
         let ordered = moment.commit();
         let asked = reason == Reason::Policy && self.spec.elsewhere && ordered;

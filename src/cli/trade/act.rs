@@ -45,7 +45,9 @@ pub(super) fn trips(kill: &KillFile) -> Result<Receiver<Trip>, Failure> {
     let kill = kill.clone();
     std::thread::Builder::new().name("kill".to_owned()).spawn(move || {
         match runtime.block_on(kill.wait()) {
-            Ok(trip) => {
+            Ok(mut trip) => {
+                // A file may be dated in the future; a cancel that leaves then comes too late.
+                trip.at = cli::now().map_or(trip.at, |now| trip.at.min(now));
                 printer::say(&format!("trading is stopped: {} {}", trip.cause.word(), trip.detail));
                 // An actor that has ended needs no stopping.
                 let _ = told.send(trip);
@@ -69,6 +71,9 @@ pub(super) fn act(
     let (counter, mut run) = desk.map(|(counter, run, orders)| (counter, (run, orders))).unzip();
     let mut thread = Thread { counter, journal, untold, meter, failure: None, out, row_id: None };
     while let Some(batch) = accepted.blocking_recv() {
+        if thread.is_over(&batch) {
+            break;
+        }
         thread.turn(&mut actor, said, &batch);
         batch.markets.iter().for_each(|market| actor.meet(market));
         thread.see(&mut actor, &batch);
@@ -77,9 +82,11 @@ pub(super) fn act(
         }
     }
     if accepted.fell_behind() {
+        thread.fall_behind();
+    }
+    if thread.failure.is_some() {
         // Nobody watches them any more.
         run.iter_mut().for_each(|(_, orders)| orders.keep_orders = false);
-        thread.fall_behind();
     }
     thread.end(&mut actor, run)
 }
@@ -97,6 +104,19 @@ struct Thread {
 }
 
 impl Thread {
+    /// True where trading cannot go on: what is decided cannot be written down, and an exchange holds orders; or
+    /// rows that were traded on did not reach the disk, and their numbers come again.
+    fn is_over(&mut self, batch: &Accepted) -> bool {
+        let first = batch.records.first().map(|record| record.event.row_id);
+        let lost = first.zip(self.row_id).is_some_and(|(first, last)| first <= last);
+        if lost {
+            let why = "records that were traded on did not reach the disk: trading has stopped";
+            let failure = Failure::msg(Code::Runtime, why);
+            self.failure.get_or_insert(failure.hint("free some space, and start again"));
+        }
+        lost || (self.failure.is_some() && self.counter.is_some())
+    }
+
     /// Does what a person said since the last batch, and writes it down first.
     fn turn(&mut self, actor: &mut Actor, said: &Said, batch: &Accepted) {
         let before = |first: u64| first.saturating_sub(1);
@@ -122,8 +142,13 @@ impl Thread {
         let told = self.journal.turn(row_id, turn.told());
         self.note(actor, told);
         self.out.clear();
+        let said_at = match &turn {
+            Turn::Trip(trip) => trip.at,
+            Turn::Swap(_) => cli::now().unwrap_or(TsNs(0)),
+        };
         turn.take(actor, &mut self.out);
-        self.write(actor, 0);
+        let now = cli::now().unwrap_or(TsNs(0));
+        self.write(actor, (now.0 - said_at.0).max(0) / 1_000);
     }
 
     /// What cannot be written down is not done: nothing is ordered after a failure.

@@ -24,7 +24,7 @@ pub use tally::Tally;
 
 use super::EnvConfig;
 use crate::book::{Book, Change};
-use crate::broker::matching::{Bracket, Fill, Reports, Rules as Matching, Update};
+use crate::broker::matching::{Bracket, Fill, Phase, Reports, Rules as Matching, Update};
 use crate::broker::{Intent, Matcher, Portfolio, Stamp};
 use crate::event::{Snapshot, Trade};
 use crate::features::episode::{Decision, TapeEvent, TapeKind};
@@ -254,6 +254,12 @@ impl<R: Rules> Account<R> {
         self.book.invalidate();
     }
 
+    /// Nothing happens until `until`, and everything before it was seen: what is under way by then arrives.
+    pub fn pass(&mut self, until: TsNs) {
+        self.matcher.advance(until, &self.book, &mut self.news);
+        self.learn();
+    }
+
     /// The tape goes on behind events that are not seen again: only the book is kept up.
     pub fn rebuild(&mut self, event: &TapeEvent, snapshot: Option<&Snapshot>) {
         match (event.kind, snapshot) {
@@ -354,7 +360,11 @@ pub fn meet(
     news: &mut Reports,
 ) {
     if let TapeKind::Phase(phase) = event.kind {
-        // Told when we asked, some time after it happened: the market's clock does not move by it.
+        // Told when we asked, some time after it happened: the market's clock does not move by it, but for an end
+        // that was announced, before which orders arrived.
+        if let (Phase::Closed, Some(close)) = (phase, matcher.rules().close) {
+            matcher.advance(close.min(at.recv), book, news);
+        }
         return matcher.set_phase(phase, TsNs(i64::MIN), news);
     }
     matcher.before(at, book, news);
