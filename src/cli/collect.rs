@@ -74,7 +74,10 @@ pub(super) fn record(
     follower: Option<Follower>,
     of: Work<'_>,
 ) -> Result<Recorded, Failure> {
-    // Before anything else, and before any network.
+    if args.ui {
+        super::dash::need_terminal()?;
+    }
+    // Before any network.
     crate::store::check_free(&args.data).map_err(in_use)?;
     if !args.ui {
         return work(args, follower, None);

@@ -4,7 +4,8 @@ mod look;
 mod shot;
 
 use super::exit::{Code, Failure};
-use super::{printer, signals};
+use super::printer;
+use super::signals::{self, Signal};
 use crate::config::env;
 use crate::dash::source::{attach, files, tape};
 use crate::dash::{
@@ -149,8 +150,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     watch_signals(&handle)?;
     let left = dash::run(state, &inbox, &handle, &hands, args.style.options(true));
     match left.map_err(failure)? {
-        Leave::Stop => Err(Failure::msg(Code::Terminated, "ended by a signal")),
-        Leave::Closed | Leave::Detach => Ok(()),
+        Leave::Told(word) => {
+            let code = Signal::of_word(word).map_or(Code::Terminated, Signal::code);
+            Err(Failure::msg(code, format!("ended: {word}")))
+        }
+        Leave::Closed | Leave::Stop | Leave::Detach => Ok(()),
     }
 }
 

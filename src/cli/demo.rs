@@ -3,6 +3,7 @@
 use super::exit::{Code, Failure};
 use super::front::{Front, Show, Work};
 use super::progress::Progress;
+use super::signals::Signal;
 use super::{dash, eval, exit, export, printer};
 use crate::agent::score::Part;
 use crate::demo::{self, DemoError, Study};
@@ -42,18 +43,24 @@ pub struct Args {
 /// Makes a synthetic tape with a planted edge and a fair one, learns from both, judges both.
 ///
 /// # Errors
-/// 3 when the folder holds something else, 1 when a step failed, 130 when it was stopped on the dashboard.
+/// 2 for a dashboard without a terminal, 3 when the folder holds something else, 1 when a step failed, 130 when it
+/// was stopped on the dashboard, 143 when it was terminated there.
 pub fn run(args: Args) -> Result<(), Failure> {
     let begun = Instant::now();
+    if args.ui {
+        // Before the former demo is removed.
+        dash::need_terminal()?;
+    }
     make_room(&args.dir)?;
     printer::say(
         "synthetic tapes, made by this program: nothing below says anything about real markets",
     );
     let front = if args.ui { Some(front(&args)?) } else { None };
-    let [edge, control] = study(&args, front.as_ref().map(|front| &front.stop))?;
+    let studied = study(&args, front.as_ref().map(|front| &front.stop));
     if let Some(front) = front {
         front.close("the demo has ended");
     }
+    let [edge, control] = studied?;
     let files = [("edge", &edge), ("control", &control)]
         .into_iter()
         .map(|(name, study)| keep(&args.dir.join(name), study))
@@ -101,7 +108,10 @@ fn front(args: &Args) -> Result<Front, Failure> {
 }
 
 /// Runs both studies until they are done, or until `stop`: what was made so far is left as it is.
-fn study(args: &Args, stop: Option<&watch::Receiver<bool>>) -> Result<[Study; 2], Failure> {
+fn study(
+    args: &Args,
+    stop: Option<&watch::Receiver<Option<&'static str>>>,
+) -> Result<[Study; 2], Failure> {
     let (done, result) = mpsc::channel();
     let (dir, seed, now) = (args.dir.clone(), args.seed, super::now()?);
     let steps = Steps { bars: stop.is_none(), ..Steps::default() };
@@ -114,10 +124,12 @@ fn study(args: &Args, stop: Option<&watch::Receiver<bool>>) -> Result<[Study; 2]
     loop {
         match result.recv_timeout(LOOK) {
             Ok(studies) => return studies.map_err(failure),
-            Err(RecvTimeoutError::Timeout) if stop.is_some_and(|stop| *stop.borrow()) => {
-                return Err(Failure::msg(Code::Interrupted, "the demo was stopped"));
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(word) = stop.and_then(|stop| *stop.borrow()) {
+                    let code = Signal::of_word(word).map_or(Code::Interrupted, Signal::code);
+                    return Err(Failure::msg(code, "the demo was stopped"));
+                }
             }
-            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(Failure::msg(Code::Runtime, "a part of the demo panicked"));
             }

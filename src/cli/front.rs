@@ -3,6 +3,7 @@
 use crate::cli::dash::{Style, need_terminal};
 use crate::cli::exit::Failure;
 use crate::cli::printer;
+use crate::cli::signals::Signal;
 use crate::collect::{Follower, Following};
 use crate::dash::source::{files, inside, tape};
 use crate::dash::{self, Ear, Handle, Hands, Leave, News, Reach, Screen, State};
@@ -11,12 +12,15 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use tokio::sync::watch;
 
+/// The word of an end that a person asked for on the dashboard.
+const BY_PERSON: &str = "finished";
+
 /// A dashboard that runs.
 pub struct Front {
     /// Where news go.
     pub handle: Handle,
-    /// True once the work is to end.
-    pub stop: watch::Receiver<bool>,
+    /// Turns when the work is to end: to the word of the signal that asked for it, or to [`BY_PERSON`].
+    pub stop: watch::Receiver<Option<&'static str>>,
     thread: JoinHandle<()>,
 }
 
@@ -67,13 +71,18 @@ impl Front {
         let hands = Hands { tape, kill: show.work.kill.clone() };
         let (data, told) = (show.data_dir.to_owned(), handle.clone());
         spawn("tape", move || tape::play(&data, None, &asked, &told))?;
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(None);
         let (told, options) = (handle.clone(), show.style.options(show.stay));
         let thread = spawn("dash", move || {
             let left = dash::run(state, &inbox, &told, &hands, options);
             drop(ear);
             match left {
-                Ok(Leave::Stop) => drop(stop.send(true)),
+                Ok(Leave::Stop) => drop(stop.send(Some(BY_PERSON))),
+                Ok(Leave::Told(word)) => {
+                    // Without a terminal nobody can ask for anything: that is no signal.
+                    let signal = Signal::of_word(word).map(Signal::word);
+                    let _ = stop.send(Some(signal.unwrap_or(BY_PERSON)));
+                }
                 Ok(Leave::Closed | Leave::Detach) => {}
                 Err(error) => printer::say(&format!("the dashboard has ended: {error}")),
             }
@@ -104,13 +113,13 @@ fn spawn<T>(
 /// Turns when the signal does, or when the dashboard says that the work is to end.
 pub fn either(
     mut signal: watch::Receiver<Option<&'static str>>,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<Option<&'static str>>,
 ) -> watch::Receiver<Option<&'static str>> {
     let (asked, asks) = watch::channel(None);
     tokio::spawn(async move {
         let word = tokio::select! {
             Ok(word) = signal.wait_for(Option::is_some) => *word,
-            Ok(_) = stop.wait_for(|stop| *stop) => Some("finished"),
+            Ok(word) = stop.wait_for(Option::is_some) => *word,
             else => return,
         };
         asked.send_replace(word);

@@ -156,6 +156,10 @@ impl DecisionUs {
 /// Those of `kflow collect`; 1 for an actor that fell behind the log, 2 for options under which nobody can trade,
 /// 3 for a model that cannot be used.
 pub fn run(args: Args) -> Result<(), Failure> {
+    if args.collect.ui {
+        // Before a journal is begun or a desk is opened.
+        super::dash::need_terminal()?;
+    }
     if args.collect.sample > 1 {
         let failure = Failure::msg(Code::Usage, "--sample leaves out what books are made of");
         return Err(failure.hint("nobody can trade on that: sample with `kflow collect`"));

@@ -145,9 +145,13 @@ enum Preset {
 /// Trains and prints where the models are and the figures of the last update.
 ///
 /// # Errors
-/// Exit 3 for settings that do not work, 5 for unusable data or checkpoints, 1 when training broke down, 130 or 143
+/// Exit 2 for a dashboard without a terminal, 3 for settings that do not work, 5 for unusable data or checkpoints, 1 when training broke down, 130 or 143
 /// after a signal, with everything saved.
 pub fn run(args: Args) -> Result<(), Failure> {
+    if args.ui {
+        // Before anything long.
+        dash::need_terminal()?;
+    }
     let device = device::device(&args.device)?;
     let plans = match &args.resume {
         Some(name) => vec![plan::resumed(&args, name, device)?],

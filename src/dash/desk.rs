@@ -164,6 +164,12 @@ impl Desk {
         let at = self.ids.get(event.market.0 as usize).copied();
         if let Some(market) = at.and_then(|at| self.markets.get_mut(at)) {
             market.push(event);
+            let book = &market.book;
+            if matches!(event.body, Body::Snapshot(_)) && book.is_valid() {
+                // A place that was wound to begins with books: orders that were sent before have no queue yet.
+                let size_at = |side, price| book.bids(side).size(price);
+                self.trading.orders.bound(&market.ticker, size_at);
+            }
             if market.is_over(event.recv) {
                 self.trading.orders.over(&market.ticker);
             }

@@ -8,10 +8,25 @@ use super::panes::{Pane, Screen};
 use super::run::Leave;
 use super::state::{Popup, State, Typing};
 use crate::units::TsNs;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
+};
 
 /// Lines that a page of the help moves.
 const HELP_ROWS: i64 = 10;
+
+/// False for what terminals tell and nobody acts on: the mouse moves, a button or a key is let go.
+pub(super) fn is_acted_on(input: &Input) -> bool {
+    use MouseEventKind::{Down, ScrollDown, ScrollUp};
+    match input {
+        Input::Key(key) => key.kind != KeyEventKind::Release,
+        Input::Mouse(mouse) => {
+            matches!(mouse.kind, Down(MouseButton::Left) | ScrollDown | ScrollUp)
+        }
+        Input::Resize(..) => true,
+        Input::FocusGained | Input::FocusLost | Input::Paste(_) => false,
+    }
+}
 
 impl State {
     pub(super) fn input(&mut self, input: Input, now: TsNs) -> Option<Effect> {

@@ -75,7 +75,14 @@ fn fuzzy(name: &str, filter: &str) -> bool {
 mod tests {
     use super::*;
     use crate::dash::Heard;
-    use crate::event::MarketId;
+    use crate::event::{Body, Delta, Event, MarketId, Snapshot, Trade};
+    use crate::units::{Price, Qty, Side, TsUs};
+
+    const NOW: TsNs = TsNs(1_000_000_000);
+
+    fn cents(cents: i64) -> Price {
+        Price::new(cents * 100).expect("in range")
+    }
 
     #[test]
     fn the_filter_takes_letters_in_their_order() {
@@ -87,5 +94,46 @@ mod tests {
         desk.hear(Heard { markets, ..Heard::default() });
         assert_eq!(desk.listed("kb", Sort::Ticker, TsNs(0)), [0]);
         assert_eq!(desk.listed("", Sort::Ticker, TsNs(0)), [1, 0]);
+    }
+
+    /// A market with this best NO bid beside a YES bid of 40 cents, after so many changes and a trade of this size.
+    fn events(id: u32, no: i64, changes: u64, traded: i64) -> Vec<Event> {
+        let snapshot =
+            Snapshot { yes: vec![(cents(40), Qty(900))], no: vec![(cents(no), Qty(900))] };
+        // Far from the touch.
+        let delta = Delta { side: Side::Yes, price: cents(1), qty: Qty(100) };
+        let (taker, yes_price, qty) = (Side::Yes, cents(40), Qty(traded));
+        let trade = Trade { taker, yes_price, qty, block: None, id: [0; 16] };
+        let mut bodies = vec![Body::Snapshot(Box::new(snapshot))];
+        bodies.extend((0..changes).map(|_| Body::Delta(delta)));
+        bodies.push(Body::Trade(Box::new(trade)));
+        let market = MarketId(id);
+        let event =
+            |(seq, body)| Event { row_id: seq, recv: NOW, ts: None, market, sid: 1, seq, body };
+        (1..).zip(bodies).map(event).collect()
+    }
+
+    #[test]
+    fn each_order_puts_the_markets_as_its_word_says() {
+        let mut desk = Desk::default();
+        let names = ["KX-A", "KX-B", "KX-C", "KX-D"];
+        let markets = (0..).map(MarketId).zip(names.map(Box::<str>::from)).collect();
+        let busy = [events(0, 50, 1, 300), events(1, 58, 2, 100), events(2, 55, 3, 200)];
+        desk.hear(Heard { markets, events: busy.concat(), ..Heard::default() });
+        for (market, close) in [(0, 2), (1, 1), (2, 3)] {
+            desk.markets[market].info.close = Some(TsUs(close * 1_000_000_000));
+        }
+        // Of the last one nothing is known but its name.
+        for (sort, want) in [
+            (Sort::Ticker, [0, 1, 2, 3]),
+            (Sort::Activity, [2, 1, 0, 3]),
+            (Sort::Spread, [1, 2, 0, 3]),
+            (Sort::Volume, [0, 2, 1, 3]),
+            (Sort::Close, [1, 0, 2, 3]),
+        ] {
+            assert_eq!(desk.listed("", sort, NOW), want, "{sort:?}");
+        }
+        // A minute later the trades are no volume any more, and the name decides.
+        assert_eq!(desk.listed("", Sort::Volume, TsNs(NOW.0 + 60_000_000_000)), [0, 1, 2, 3]);
     }
 }

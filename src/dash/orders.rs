@@ -19,8 +19,8 @@ pub struct OwnOrder {
     pub price: Price,
     /// Contracts not filled yet.
     pub qty: Qty,
-    /// Contracts that stood at its price when it was sent: no more stand before it. `None` where the book was not
-    /// known then.
+    /// Contracts that stood at its price when it was sent, or, where the book was not known then, when it became
+    /// known: no more stand before it. `None` until then.
     pub ahead: Option<Qty>,
 }
 
@@ -60,6 +60,15 @@ impl OwnOrders {
                     amended(order, amend, size_at);
                 }
             }
+        }
+    }
+
+    /// The book of a market became known: before an order of which nothing is known yet stands no more than
+    /// `size_at` says of its price.
+    pub fn bound(&mut self, ticker: &str, size_at: impl Fn(Side, Price) -> Qty) {
+        let orders = self.0.get_mut(ticker).into_iter().flatten();
+        for order in orders.filter(|order| order.ahead.is_none()) {
+            order.ahead = Some(size_at(order.side, order.price));
         }
     }
 

@@ -264,3 +264,73 @@ fn cut_columns(area: Rect, first: u16) -> (Rect, Rect) {
     let left = Rect { width: first, ..area };
     (left, Rect { x: area.x + first, width: area.width - first, ..area })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arranged(size: (u16, u16), screen: Screen, zoom: bool) -> Vec<(Pane, Rect)> {
+        let what = Arrangement { screen, focus: screen.panes()[0], side: Pane::Trades, zoom };
+        arrange(size, what)
+    }
+
+    #[test]
+    fn what_is_shown_changes_at_the_edges_of_the_table_and_nowhere_else() {
+        use Pane::*;
+        let large = [Markets, Ladder, Curve, Trades, Actions, Account];
+        let (medium, small, narrow) = ([Markets, Ladder, Trades], [Ladder, Trades], [Ladder]);
+        let cases: [(u16, u16, Room, &[Pane]); 14] = [
+            (240, 70, Room::Large, &large),
+            (160, 45, Room::Large, &large),
+            (159, 45, Room::Medium, &medium),
+            (160, 44, Room::Medium, &medium),
+            (120, 30, Room::Medium, &medium),
+            (119, 30, Room::Small, &small),
+            (120, 29, Room::Small, &small),
+            (80, 24, Room::Small, &small),
+            (79, 24, Room::Narrow, &narrow),
+            (80, 23, Room::Narrow, &narrow),
+            (60, 16, Room::Narrow, &narrow),
+            // Nothing is drawn: a line says why.
+            (59, 16, Room::None, &narrow),
+            (60, 15, Room::None, &narrow),
+            (1, 1, Room::None, &narrow),
+        ];
+        for (width, height, room, want) in cases {
+            let size = (width, height);
+            assert_eq!(Room::of(width, height), room, "{size:?}");
+            let shown = |screen, zoom| -> Vec<Pane> {
+                arranged(size, screen, zoom).into_iter().map(|(pane, _)| pane).collect()
+            };
+            assert_eq!(shown(Screen::Live, false), want, "{size:?}");
+            assert_eq!(shown(Screen::Replay, false), [&[Scrubber][..], want].concat(), "{size:?}");
+            for screen in Screen::ALL {
+                let first = screen.panes()[0];
+                let tape = if screen == Screen::Replay { 1 } else { 0 };
+                assert_eq!(shown(screen, true)[tape..], [first], "{size:?} {screen:?}");
+                if !screen.has_markets() {
+                    let all =
+                        if room <= Room::Narrow { &screen.panes()[..1] } else { screen.panes() };
+                    assert_eq!(shown(screen, false), all, "{size:?} {screen:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn panes_fill_the_rows_between_top_and_bottom_and_do_not_overlap() {
+        for (width, height) in [(240, 70), (160, 45), (159, 44), (119, 29), (80, 24), (79, 23)] {
+            for screen in Screen::ALL {
+                let panes = arranged((width, height), screen, false);
+                let body = body((width, height));
+                let covered: u32 = panes.iter().map(|(_, area)| area.area()).sum();
+                assert_eq!(covered, body.area(), "{width}x{height} {screen:?}: {panes:?}");
+                for (i, (pane, area)) in panes.iter().enumerate() {
+                    assert_eq!(area.union(body), body, "{width}x{height} {screen:?}: {pane:?}");
+                    let apart = panes[..i].iter().all(|(_, other)| !other.intersects(*area));
+                    assert!(apart, "{width}x{height} {screen:?}: {pane:?}");
+                }
+            }
+        }
+    }
+}

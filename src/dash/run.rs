@@ -2,6 +2,7 @@
 
 use super::command::{Effect, TapeMove};
 use super::draw;
+use super::input;
 use super::log_lines::Level;
 use super::news::{Handle, Msg, News};
 use super::pace::Pace;
@@ -41,8 +42,10 @@ pub struct Options {
 pub enum Leave {
     /// There was nothing to decide, or the work had ended.
     Closed,
-    /// The work of this process is to end.
+    /// The work of this process is to end: the person wants it.
     Stop,
+    /// The same, as this process was told: the word of [`Msg::Stop`].
+    Told(&'static str),
     /// The work of this process goes on.
     Detach,
 }
@@ -133,6 +136,7 @@ fn hear(
     for msg in std::iter::once(first).chain(inbox.try_iter().take(super::news::INBOX)) {
         let closes = matches!(msg, Msg::News(News::Ended(_))) && !stay;
         outcome = match (&msg, outcome) {
+            (Msg::Input(input), before) if !input::is_acted_on(input) => before,
             (Msg::Input(_), _) | (_, Outcome::Typed) => Outcome::Typed,
             (Msg::News(News::Heard(heard)), before) if heard.is_empty() => before,
             _ => Outcome::News,
@@ -217,7 +221,9 @@ mod tests {
     use crate::dash::news::{Heard, INBOX, Input, inbox};
     use crate::dash::state::Popup;
     use crate::event::{Body, Event, MarketId};
-    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use crossterm::event::{
+        KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+    };
 
     fn batch() -> News {
         let (market, body) = (MarketId::NONE, Body::Other("x".into()));
@@ -257,9 +263,27 @@ mod tests {
     fn what_changes_nothing_draws_nothing() {
         let (_handle, inbox) = inbox();
         let (mut state, hands) = (State::new("here", (80, 24)), no_hands());
-        let mut heard = |news| hear(&mut state, Msg::News(news), &inbox, &hands, true);
-        assert!(matches!(heard(News::Heard(Heard::default())), Outcome::Nothing));
-        assert!(matches!(heard(batch()), Outcome::News));
+        let mut heard = |msg| hear(&mut state, msg, &inbox, &hands, true);
+        assert!(matches!(heard(Msg::News(News::Heard(Heard::default()))), Outcome::Nothing));
+        assert!(matches!(heard(Msg::News(batch())), Outcome::News));
+        // A mouse that crosses the window says so for every cell.
+        let mouse = |kind| {
+            let modifiers = KeyModifiers::NONE;
+            Msg::Input(Input::Mouse(MouseEvent { kind, column: 3, row: 3, modifiers }))
+        };
+        let left = MouseButton::Left;
+        for kind in [MouseEventKind::Moved, MouseEventKind::Drag(left), MouseEventKind::Up(left)] {
+            assert!(matches!(heard(mouse(kind)), Outcome::Nothing), "{kind:?}");
+        }
+        for kind in [MouseEventKind::Down(left), MouseEventKind::ScrollUp] {
+            assert!(matches!(heard(mouse(kind)), Outcome::Typed), "{kind:?}");
+        }
+        let key = |kind| {
+            let (code, modifiers) = (KeyCode::Char('z'), KeyModifiers::NONE);
+            Msg::Input(Input::Key(KeyEvent::new_with_kind(code, modifiers, kind)))
+        };
+        assert!(matches!(heard(key(KeyEventKind::Release)), Outcome::Nothing));
+        assert!(matches!(heard(key(KeyEventKind::Press)), Outcome::Typed));
     }
 
     fn no_hands() -> Hands {

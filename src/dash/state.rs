@@ -149,7 +149,7 @@ impl State {
                 self.news(news, now);
                 None
             }
-            Msg::Stop(_) => Some(Effect::Leave(Leave::Stop)),
+            Msg::Stop(word) => Some(Effect::Leave(Leave::Told(word))),
         };
         self.follow();
         effect

@@ -40,8 +40,9 @@ pub(super) fn take(
     drop(moves);
     let is_svg = file.extension().is_some_and(|e| e.eq_ignore_ascii_case("svg"));
     let all = Terminal { no_color: false, true_color: true, unicode: true, dumb: false };
-    let picture = draw::picture(&state, args.style.theme(&all), now);
-    let text = if is_svg { draw::svg(&picture) } else { draw::text(&picture) };
+    let theme = args.style.theme(&all);
+    let picture = draw::picture(&state, theme, now);
+    let text = if is_svg { draw::svg(&picture, theme.palette) } else { draw::text(&picture) };
     std::fs::write(file, text)
         .or_fail(Code::Runtime)
         .map_err(|f| f.context(format!("cannot write {}", file.display())))?;

@@ -46,14 +46,14 @@ pub(super) fn train(
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let asked = match front {
         // The dashboard hears signals itself.
-        Some(_) => watch::channel(None).1,
+        Some(front) => front.stop.clone(),
         None => {
             logging::begin(LogArgs::default(), logging::stderr());
             let _inside = runtime.enter();
             signals::listen("the state saved last is whole")?
         }
     };
-    let outcomes = run_all(args, jobs, front, &asked)?;
+    let outcomes = run_all(args, jobs, front.is_none(), &asked)?;
     drop(claims);
     end(&registry, plans, &outcomes)?;
     let signal = asked.borrow().and_then(Signal::of_word);
@@ -78,16 +78,15 @@ fn prepare(plan: &RunPlan, jobs: &mut [MarketJob]) -> Result<Claim, CheckpointEr
     made.map(|()| claim)
 }
 
-/// Trains all models on all cores, with the dashboard or one progress bar.
+/// Trains all models on all cores, until `asked` to end; with a progress bar where there is no dashboard.
 fn run_all(
     args: &Args,
     jobs: &[MarketJob],
-    front: Option<&Front>,
+    bar: bool,
     asked: &watch::Receiver<Option<&'static str>>,
 ) -> Result<Vec<Outcome>, Failure> {
     let total = jobs.iter().map(|job| job.config.total_timesteps).sum();
-    let mut progress = front.is_none().then(|| Progress::start("train", total));
-    let stop = front.map(|front| front.stop.clone());
+    let mut progress = bar.then(|| Progress::start("train", total));
     let threads = args.threads.map_or_else(parallel::cores, usize::from);
     let (sender, receiver) = mpsc::channel();
     let results = std::thread::scope(|scope| {
@@ -95,8 +94,7 @@ fn run_all(
             fit::run_all(jobs, threads, &|job, steps, _| {
                 // A display that is gone is no reason to stop training.
                 let _ = sender.send((job, steps));
-                let left = stop.as_ref().is_some_and(|stop| *stop.borrow());
-                if left || asked.borrow().is_some() { Control::Stop } else { Control::Continue }
+                if asked.borrow().is_some() { Control::Stop } else { Control::Continue }
             })
         });
         let mut done = vec![0; jobs.len()];

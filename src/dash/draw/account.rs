@@ -76,6 +76,7 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         return p.nothing(inner, &["no policy trades here", "kflow trade"]);
     };
     let age_s = trading.deeds.back().map_or(0, |deed| (p.now.ms() - deed.ts_ms) / 1_000);
+    let is_old = age_s >= OLD_S;
     let remark = match age_s {
         OLD_S.. => format!("last decision {} ago", of_span(age_s)),
         _ if status.elsewhere => "orders at an exchange".to_owned(),
@@ -111,6 +112,9 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
         ("equity", dollars(status.equity_e6), Style::new()),
         ("profit", of_profit(status.profit_e6), p.theme.sign(status.profit_e6 as f64)),
     ];
+    if is_old {
+        rows.iter_mut().for_each(|row| row.2 = p.theme.dim());
+    }
     if state.screen == Screen::Live && !state.status.stopped.is_empty() {
         rows.insert(0, ("STOPPED", state.status.stopped.clone(), p.theme.warn()));
     }
@@ -122,6 +126,7 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     p.put(inner, 0, top, "equity since the start, dollars", p.theme.dim());
     let top = (top + 1).min(inner.height);
     let below = Rect { y: inner.y + top, height: inner.height - top, ..inner };
-    let series = [Series::new(&trading.profit, p.theme.series(0))];
+    let style = if is_old { p.theme.dim() } else { p.theme.series(0) };
+    let series = [Series::new(&trading.profit, style)];
     Plot { area: below, label: |v: f64| format!("{v:+.2}") }.draw(p, &series);
 }

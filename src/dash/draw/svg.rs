@@ -1,14 +1,34 @@
 //! A picture as text and as SVG.
 
+use crate::dash::theme::Palette;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
 
 /// Pixels of a cell.
 const CELL: (f64, f64) = (8.4, 18.0);
-/// Ground and ink where a cell names none.
-const GROUND: &str = "#11151a";
-const INK: &str = "#d7dde3";
+/// What modifiers are among the attributes of a text.
+const LOOKS: [(Modifier, &str); 3] = [
+    (Modifier::BOLD, r#" font-weight="bold""#),
+    (Modifier::DIM, r#" opacity="0.6""#),
+    (Modifier::CROSSED_OUT, r#" text-decoration="line-through""#),
+];
+
+/// What a cell looks like where it names no colour.
+#[derive(Clone, Copy)]
+struct Sheet {
+    ground: &'static str,
+    ink: &'static str,
+}
+
+impl Sheet {
+    fn of(palette: Palette) -> Sheet {
+        match palette {
+            Palette::Light => Sheet { ground: "#f7f8fa", ink: "#1c2228" },
+            _ => Sheet { ground: "#11151a", ink: "#d7dde3" },
+        }
+    }
+}
 
 /// The picture as lines of text without trailing blanks.
 pub fn text(picture: &Buffer) -> String {
@@ -24,17 +44,19 @@ pub fn text(picture: &Buffer) -> String {
     out
 }
 
-/// The picture as an SVG document.
-pub fn svg(picture: &Buffer) -> String {
+/// The picture, drawn in the colours of `palette`, as an SVG document on the ground that belongs to them.
+pub fn svg(picture: &Buffer, palette: Palette) -> String {
+    let sheet = Sheet::of(palette);
+    let ground = sheet.ground;
     let (width, height) = (f64::from(picture.area.width), f64::from(picture.area.height));
     let (wide, high) = (width * CELL.0, height * CELL.1);
     let mut out = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.1} {high:.1}" role="img" aria-label="kflow dashboard"><rect width="100%" height="100%" fill="{GROUND}"/><g font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14" xml:space="preserve">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.1} {high:.1}" role="img" aria-label="kflow dashboard"><rect width="100%" height="100%" fill="{ground}"/><g font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14" xml:space="preserve">"#
     );
     for y in 0..picture.area.height {
         let mut x = 0;
         while x < picture.area.width {
-            x = run(&mut out, picture, x, y);
+            x = run(&mut out, picture, sheet, (x, y));
         }
     }
     out.push_str("</g></svg>\n");
@@ -42,20 +64,20 @@ pub fn svg(picture: &Buffer) -> String {
 }
 
 /// Writes the cells from `x` on that look alike; gives the column after them.
-fn run(out: &mut String, picture: &Buffer, x: u16, y: u16) -> u16 {
+fn run(out: &mut String, picture: &Buffer, sheet: Sheet, (x, y): (u16, u16)) -> u16 {
     let at = |x| picture.cell((x, y));
     let Some(first) = at(x) else { return x + 1 };
     let same = |cell: &Cell| cell.style() == first.style();
     let end = (x..picture.area.width).find(|x| !at(*x).is_some_and(same));
     let end = end.unwrap_or(picture.area.width);
     let text: String = (x..end).filter_map(at).map(Cell::symbol).collect();
-    let (mut ink, mut ground) = (colour(first.fg, INK), colour(first.bg, GROUND));
+    let (mut ink, mut ground) = (colour(first.fg, sheet.ink), colour(first.bg, sheet.ground));
     if first.modifier.contains(Modifier::REVERSED) {
         std::mem::swap(&mut ink, &mut ground);
     }
     let (left, top) = (f64::from(x) * CELL.0, f64::from(y) * CELL.1);
     let wide = f64::from(end - x) * CELL.0;
-    if ground != GROUND {
+    if ground != sheet.ground {
         let _ = write!(
             out,
             r#"<rect x="{left:.1}" y="{top:.1}" width="{wide:.1}" height="{:.1}" fill="{ground}"/>"#,
@@ -63,12 +85,13 @@ fn run(out: &mut String, picture: &Buffer, x: u16, y: u16) -> u16 {
         );
     }
     if !text.trim().is_empty() {
-        let bold =
-            if first.modifier.contains(Modifier::BOLD) { r#" font-weight="bold""# } else { "" };
-        let dim = if first.modifier.contains(Modifier::DIM) { r#" opacity="0.6""# } else { "" };
+        let looks: String = LOOKS
+            .into_iter()
+            .filter_map(|(modifier, look)| first.modifier.contains(modifier).then_some(look))
+            .collect();
         let _ = write!(
             out,
-            r#"<text x="{left:.1}" y="{:.1}" textLength="{wide:.1}" lengthAdjust="spacingAndGlyphs" fill="{ink}"{bold}{dim}>{}</text>"#,
+            r#"<text x="{left:.1}" y="{:.1}" textLength="{wide:.1}" lengthAdjust="spacingAndGlyphs" fill="{ink}"{looks}>{}</text>"#,
             top + CELL.1 * 0.76,
             escape(&text)
         );

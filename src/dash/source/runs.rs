@@ -238,7 +238,7 @@ pub(super) fn facts_of(dir: &Path) -> Map<String, Value> {
             Some(&["fingerprint_sha256", "sources", "episodes", "protocol", "split"][..]),
         ),
         ("env.json", Some(&["program", "device", "isa", "parent"][..])),
-        ("rules.json", Some(&["layout", "actions", "start_cash", "position_limit"][..])),
+        ("rules.json", Some(&["layout", "actions", "start_cash", "limit"][..])),
     ] {
         let Value::Object(all) = json(&dir.join(file)) else { continue };
         facts.extend(
@@ -282,6 +282,16 @@ mod tests {
         fs::write(&path, row(7)).expect("written");
         let (anew, _) = folder.look(dir.path(), TsNs(0)).expect("another");
         assert_eq!(of(&anew, "a").curves[REWARD].raw, [(700.0, 7.0)]);
+    }
+
+    #[test]
+    fn the_rules_that_are_told_of_a_model_are_there_as_the_environment_writes_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let rules = serde_json::to_string(&crate::env::EnvConfig::default()).expect("plain rules");
+        fs::write(dir.path().join("rules.json"), rules).expect("written");
+        let facts = facts_of(dir.path());
+        let told: Vec<&str> = facts.keys().map(String::as_str).collect();
+        assert_eq!(told, ["start_cash", "limit", "actions", "layout"]);
     }
 
     #[test]

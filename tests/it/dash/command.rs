@@ -46,6 +46,80 @@ fn nothing_to_look_at_no_terminal_and_a_wrong_place_are_said_in_a_line() {
     }
 }
 
+/// What is refused for want of a terminal has begun nothing and removed nothing.
+#[test]
+fn a_dashboard_without_a_terminal_is_refused_before_anything_is_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().to_str().unwrap();
+    // As a former demo left it.
+    std::fs::write(dir.path().join(".kflow-demo"), "").unwrap();
+    std::fs::write(dir.path().join("kept"), "").unwrap();
+    let entries = || {
+        let entries = std::fs::read_dir(dir.path()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = entries();
+    let nobody = ["--env", "sim", "--url", "http://127.0.0.1:1", "--discover", "--data", place];
+    let refuse = |words: &[&str]| {
+        let out = run(&mut kflow(words));
+        assert_eq!(out.code, 2, "{words:?}: {}", out.stderr);
+        assert!(out.stderr.contains("a dashboard needs a terminal"), "{words:?}: {}", out.stderr);
+        assert_eq!(entries(), before, "{words:?}");
+    };
+    refuse(&[&["collect", "--ui"][..], &nobody].concat());
+    if cfg!(feature = "learn") {
+        let random = ["trade", "--ui", "--policy", "random", "--run-dir", place];
+        refuse(&[&random[..], &nobody].concat());
+        refuse(&["train", "--ui", "--data", place, "--run-dir", place]);
+    }
+    if cfg!(all(feature = "frames", feature = "learn")) {
+        refuse(&["demo", "--ui", "--dir", place]);
+    }
+}
+
+/// What the algorithms write has the names under which the screen looks for it.
+#[test]
+#[cfg(feature = "learn")]
+fn the_training_screen_has_a_curve_for_whatever_ppo_and_a2c_write() {
+    use crate::registry::{ok, recorded};
+    let dir = recorded();
+    let of_both = [
+        "reward per episode",
+        "equity after an episode",
+        "explained variance",
+        "entropy loss",
+        "value loss",
+        "policy loss",
+        "steps per second",
+        "share of steps with a reward",
+        "gradient norm",
+        "steps per episode",
+    ];
+    let of_ppo = [&of_both[..], &["approx. KL", "clip fraction"]].concat();
+    for (algo, curves) in [("ppo", of_ppo), ("a2c", of_both.to_vec())] {
+        let words = ["train", "--algo", algo, "--seeds", "1", "--steps", "20000", "--json"];
+        let params = ["-p", "n_steps=64", "-p", "log_interval=1"];
+        let run_dir = ok(dir.path(), &[&words[..], &params].concat())["run_dir"].clone();
+        let file = dir.path().join(format!("{algo}.txt"));
+        let words = ["dash", "--screen", "training", "--size", "240x70", "--data"];
+        let mut shot = kflow(&words);
+        shot.current_dir(dir.path())
+            .arg("datasets")
+            .arg("--run-dir")
+            .arg(run_dir.as_str().unwrap())
+            .arg("--screenshot")
+            .arg(&file);
+        let out = run(&mut shot);
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        let drawn = std::fs::read_to_string(file).unwrap();
+        for curve in curves {
+            assert!(drawn.contains(curve), "{algo}, {curve}:\n{drawn}");
+        }
+    }
+}
+
 #[test]
 fn a_picture_of_the_tape_is_the_same_each_time_and_carries_the_badge() {
     let dir = tempfile::tempdir().unwrap();

@@ -109,6 +109,41 @@ fn a_book_that_lags_the_exchange_looks_stale_until_a_frame_is_in_time() {
     assert!(!well.contains("STALE") && crossed == 0, "{crossed}:\n{well}");
 }
 
+/// The policy decides nothing any more: its figures are of then.
+#[test]
+fn figures_of_a_trading_session_that_fell_silent_are_dim() {
+    let state = state((160, 45));
+    let looks = |now: TsNs| {
+        let picture = draw::picture(&state, PLAIN, now);
+        let drawn = draw::text(&picture);
+        let row = drawn.lines().position(|line| line.contains("│profit ")).expect("its row");
+        let line = drawn.lines().nth(row).expect("found");
+        let column = line.split("profit ").next().expect("a part").chars().count();
+        // The name of the figure, and the figure.
+        let style = |x: usize| picture.cell((x as u16, row as u16)).expect("inside").style();
+        (style(column), style(column + 9), drawn.contains("last decision"))
+    };
+    let (name, figure, is_old) = looks(NOW);
+    assert!(name != figure && !is_old);
+    let (name, figure, is_old) = looks(TsNs(NOW.0 + 61_000_000_000));
+    assert!(name == figure && is_old, "{figure:?}");
+}
+
+#[test]
+fn a_picture_strikes_out_what_is_stale_and_has_the_ground_of_its_theme() {
+    let mut state = state((160, 45));
+    let svg = |state: &State, palette| {
+        draw::svg(&draw::picture(state, Theme { palette, ..PLAIN }, NOW), palette)
+    };
+    let ground = r#"<rect width="100%" height="100%" fill="#;
+    let (dark, light) = (svg(&state, Palette::Dark), svg(&state, Palette::Light));
+    assert!(!dark.contains("line-through") && !light.contains("line-through"));
+    assert!(dark.contains(&format!("{ground}\"#11151a\"")), "{dark}");
+    assert!(light.contains(&format!("{ground}\"#f7f8fa\"")) && !light.contains("#11151a"));
+    state.update(Msg::News(News::Reach(Reach::Alone)), NOW);
+    assert!(svg(&state, Palette::Dark).contains(r#" text-decoration="line-through""#));
+}
+
 #[test]
 fn skipped_records_leave_no_book_on_the_screen() {
     let mut state = state((120, 40));

@@ -18,12 +18,75 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     front.until("a live book", bids_are_shown);
     let beside = Terminal::kflow(&["dash", "--data", data, "--run-dir", data], (100, 30));
     beside.until("the same book", bids_are_shown);
-    for (terminal, code) in [(beside, 143), (front, 143)] {
-        let pid = terminal.process.process_id().unwrap();
-        let killed = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
-        assert!(killed.unwrap().success());
-        terminal.ends(code);
+    for terminal in [beside, front] {
+        terminated(terminal);
     }
+    let places = ["--url", &exchange.1, "--data", data, "--run-dir", data];
+    let random = ["trade", "--ui", "--env", "sim", "--discover", "--policy", "random"];
+    let trade = Terminal::kflow(&[&random[..], &places].concat(), (100, 30));
+    trade.until("a live book", bids_are_shown);
+    let said = terminated(trade);
+    assert!(said.contains("ended by sigterm"), "{said}");
+}
+
+/// Ends the program as a service manager does; gives what is read on its terminal then.
+#[track_caller]
+fn terminated(terminal: Terminal) -> String {
+    let pid = terminal.process.process_id().unwrap();
+    let killed = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status();
+    assert!(killed.unwrap().success());
+    terminal.ends(143)
+}
+
+#[test]
+#[cfg(feature = "learn")]
+fn a_signal_ends_training_with_everything_saved_and_tells_how_it_goes_on() {
+    let dir = crate::registry::recorded();
+    let [data, runs] = ["datasets", "runs"].map(|name| dir.path().join(name));
+    let places = ["--data", data.to_str().unwrap(), "--run-dir", runs.to_str().unwrap()];
+    let endless = ["train", "--ui", "--seeds", "1", "--steps", "1000000000", "-p", "n_steps=64"];
+    let train = Terminal::kflow(&[&endless[..], &places].concat(), (120, 40));
+    train.shows("reward per episode");
+    let said = terminated(train);
+    assert!(said.contains("kflow train --resume ppo-s0-"), "{said}");
+}
+
+#[test]
+#[cfg(all(feature = "frames", feature = "learn"))]
+fn a_signal_ends_the_demo_and_gives_the_terminal_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("demo");
+    let words = ["demo", "--ui", "--dir", place.to_str().unwrap()];
+    let mut demo = Terminal::kflow(&words, (120, 40));
+    demo.shows("no training run yet");
+    demo.keys("6");
+    demo.shows("import");
+    let said = terminated(demo);
+    assert!(said.contains("the demo was stopped"), "{said}");
+}
+
+/// The folder can be made and marked, and no file of a tape in it: its name would be longer than a path may be.
+#[test]
+#[cfg(all(feature = "frames", feature = "learn"))]
+fn a_demo_that_fails_says_so_on_a_terminal_as_it_was() {
+    /// Bytes of a path at most.
+    const PATH: usize = 4_095;
+    let dir = tempfile::tempdir().unwrap();
+    let mut place = dir.path().to_str().unwrap().to_owned();
+    let most = PATH - "/.kflow-demo".len();
+    while place.len() < most {
+        let part = (most - place.len() - 1).min(200);
+        // The rest must have room for a separator and a letter.
+        let part = if most - place.len() - 1 - part == 1 { part - 1 } else { part };
+        place = format!("{place}/{}", "x".repeat(part));
+    }
+    let mut demo = Terminal::kflow(&["demo", "--ui", "--dir", &place], (200, 60));
+    demo.shows("no training run yet");
+    demo.keys("6");
+    demo.shows("the demo has ended");
+    demo.keys("q");
+    let said = demo.ends(1);
+    assert!(said.contains("error: "), "{said}");
 }
 
 /// The name of the test below, and the word that makes it the one who panics.

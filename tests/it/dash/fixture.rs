@@ -107,6 +107,20 @@ pub fn collect_status() -> CollectStatus {
     }
 }
 
+/// Ten YES contracts, to rest at this price.
+pub fn bid(price_e4: i64) -> NewOrder {
+    NewOrder {
+        intent: Intent { side: Side::Yes, verb: Verb::Buy },
+        price: Price::new(price_e4).expect("in range"),
+        qty: Qty::contracts(10),
+        time_in_force: TimeInForce::GoodTillCanceled,
+        expires: None,
+        post_only: false,
+        reduce_only: false,
+        self_trade: SelfTradePrevention::TakerAtCross,
+    }
+}
+
 fn deeds() -> Vec<Deed> {
     let mut rng = Rng::stream(7, "dash deeds", 0);
     let names = ["hold", "buy_yes_10", "sell_yes_10", "buy_no_10", "sell_no_10"];
@@ -116,17 +130,7 @@ fn deeds() -> Vec<Deed> {
             let action = if rng.chance(0.6) { 0 } else { 1 + rng.below(4) as u32 };
             equity_e6 += (rng.below(400_000) as i64) - 190_000;
             let held = i % 11 == 7 && action > 0;
-            let order = NewOrder {
-                intent: Intent { side: Side::Yes, verb: Verb::Buy },
-                price: Price::new(1_600).expect("in range"),
-                qty: Qty::contracts(10),
-                time_in_force: TimeInForce::GoodTillCanceled,
-                expires: None,
-                post_only: false,
-                reduce_only: false,
-                self_trade: SelfTradePrevention::TakerAtCross,
-            };
-            let submit = Request::Submit { id: OrderId(i), order };
+            let submit = Request::Submit { id: OrderId(i), order: bid(1_600) };
             let submit = serde_json::to_value(submit).expect("plain numbers and words");
             Deed {
                 row_id: 40 + i * 20,

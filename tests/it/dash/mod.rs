@@ -5,6 +5,7 @@ mod current;
 mod ends;
 mod files;
 mod fixture;
+mod play;
 mod screens;
 mod small;
 mod story;

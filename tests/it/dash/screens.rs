@@ -53,7 +53,7 @@ fn colours_of_two_screens_are_as_they_were_looked_at() {
     for screen in [Screen::Live, Screen::Training] {
         let mut state = state((120, 40));
         state.screen = screen;
-        let drawn = draw::svg(&draw::picture(&state, PLAIN, NOW))
+        let drawn = draw::svg(&draw::picture(&state, PLAIN, NOW), PLAIN.palette)
             .replace("/><", "/>\n<")
             .replace("</text><", "</text>\n<");
         check(&format!("{}-120x40.svg", screen.name().to_lowercase()), &drawn);
@@ -197,6 +197,32 @@ fn the_end_of_a_long_line_of_the_log_can_be_reached() {
     assert!(drawn.contains("word89") && !drawn.contains("word80…"), "its end stays:\n{drawn}");
     (0..60).for_each(|_| right(&mut state, KeyCode::Left));
     assert!(text(&state, PLAIN).contains("word00"));
+}
+
+#[test]
+fn the_log_is_narrowed_by_level_and_by_letters() {
+    let mut state = state((120, 40));
+    state.screen = Screen::Logs;
+    let lines = ["of an unknown type", "session 0199f7a2", "48200 to 48202", "disk is nearly full"];
+    let [_, info, warn, error] = lines;
+    let shown = |state: &State| {
+        let drawn = text(state, PLAIN);
+        lines.into_iter().filter(|line| drawn.contains(line)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&state), [info, warn, error]);
+    for want in [&[warn, error][..], &[error], &lines, &[info, warn, error]] {
+        press(&mut state, "l");
+        assert_eq!(shown(&state), want);
+    }
+    press(&mut state, "/DISK");
+    assert_eq!((shown(&state), state.filter.as_str()), (vec![error], ""));
+    assert!(text(&state, PLAIN).contains("/DISK from INFO on"));
+    press(&mut state, "\nl");
+    assert_eq!(shown(&state), [error], "both at once");
+    press(&mut state, "/zzz\n");
+    assert!(text(&state, PLAIN).contains("nothing to tell"));
+    press(&mut state, "\u{1b}lll");
+    assert_eq!(shown(&state), [info, warn, error]);
 }
 
 /// Lists and the ladder move under the wheel, whichever pane has the keys.

@@ -1,9 +1,12 @@
 //! The recorded log: winding to a place gives what playing up to it gives.
 
+use super::fixture::bid;
 use kalshiflow::book::Book;
+use kalshiflow::broker::matching::OrderId;
 use kalshiflow::dash::source::tape::open;
 use kalshiflow::dash::source::{Reel, Wound};
-use kalshiflow::dash::{Desk, Place};
+use kalshiflow::dash::{Deed, Desk, Msg, News, OwnOrder, Place, State};
+use kalshiflow::env::account::Request;
 use kalshiflow::event::{
     Body, Delta, Event, Gap, GapCause, MarketId, Record, SessionId, SessionMeta, Snapshot, Tickers,
 };
@@ -13,10 +16,10 @@ use kalshiflow::units::{Price, Qty, Side, TsNs};
 use std::path::Path;
 
 /// Events of the recorded session: several frames apart, and more than a minute long.
-const EVENTS: u64 = 30_000;
+pub const EVENTS: u64 = 30_000;
 
 /// Writes a session of three markets with snapshots, changes, gaps of one and of all.
-fn record(data_dir: &Path) {
+pub fn record(data_dir: &Path) {
     let meta = SessionMeta {
         id: SessionId([5; 16]),
         source: "sim:seed=5".into(),
@@ -115,6 +118,60 @@ fn wound_to_a_row_every_book_is_what_playing_gives() {
         whole += seen(&desk).iter().filter(|(_, book, _)| book.is_valid()).count();
     }
     assert!(whole > 20, "the recording has books: {whole}");
+}
+
+/// A market of the recording, and an order there every few seconds; each fourth takes the one before it back.
+fn deeds() -> Vec<Deed> {
+    let request = |request: Request| serde_json::to_value(request).unwrap();
+    let deed = |i: u64| {
+        let id = OrderId(i);
+        let mut requests = vec![request(Request::Submit { id, order: bid(100 * (1 + i as i64)) })];
+        if i % 4 == 3 {
+            requests.push(request(Request::Cancel { id: OrderId(i - 3) }));
+        }
+        let ticker = ["KX-A", "KX-B", "KX-C"][i as usize % 3].to_owned();
+        Deed { row_id: 100 + i * 450, ticker, ordered: true, requests, ..Deed::default() }
+    };
+    (0..60).map(deed).collect()
+}
+
+/// Orders sent before the place that winding reads on from met no book: nobody knew what stood before them.
+#[test]
+fn wound_to_a_row_own_orders_are_those_of_playing_and_each_has_its_queue() {
+    let dir = tempfile::tempdir().unwrap();
+    record(dir.path());
+    let log = Log::open(dir.path()).unwrap();
+    let (mut played, mut tape) = open(&log, dir.path(), None).unwrap();
+    tape.deeds = deeds();
+    let tell = |state: &mut State, news| drop(state.update(Msg::News(news), TsNs(0)));
+    let put_in = |wound: Wound| {
+        let mut state = State::new("here", (80, 24));
+        tell(&mut state, News::Tape(Ok(Box::new(tape.clone()))));
+        tell(&mut state, News::Wound(wound.heard, wound.at));
+        state
+    };
+    let mut playing = put_in(played.wind(Place::Start).unwrap());
+    let (mut jumping, mut queues) = (reel(&log), 0);
+    for place in (2_500..EVENTS).step_by(2_500) {
+        let left = (place - playing.replay.row_id) as usize;
+        let ran = played.run(TsNs(i64::MAX), left).unwrap();
+        tell(&mut playing, News::Ran(ran.heard, ran.at));
+        let jumped = put_in(jumping.wind(Place::Row(place)).unwrap());
+        assert_eq!((playing.replay.row_id, jumped.replay.row_id), (place, place));
+        for market in &jumped.replay.markets {
+            let orders = |state: &State| state.replay.trading.orders.of(&market.ticker).to_vec();
+            let but_the_queue = |state: &State| -> Vec<OwnOrder> {
+                orders(state).into_iter().map(|order| OwnOrder { ahead: None, ..order }).collect()
+            };
+            assert_eq!(but_the_queue(&jumped), but_the_queue(&playing), "row {place}");
+            let known = orders(&jumped).iter().filter(|order| order.ahead.is_some()).count();
+            if market.book.is_valid() {
+                assert_eq!(known, orders(&jumped).len(), "row {place}: {:?}", orders(&jumped));
+                queues += known;
+            }
+        }
+    }
+    assert!(queues > 50, "orders rest where books are known: {queues}");
 }
 
 #[test]
