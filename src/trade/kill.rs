@@ -87,7 +87,7 @@ impl KillFile {
             let folder = self.path.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder)?;
             // It has its name when it is whole: who looks for it reads the cause.
-            let draft = self.path.with_extension(format!("{}.tmp", std::process::id()));
+            let draft = self.path.with_extension(format!("{}.tmp", uuid::Uuid::now_v7()));
             let mut file = File::create(&draft)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
