@@ -48,6 +48,7 @@ struct Figures {
     frame_to_order_p99_us: u64,
     frame_to_order_p999_us: u64,
     /// Decisions that took so long at most, and longer than the bound before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     histogram: Vec<Times>,
 }
 
