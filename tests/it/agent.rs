@@ -9,6 +9,7 @@ mod engines;
 mod logs;
 mod wgpu;
 
+use crate::python::read_by;
 use kalshiflow::agent::checkpoint::{CheckpointError, Notes, RunDir};
 use kalshiflow::agent::config::{Algo, TrainConfig};
 use kalshiflow::agent::device::DeviceName;
@@ -454,32 +455,17 @@ fn a_configuration_that_cannot_work_is_refused_with_all_its_problems() {
     assert_eq!(problems.len(), 3, "{problems:?}");
 }
 
-/// The real TensorBoard, and pandas, read what a run leaves. `KFLOW_PYTHON` names the Python that has them.
+/// The real TensorBoard, and pandas, read what a run leaves.
 #[test]
 fn python_reads_events_and_progress() {
-    let python = std::env::var("KFLOW_PYTHON").unwrap_or_else(|_| "python3".into());
-    if std::process::Command::new(&python).arg("--version").output().is_err() {
-        eprintln!("SKIPPED: {python} is not there; KFLOW_PYTHON names another one");
-        return;
-    }
     let config = TrainConfig { total_timesteps: 512, ..quick("ppo") };
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("run");
     let outcome = run(&mut CartPole::new(4), &config, CartPole::actions(), &path, false);
     let expected =
         serde_json::json!({ "loss": outcome.last.get("train/loss"), "steps": outcome.steps });
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/read_run.py");
-    let output = std::process::Command::new(python)
-        .arg(script)
-        .arg(&path)
-        .arg(expected.to_string())
-        .output()
-        .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.code() == Some(77) {
-        eprintln!("{} (pip install -r tests/python/requirements.txt)", text(&output.stdout).trim());
-        return;
+    let expected = expected.to_string();
+    if let Some(text) = read_by("read_run.py", &[path.as_os_str(), expected.as_ref()]) {
+        eprintln!("{text}");
     }
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
-    eprintln!("{}", text(&output.stdout));
 }

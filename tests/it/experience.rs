@@ -3,6 +3,7 @@
 
 use crate::actor::{Exchange, journal};
 use crate::cli::{kflow, run};
+use crate::python::read_by;
 use arrow::array::{
     Array, BooleanArray, DictionaryArray, FixedSizeListArray, Int64Array, RecordBatch, StringArray,
 };
@@ -108,19 +109,9 @@ fn experience_is_read_back_step_by_step_and_its_rewards_are_the_profit() {
     );
 }
 
-/// polars and pandas find `expected` in the file, where `KFLOW_PYTHON` names a Python that has them.
+/// polars and pandas find `expected` in the file.
 fn others_read(file: &Path, expected: &Value) {
-    let python = std::env::var("KFLOW_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/experience.py");
-    let Ok(run) = std::process::Command::new(&python).arg(script).arg(file).output() else {
-        eprintln!("SKIPPED: {python} is not there; KFLOW_PYTHON names another one");
-        return;
-    };
-    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    if run.status.code() == Some(77) {
-        eprintln!("{} (pip install polars pandas pyarrow, or set KFLOW_PYTHON)", out.trim());
-        return;
+    if let Some(out) = read_by("experience.py", &[file.as_os_str()]) {
+        assert_eq!(&serde_json::from_str::<Value>(&out).unwrap(), expected);
     }
-    assert!(run.status.success(), "{out}\n{err}");
-    assert_eq!(&serde_json::from_str::<Value>(&out).unwrap(), expected);
 }

@@ -5,6 +5,7 @@ pub mod features;
 #[cfg(feature = "frames")]
 mod tape;
 
+use crate::python::read_by;
 use arrow::datatypes::{DataType, TimeUnit};
 use kalshiflow::dataset::manifest::Manifest;
 use kalshiflow::dataset::{
@@ -694,16 +695,5 @@ fn the_cards_one_liners_open_the_dataset_in_polars_pandas_and_duckdb() {
         kalshiflow::features::pipeline::build(dir.path(), layout, &all, &mut || ())
             .expect("builds");
     }
-    let python = std::env::var("KFLOW_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/smoke.py");
-    let Ok(run) = std::process::Command::new(&python).arg(script).arg(dir.path()).output() else {
-        eprintln!("SKIPPED: {python} is not there; KFLOW_PYTHON names another one");
-        return;
-    };
-    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    if run.status.code() == Some(77) {
-        eprintln!("{} (pip install polars pandas pyarrow duckdb, or set KFLOW_PYTHON)", out.trim());
-        return;
-    }
-    assert!(run.status.success(), "{out}\n{err}");
+    read_by("smoke.py", &[dir.path().as_os_str()]);
 }

@@ -33,6 +33,7 @@ mod import;
 mod log;
 mod matching;
 mod orders;
+mod python;
 mod queues;
 #[cfg(all(feature = "frames", feature = "learn"))]
 mod readme;

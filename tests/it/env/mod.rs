@@ -301,6 +301,17 @@ fn thin(settlement: Option<i64>, between: &[Body]) -> Episode {
     builder.finish().remove(0)
 }
 
+/// The seat after these actions in [`thin`].
+#[track_caller]
+fn played(config: &EnvConfig, actions: &[u32], between: &[Body]) -> Seat {
+    let episode = thin(None, between);
+    let mut seat = Seat::<Exact>::new(&episode, config, chance(0));
+    for action in actions {
+        seat.step(&episode, config, *action).expect("allowed");
+    }
+    seat
+}
+
 fn delta(side: Side, e4: i64, qty: i64) -> Body {
     Body::Delta(Delta { side, price: price(e4), qty: Qty(qty) })
 }
@@ -346,11 +357,7 @@ fn depth_is_filled_once_until_the_tape_refreshes_it() {
 fn a_quote_fills_after_those_before_it_and_only_by_trades() {
     let config = EnvConfig { execution: Execution::instant(), ..maker() };
     let held = |actions: &[u32], between: &[Body]| {
-        let episode = thin(None, between);
-        let mut seat = Seat::<Exact>::new(&episode, &config, chance(0));
-        for action in actions {
-            seat.step(&episode, &config, *action).expect("allowed");
-        }
+        let seat = played(&config, actions, between);
         let position = seat.account().portfolio().position();
         (position, seat.account().tally().maker, seat.account().reserved())
     };
@@ -384,11 +391,7 @@ fn status(word: &str) -> Body {
 fn a_market_that_pauses_ends_the_quotes_in_it() {
     let config = EnvConfig { execution: Execution::instant(), ..maker() };
     let held = |actions: &[u32], between: &[Body]| {
-        let episode = thin(None, between);
-        let mut seat = Seat::<Exact>::new(&episode, &config, chance(0));
-        for action in actions {
-            seat.step(&episode, &config, *action).expect("allowed");
-        }
+        let seat = played(&config, actions, between);
         (seat.account().portfolio().position(), seat.account().is_working())
     };
     let grow = delta(Side::Yes, 4_000, 900);
