@@ -11,7 +11,7 @@ use crossterm::terminal::{
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use std::io::{self, BufWriter, Stderr, stderr};
+use std::io::{self, BufWriter, Write, stderr};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,7 +23,21 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 
 /// Where frames go: stderr, for stdout is data.
-pub(super) type Screen = Terminal<CrosstermBackend<BufWriter<Stderr>>>;
+pub(super) type Screen = Terminal<CrosstermBackend<BufWriter<Pane>>>;
+
+/// Stderr while the terminal is ours, nothing afterwards: a screen shows the cursor again when it is dropped, and
+/// panics where the terminal is gone and that cannot be.
+pub(super) struct Pane;
+
+impl Write for Pane {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if Taken::is_ours() { stderr().write(bytes) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if Taken::is_ours() { stderr().flush() } else { Ok(()) }
+    }
+}
 
 /// The terminal while it is ours.
 pub(super) struct Taken {
@@ -45,7 +59,7 @@ impl Taken {
         let begun = execute!(stderr(), EnterAlternateScreen);
         let begun = begun
             .and_then(|()| if mouse { execute!(stderr(), EnableMouseCapture) } else { Ok(()) });
-        let out = BufWriter::with_capacity(FRAME_BYTES, stderr());
+        let out = BufWriter::with_capacity(FRAME_BYTES, Pane);
         match begun.and_then(|()| Terminal::new(CrosstermBackend::new(out))) {
             Ok(screen) => Ok(Taken { screen }),
             Err(e) => {

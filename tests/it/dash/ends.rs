@@ -3,6 +3,8 @@
 use super::command::recorded;
 use super::terminal::{Exchange, Terminal, bids_are_shown};
 use kalshiflow::dash::{self, DashError, Hands, Options, State};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -155,6 +157,30 @@ fn a_terminal_that_places_no_cursor_is_refused_in_words() {
     let kflow = Path::new(env!("CARGO_BIN_EXE_kflow"));
     let said = Terminal::start(kflow, &words, &[("TERM", "dumb")], (100, 30)).ends(2);
     assert!(said.contains("TERM is dumb") && said.contains("--json"), "{said}");
+}
+
+/// Its window was closed, and the signal that tells so was turned off (`nohup`): the screen that was dropped then wrote
+/// to a terminal that was no more, and panicked.
+#[test]
+fn a_terminal_that_vanishes_ends_the_picture_without_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let data = data.display();
+    let kflow = env!("CARGO_BIN_EXE_kflow");
+    let script = format!("trap '' HUP; exec {kflow} dash --data {data} --run-dir {data}");
+    let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut command = CommandBuilder::new("/bin/sh");
+    command.args(["-c", &script]);
+    command.env("TERM", "xterm-256color");
+    let mut dash = pair.slave.spawn_command(command).unwrap();
+    let mut window = pair.master.try_clone_reader().unwrap();
+    let (mut shown, mut bytes) = (Vec::new(), [0; 4_096]);
+    while !String::from_utf8_lossy(&shown).contains("STANDS") {
+        let n = window.read(&mut bytes).unwrap();
+        shown.extend_from_slice(&bytes[..n]);
+    }
+    drop((window, pair));
+    assert_eq!(dash.wait().unwrap().exit_code(), 1);
 }
 
 /// Somebody tidies up while the screen is open.

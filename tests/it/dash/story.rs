@@ -1,5 +1,6 @@
 //! Whole stories on a real terminal: recording, looking on and replaying; trading and stopping it; the demo.
 
+use super::command::recorded;
 use super::terminal::{Exchange, Terminal, bids_are_shown};
 
 /// The whole story on one data directory: the collector with its dashboard, another dashboard beside it, and,
@@ -106,14 +107,29 @@ fn a_key_stops_all_orders_and_the_recording_goes_on() {
     assert!(summary.contains("profit, dollars"), "{summary}");
 }
 
-/// The demo with its dashboard: training as it goes, the tape that it learns from, and out of it before its end.
+/// The demo with its dashboard: left while it works after a question, with what was made so far.
+#[test]
+#[cfg(all(feature = "frames", feature = "learn"))]
+fn a_demo_that_works_is_left_after_a_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("demo");
+    let mut demo = Terminal::kflow(&["demo", "--ui", "--dir", place.to_str().unwrap()], (120, 40));
+    demo.shows("no training run yet");
+    demo.keys("q");
+    demo.shows("The demo runs in this process");
+    demo.keys("s");
+    let said = demo.ends(130);
+    assert!(said.contains("the demo was stopped"), "{said}");
+}
+
+/// The demo with its dashboard: the learning, and the tape that it learns from. It learns in less than a second, so
+/// whatever is looked at may be looked at after the end: this test once asked to stop what had just ended.
 #[test]
 #[cfg(all(feature = "frames", feature = "learn"))]
 fn the_demo_is_looked_at_replayed_and_left_on_a_real_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("demo");
     let mut demo = Terminal::kflow(&["demo", "--ui", "--dir", place.to_str().unwrap()], (120, 40));
-    demo.shows("no training run yet");
     demo.until("a run that learns", |screen| {
         screen.contains("reward per episode") && screen.contains("shares of actions")
     });
@@ -134,16 +150,42 @@ fn the_demo_is_looked_at_replayed_and_left_on_a_real_terminal() {
     demo.keys("?");
     demo.shows("run the tape, stop it");
     demo.keys("\x1b");
+    demo.until("no help", |screen| !screen.contains("run the tape, stop it"));
     demo.resize(52, 14);
     demo.shows("terminal too small (52x14), need 60x16");
     demo.resize(100, 30);
     demo.keys("6");
     demo.shows("import");
+    demo.shows("the demo has ended");
+    // Nothing is left to ask about; what was found is read below the picture.
     demo.keys("q");
-    demo.shows("The demo runs in this process");
-    demo.keys("s");
-    let said = demo.ends(130);
-    assert!(said.contains("the demo was stopped"), "{said}");
+    let said = demo.ends(0);
+    assert!(said.contains("judge again with"), "{said}");
+}
+
+/// What a key and a new size at once did: the one that was seen second was not heard before the next of its kind.
+#[test]
+fn a_key_and_a_new_size_at_once_are_both_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = recorded(dir.path());
+    let data = data.to_str().unwrap();
+    let mut front = Terminal::kflow(&["dash", "--data", data, "--run-dir", data], (90, 30));
+    front.shows("STANDS x1");
+    let help = "ladder back to the touch";
+    for _ in 0..25 {
+        front.keys("?");
+        front.resize(52, 14);
+        front.shows("terminal too small (52x14)");
+        front.resize(90, 30);
+        front.shows(help);
+        front.resize(51, 13);
+        front.keys("\x1b");
+        front.shows("terminal too small (51x13)");
+        front.resize(90, 30);
+        front.until("no help", |screen| screen.contains("STANDS x1") && !screen.contains(help));
+    }
+    front.keys("q");
+    front.ends(0);
 }
 
 /// Training with its dashboard, two seeds over each other: looked at while it learns, left after a question, and
