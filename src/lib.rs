@@ -10,6 +10,7 @@
 //!                                                                                                └─► registry
 //!  sim (an exchange to practise on: matching, crowds, faults)                            │
 //!                                                              broker (ledger, fees, matching)
+//!  store (what the log has accepted) ─► actor { Observer, policy, env's account } ─► paper: broker, or trade
 //!  everything that runs, and the log ─► view ─► dash (a terminal)
 //!  trade: desk { risk ─► blotter (every order, kept true) } ─► gateway ─► Kalshi's demo, or sim
 //! ```
@@ -17,14 +18,15 @@
 //! # Invariants
 //! 1. Nothing is lost silently: every missing message is a row that says so ([`event::Gap`]).
 //! 2. Money is exact: integers, never floats ([`units`]); the ledger's identities hold at every step.
-//! 3. One engine: collecting, import, replay, training and evaluation run the same book, observation, fill and
-//!    ledger code.
-//! 4. No result flatters: fees, depth and held-out data are in the number, with baselines beside it.
+//! 3. One engine: collecting, import, replay, training, evaluation and live trading run the same book,
+//!    observation, fill and ledger code.
+//! 4. No result flatters: fees, queue, latency, depth and held-out data are in the number, with baselines beside it.
 //! 5. A room imports only rooms above it in the list below; each heavy crate has one room (`redb`,
 //!    `bincode` in [`store`]; `arrow`, `parquet` in [`dataset`]; `polars` in its bridge and in the
-//!    pipeline and report of [`features`]; `burn` and `zip` in [`agent`]; `tokio_tungstenite` and `reqwest` in
-//!    [`feed`], `axum` in [`sim`]; `ratatui` and `crossterm` in [`dash`]; `rsa` and `ring` in [`wire::auth`]; the
-//!    environment of the process in [`config`]). `tests/it/house.rs` enforces it.
+//!    pipeline and report of [`features`]; `burn` and `zip` in [`agent`]; `reqwest` in [`feed`],
+//!    `tokio_tungstenite` there and in the exchange of [`sim`], which has `axum`; `ratatui` and `crossterm` in
+//!    [`dash`]; `rsa` and `ring` in [`wire::auth`]; the environment of the process in [`config`]).
+//!    `tests/it/house.rs` enforces it.
 //! 6. `wire`, `book`, `broker`, `features` (but for pipeline and report), `env` and `trade` (but for
 //!    gateway, kill switch, journal, standing and runner) do no IO, spawn nothing and read no clock: time
 //!    arrives in the event.

@@ -3,10 +3,15 @@
 use crate::cli::{kflow, run};
 use kalshiflow::actor::{ActorSpec, Deed, Filled, Reason};
 use kalshiflow::env::account::Request;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An exchange that is disturbed: cuts, holes, frames that come twice, silence.
 const SCRIPT: &str = r#"{"after_frames":400,"do":"drop","n":3}
@@ -67,14 +72,73 @@ fn lines<T: serde::de::DeserializeOwned>(file: &Path) -> Vec<T> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// `kflow trade` in a process of its own; gone when dropped.
+pub struct Trading {
+    process: Child,
+    /// Sessions below the data directory before this one.
+    before: usize,
+    data: PathBuf,
+}
+
+impl Trading {
+    /// Starts one that trades on `exchange` until it is told to end.
+    pub fn start(exchange: &Exchange, data: &Path, more: &[&str]) -> Trading {
+        let before = journals(data).len();
+        let mut command = kflow(&["trade", "--env", "sim", "--discover", "--json", "--url"]);
+        command.arg(&exchange.url).args(more).arg("--data").arg(data).stdout(Stdio::piped());
+        Trading { process: command.spawn().unwrap(), before, data: data.to_owned() }
+    }
+
+    /// The journal of this session, once there is one.
+    fn journal(&self) -> Option<PathBuf> {
+        journals(&self.data).into_iter().nth(self.before)
+    }
+
+    /// Waits until its decisions are so many bytes more.
+    pub fn decides(&mut self, bytes: u64) {
+        let size = |session: &Trading| {
+            let file = session.journal()?.join("decisions.jsonl");
+            Some(file.metadata().ok()?.len())
+        };
+        let wanted = size(self).unwrap_or(0) + bytes;
+        let give_up = Instant::now() + PATIENCE;
+        while size(self).is_none_or(|size| size < wanted) {
+            assert!(self.process.try_wait().unwrap().is_none(), "it has ended");
+            assert!(Instant::now() < give_up, "it does not decide");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Ends it; what it says of itself.
+    pub fn end(mut self) -> Value {
+        self.signal(Signal::INT);
+        let mut stdout = String::new();
+        self.process.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(130), "{stdout}");
+        serde_json::from_str::<Value>(&stdout).unwrap()["data"].clone()
+    }
+}
+
+impl Drop for Trading {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A session of some seconds, and as long as it takes for enough decisions.
 pub(crate) fn trade(exchange: &Exchange, data: &Path, more: &[&str]) -> Value {
     let long = std::env::var_os("KFLOW_LONG").is_some();
-    let time = if long { "120s" } else { "6s" };
-    let words = ["trade", "--env", "sim", "--discover", "--json", "--for", time, "--url"];
-    let mut command = kflow(&words);
-    let out = run(command.arg(&exchange.url).args(more).arg("--data").arg(data));
-    assert_eq!(out.code, 0, "{}", out.stderr);
-    serde_json::from_str::<Value>(&out.stdout).unwrap()["data"].clone()
+    let mut session = Trading::start(exchange, data, more);
+    session.decides(1);
+    std::thread::sleep(Duration::from_secs(if long { 120 } else { 6 }));
+    session.decides(1);
+    session.end()
 }
 
 /// Trades the one session below `data` again, by its journal.
@@ -135,15 +199,6 @@ pub fn journals(data: &Path) -> Vec<PathBuf> {
     dirs
 }
 
-/// Waits until the newest session below `data` has decided so much.
-pub fn has_decided(data: &Path, bytes: u64) {
-    let many =
-        |dir: &PathBuf| dir.join("decisions.jsonl").metadata().is_ok_and(|file| file.len() > bytes);
-    while !journals(data).last().is_some_and(many) {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-}
-
 /// One data directory, three sessions, as a person has it: the first is killed in the middle, the others know other
 /// markets and other numbers for them. Each comes out of the log again.
 #[test]
@@ -152,12 +207,9 @@ fn sessions_of_one_directory_play_back_and_so_does_one_that_was_killed() {
     let data = dir.path().join("data");
     let words = ["--policy", "random", "--select", "all", "--quotes", "join,improve"];
     let exchange = Exchange::start(dir.path(), SCRIPT);
-    let mut command = kflow(&["trade", "--env", "sim", "--discover", "--url"]);
-    command.arg(&exchange.url).args(words).arg("--data").arg(&data);
-    let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    has_decided(&data, 90_000);
-    killed.kill().unwrap();
-    killed.wait().unwrap();
+    let mut killed = Trading::start(&exchange, &data, &words);
+    killed.decides(90_000);
+    drop(killed);
     trade(&exchange, &data, &words);
     drop(exchange);
     let other = Exchange::start_with(dir.path(), "", &["--markets", "5", "--seed", "3"]);
@@ -179,16 +231,13 @@ fn a_session_that_a_person_stopped_plays_back() {
     let dir = tempfile::tempdir().unwrap();
     let exchange = Exchange::start(dir.path(), SCRIPT);
     let data = dir.path().join("data");
-    let trading = std::thread::scope(|scope| {
-        let trading = scope.spawn(|| {
-            let words = ["--policy", "random", "--select", "all", "--quotes", "join,improve"];
-            trade(&exchange, &data, &words)
-        });
-        has_decided(&data, 90_000);
-        let killed = run(kflow(&["risk", "kill"]).arg("--data").arg(&data));
-        assert_eq!(killed.code, 0, "{}", killed.stderr);
-        trading.join().unwrap()
-    });
+    let words = ["--policy", "random", "--select", "all", "--quotes", "join,improve"];
+    let mut session = Trading::start(&exchange, &data, &words);
+    session.decides(90_000);
+    let killed = run(kflow(&["risk", "kill"]).arg("--data").arg(&data));
+    assert_eq!(killed.code, 0, "{}", killed.stderr);
+    session.decides(60_000);
+    let trading = session.end();
     let (_, lived, _) = journal(&data);
     assert!(lived.iter().any(|d| d.ordered), "{trading}");
     let stopped = lived.iter().rposition(|d| d.ordered).unwrap();

@@ -146,7 +146,7 @@ fn names_and_aliases_lead_eval_and_trade_to_the_model() {
     ok(dir, &["models", "register", &format!("{id}/fold_2"), "--name", "oil", "--json"]);
     ok(dir, &["models", "alias", "oil", "candidate", "--json"]);
     refused(dir, &["eval", "candidate"], 3, "gold@candidate or oil@candidate");
-    let trade = ["trade", "--env", "sim", "--for", "2s", "--data", "live", "--json", "--model"];
+    let trade = ["trade", "--env", "sim", "--for", "6s", "--data", "live", "--json", "--model"];
     let traded = ok(dir, &[&trade[..], &["oil@candidate"]].concat());
     assert!(traded["decisions"].is_u64(), "{traded}");
 

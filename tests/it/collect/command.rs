@@ -131,7 +131,7 @@ fn sigterm_flushes_seals_and_tells_what_came_of_it() {
 fn a_lost_end_of_the_log_is_found_by_what_was_exported() {
     let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
     for _ in 0..2 {
-        let more = ["--for", "1s", "--export-every", "1h"];
+        let more = ["--for", "4s", "--export-every", "1h"];
         assert_eq!(Running::start(collect(&exchange.url, dir.path(), &more)).end().0, Some(0));
     }
     let verify = || run(kflow(&["data", "verify", "--data"]).arg(dir.path()));
@@ -162,7 +162,7 @@ fn whoever_follows_hears_that_the_collector_was_killed() {
     assert!(text.contains("gone without a word") && text.contains("hint: "), "{text}");
     // The next one says what is missing.
     let (code, _, stderr) =
-        Running::start(collect(&exchange.url, dir.path(), &["--for", "500ms"])).end();
+        Running::start(collect(&exchange.url, dir.path(), &["--for", "4s"])).end();
     assert_eq!(code, Some(0));
     assert!(stderr.contains("the session before was killed"), "{stderr}");
 }
@@ -180,7 +180,7 @@ fn waiting_for_space_ends_as_it_is_asked_to() {
     let (code, out, stderr) = wait(&["--for", "2s"]).end();
     assert_eq!((code, out["data"]["cause"].as_str()), (Some(0), Some("finished")), "{stderr}");
     let waiting = wait(&[]);
-    std::thread::sleep(Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_secs(4));
     waiting.signal("-TERM");
     let (code, out, stderr) = waiting.end();
     assert_eq!((code, out["data"]["cause"].as_str()), (Some(143), Some("sigterm")), "{stderr}");
@@ -189,7 +189,7 @@ fn waiting_for_space_ends_as_it_is_asked_to() {
 #[test]
 fn a_real_key_in_the_environment_does_not_disturb_the_built_in_exchange() {
     let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
-    let mut command = collect(&exchange.url, dir.path(), &["--for", "500ms"]);
+    let mut command = collect(&exchange.url, dir.path(), &["--for", "4s"]);
     command.env("KALSHI_API_KEY_ID", "a1b2").env("KALSHI_PRIVATE_KEY_PATH", "/nowhere.pem");
     let (code, _, stderr) = Running::start(command).end();
     assert_eq!(code, Some(0), "{stderr}");
@@ -211,8 +211,7 @@ fn a_data_directory_that_is_none_is_named() {
 fn a_time_that_is_over_is_no_failure_and_the_summary_is_kept() {
     let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
     let file = dir.path().join("summary.json");
-    let more =
-        ["--for", "1500ms", "--summary-json", file.to_str().unwrap(), "--log-format", "json"];
+    let more = ["--for", "4s", "--summary-json", file.to_str().unwrap(), "--log-format", "json"];
     let (code, out, stderr) = Running::start(collect(&exchange.url, dir.path(), &more)).end();
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(out["data"]["cause"], "finished");
@@ -231,12 +230,16 @@ fn a_second_ctrl_c_ends_at_once_and_says_what_is_certain() {
     std::fs::create_dir_all(dir.path().join("v1")).unwrap();
     let lock = std::fs::File::create(dir.path().join("v1/LOCK")).unwrap();
     lock.lock().unwrap();
-    let collector = Running::start(collect(&exchange.url, dir.path(), &["--export-every", "1h"]));
+    let mut collector =
+        Running::start(collect(&exchange.url, dir.path(), &["--export-every", "1h"]));
     await_rows(dir.path(), 100);
-    collector.signal("-INT");
-    // Two signals of one kind that nobody has looked at are one.
-    std::thread::sleep(Duration::from_millis(500));
-    collector.signal("-INT");
+    // Two signals of one kind that nobody has looked at are one, and a second that comes late is a first one.
+    let give_up = Instant::now() + super::PATIENCE;
+    while collector.process.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < give_up, "it does not end");
+        collector.signal("-INT");
+        std::thread::sleep(Duration::from_millis(500));
+    }
     let (code, out, stderr) = collector.end();
     assert_eq!((code, out), (Some(130), Value::Null), "{stderr}");
     assert!(stderr.contains("aborted: rows that were committed are on disk"), "{stderr}");
@@ -287,7 +290,7 @@ fn what_keeps_a_collector_from_starting_has_its_code_and_its_hint() {
 fn pruning_says_first_what_would_go_and_takes_it_only_when_told() {
     let (exchange, dir) = (Exchange::start(), tempfile::tempdir().unwrap());
     let done =
-        run(&mut collect(&exchange.url, dir.path(), &["--for", "1s", "--export-every", "1h"]));
+        run(&mut collect(&exchange.url, dir.path(), &["--for", "4s", "--export-every", "1h"]));
     assert_eq!(done.code, 0, "{}", done.stderr);
     let archive = dir.path().join("archive");
     let prune = |more: &[&str]| {

@@ -7,6 +7,7 @@ use std::num::NonZeroU16;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes on a busy machine: a test that waits this long has failed.
@@ -26,6 +27,8 @@ pub struct Terminal {
     /// The program.
     pub process: Box<dyn Child + Send + Sync>,
     shared: Shared,
+    /// Ends when nothing more can come.
+    reader: JoinHandle<()>,
     /// How the kernel treated the line before.
     line: String,
 }
@@ -43,7 +46,10 @@ impl Terminal {
         let line = format!("{:?}", pair.master.get_termios());
         let mut command = CommandBuilder::new(program);
         command.args(words);
-        command.env_remove("NO_COLOR");
+        // The last two would speak before `LANG`.
+        for name in ["NO_COLOR", "LC_ALL", "LC_CTYPE"] {
+            command.env_remove(name);
+        }
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.env("LANG", "C.UTF-8");
@@ -54,7 +60,7 @@ impl Terminal {
         let shared: Shared =
             Arc::new((Mutex::new(vt100::Parser::new(cells(rows), cells(cols), 0)), Condvar::new()));
         let (mut reader, seen) = (pair.master.try_clone_reader().unwrap(), Arc::clone(&shared));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 65_536];
             while let Ok(n @ 1..) = reader.read(&mut bytes) {
                 seen.0.lock().unwrap().process(&bytes[..n]);
@@ -62,7 +68,7 @@ impl Terminal {
             }
         });
         let keyboard = pair.master.take_writer().unwrap();
-        Terminal { master: pair.master, keyboard, process, shared, line }
+        Terminal { master: pair.master, keyboard, process, shared, reader, line }
     }
 
     pub fn kflow(words: &[&str], size: (u16, u16)) -> Terminal {
@@ -128,12 +134,11 @@ impl Terminal {
         };
         // What it wrote last may still be on its way here.
         let text = {
-            let (parser, bell) = &*self.shared;
             let begun = Instant::now();
-            let mut screen = parser.lock().unwrap();
-            while screen.screen().alternate_screen() && begun.elapsed() < PATIENCE {
-                screen = bell.wait_timeout(screen, Duration::from_millis(100)).unwrap().0;
+            while !self.reader.is_finished() && begun.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(10));
             }
+            let screen = self.shared.0.lock().unwrap();
             assert!(!screen.screen().alternate_screen(), "the other screen was not left");
             assert!(!screen.screen().hide_cursor(), "the cursor is hidden");
             let mouse = screen.screen().mouse_protocol_mode();

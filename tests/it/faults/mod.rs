@@ -112,10 +112,13 @@ pub fn times(usual: u64, long: u64) -> u64 {
     if std::env::var_os("KFLOW_LONG").is_some() { long } else { usual }
 }
 
-/// A folder in memory where there is one: the tests below write gigabytes that nobody needs on a disk.
+/// Less memory than this is not worth the name of a disk.
+const ROOM_BYTES: u64 = 2 << 30;
+
+/// A folder in memory where there is room: the tests below write gigabytes that nobody needs on a disk.
 pub fn fast_dir() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir()
+    if rustix::fs::statvfs(memory).is_ok_and(|fs| fs.f_bavail * fs.f_frsize > ROOM_BYTES)
         && let Ok(dir) = tempfile::tempdir_in(memory)
     {
         return dir;

@@ -1,13 +1,12 @@
 //! `kflow trade` as a person calls it: options that cannot hold are refused, those that are taken do something.
 
-use crate::actor::{Exchange, has_decided, journal_in, journals, trade};
+use crate::actor::{Exchange, Trading, journal_in, journals, trade};
 use crate::cli::{kflow, run};
 use kalshiflow::actor::{Deed, Reason};
 use kalshiflow::env::account::Request;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::process::Stdio;
 
 /// The limits of the desk came from the settings alone: `--throttle` was taken, and orders left every 250 ms.
 #[test]
@@ -121,22 +120,17 @@ fn a_signal_stops_the_orders_of_a_running_session_and_of_every_later_one() {
     let exchange = Exchange::start(dir.path(), "");
     let data = dir.path().join("data");
     let words = ["--policy", "random", "--select", "all", "--quotes", "join,improve"];
-    let mut command = kflow(&["trade", "--env", "sim", "--discover", "--url", &exchange.url]);
-    command.args(words).arg("--data").arg(&data).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut process = command.spawn().unwrap();
-    let send = |process: &std::process::Child, signal| {
-        kill_process(Pid::from_child(process), signal).unwrap();
-    };
-    has_decided(&data, 90_000);
-    send(&process, Signal::USR1);
+    let mut session = Trading::start(&exchange, &data, &words);
+    session.decides(90_000);
+    session.signal(Signal::USR1);
     let kill = data.join("KILL");
     while !kill.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        // It goes on deciding, and would end a test that waits in vain.
+        session.decides(1);
     }
+    session.decides(60_000);
+    session.end();
     let place = journals(&data).remove(0);
-    has_decided(&data, place.join("decisions.jsonl").metadata().unwrap().len() + 60_000);
-    send(&process, Signal::INT);
-    assert_eq!(process.wait().unwrap().code(), Some(130));
 
     let turns: Vec<Value> = journal_in(&place, "turns.jsonl");
     let trip = turns.iter().find(|turn| turn["did"] == "trip").expect("it is written down");
