@@ -21,9 +21,9 @@ const FORMAT_KEY: &str = "format";
 const FORMAT: u32 = 1;
 /// Memory for pages: the records are few.
 const CACHE_BYTES: usize = 1 << 20;
-/// How often, and after which pause, a file that another process has is tried again: 5 s, while nobody
-/// holds it for longer than a commit takes.
-const TRIES: usize = 500;
+/// How often, and after which pause, a file that another process has is tried again: 30 s, while nobody
+/// holds it for longer than a commit takes, and disks that are slow to sync make queues.
+const TRIES: usize = 3_000;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Entries by name.
@@ -39,7 +39,7 @@ impl Cabinet {
     /// Opens the file `path`, which is made when it is not there.
     ///
     /// # Errors
-    /// When it cannot be opened, is damaged, is of another format, or another process keeps it for 5 s.
+    /// When it cannot be opened, is damaged, is of another format, or another process keeps it for 30 s.
     pub fn open(path: &Path) -> Result<Cabinet, StoreError> {
         let open = || if path.exists() { open(path) } else { create(path) };
         let mut tries = TRIES;

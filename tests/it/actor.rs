@@ -5,6 +5,7 @@ use kalshiflow::actor::{ActorSpec, Deed, Filled, Reason};
 use kalshiflow::env::account::Request;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -78,6 +79,8 @@ pub struct Trading {
     /// Sessions below the data directory before this one.
     before: usize,
     data: PathBuf,
+    /// Where its talk goes.
+    said: PathBuf,
 }
 
 impl Trading {
@@ -86,7 +89,9 @@ impl Trading {
         let before = journals(data).len();
         let mut command = kflow(&["trade", "--env", "sim", "--discover", "--json", "--url"]);
         command.arg(&exchange.url).args(more).arg("--data").arg(data).stdout(Stdio::piped());
-        Trading { process: command.spawn().unwrap(), before, data: data.to_owned() }
+        let said = data.with_extension(format!("{before}.stderr"));
+        let process = command.stderr(File::create(&said).unwrap()).spawn().unwrap();
+        Trading { process, before, data: data.to_owned(), said }
     }
 
     /// The journal of this session, once there is one.
@@ -103,10 +108,14 @@ impl Trading {
         let wanted = size(self).unwrap_or(0) + bytes;
         let give_up = Instant::now() + PATIENCE;
         while size(self).is_none_or(|size| size < wanted) {
-            assert!(self.process.try_wait().unwrap().is_none(), "it has ended");
-            assert!(Instant::now() < give_up, "it does not decide");
+            assert!(self.process.try_wait().unwrap().is_none(), "it has ended: {}", self.talk());
+            assert!(Instant::now() < give_up, "it does not decide: {}", self.talk());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn talk(&self) -> String {
+        std::fs::read_to_string(&self.said).unwrap()
     }
 
     /// Sends it a signal.
@@ -119,7 +128,7 @@ impl Trading {
         self.signal(Signal::INT);
         let mut stdout = String::new();
         self.process.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
-        assert_eq!(self.process.wait().unwrap().code(), Some(130), "{stdout}");
+        assert_eq!(self.process.wait().unwrap().code(), Some(130), "{}", self.talk());
         serde_json::from_str::<Value>(&stdout).unwrap()["data"].clone()
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -23,8 +23,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, accept_async, accept_hdr_async};
 
-/// Nothing here takes long; what has not come by then will not come.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than anything here takes on a busy machine: what has not come by then will not come.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn spec(url: String) -> FeedSpec {
     FeedSpec {
@@ -337,8 +337,9 @@ async fn every_kind_of_ending_is_one_gap_that_the_next_connection_heals() {
 async fn a_half_open_connection_is_noticed_and_replaced() {
     let (listener, url) = listen().await;
     let timing = Timing {
-        ping_after: Duration::from_millis(200),
-        silence: Duration::from_millis(500),
+        ping_after: Duration::from_millis(500),
+        // Much longer than the answer to a ping takes, on the one thread that both sides share.
+        silence: Duration::from_secs(4),
         ..spec(String::new()).timing
     };
     let mut feed = start(FeedSpec { timing, ..spec(url) }, &["A"], 64);
@@ -349,7 +350,7 @@ async fn a_half_open_connection_is_noticed_and_replaced() {
     assert_eq!(feed.others("kflow_connection")[1]["after"], "nothing was heard for too long");
     // This one answers pings: it stays.
     let answering = tokio::spawn(async move { while live.socket.next().await.is_some() {} });
-    let quiet = tokio::time::sleep(Duration::from_millis(1_500));
+    let quiet = tokio::time::sleep(Duration::from_secs(5));
     tokio::pin!(quiet);
     tokio::select! {
         () = &mut quiet => {}
@@ -443,11 +444,10 @@ async fn the_exchanges_errors_are_answered_over_the_wire() {
 async fn answering(text: &'static str) -> (String, JoinHandle<u32>) {
     let (listener, url) = listen().await;
     let task = tokio::spawn(async move {
-        let mut attempts = 0;
-        while let Ok(Ok((mut stream, _))) =
-            timeout(Duration::from_millis(700), listener.accept()).await
-        {
-            attempts += 1;
+        // The first one will come; a second one would come soon.
+        let (mut attempts, mut patience) = (0, PATIENCE);
+        while let Ok(Ok((mut stream, _))) = timeout(patience, listener.accept()).await {
+            (attempts, patience) = (attempts + 1, Duration::from_millis(700));
             let mut request = [0; 2_048];
             let _ = stream.read(&mut request).await;
             let _ = stream.write_all(text.as_bytes()).await;
@@ -492,11 +492,16 @@ async fn a_first_connection_that_cannot_stand_says_why_after_one_attempt() {
 
 #[tokio::test]
 async fn addresses_that_lead_nowhere_have_their_own_errors() {
-    let closed = listen().await.1; // nobody listens there any more
+    // Bound, so that nobody else gets the port, and nobody listens.
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let closed = format!("ws://{}{WS_PATH}", deaf.local_addr().unwrap());
+    // No label of a name is that long: it is refused here, and no server is asked.
+    let nowhere = format!("ws://{}/x", "x".repeat(64));
     type Kind = fn(&ConnectError) -> bool;
     let cases: [(&str, Kind); 5] = [
         (&closed, |e| matches!(e, ConnectError::Tcp { .. })),
-        ("ws://does-not-exist.invalid/x", |e| matches!(e, ConnectError::Dns { .. })),
+        (&nowhere, |e| matches!(e, ConnectError::Dns { .. })),
         ("http://127.0.0.1:1/x", |e| matches!(e, ConnectError::Url(_))),
         ("not an address", |e| matches!(e, ConnectError::Url(_))),
         ("wss://127.0.0.1:1/x", |e| matches!(e, ConnectError::Tcp { .. })),

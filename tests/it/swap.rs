@@ -262,7 +262,7 @@ fn a_hangup_swaps_the_model_of_a_running_session_and_a_broken_one_is_refused() {
     // Every row names one of the two, and the second one from the swap on.
     let lived = deeds(&data);
     let from = lived.iter().position(|deed| deed.model_hash == hashes[1]).expect("swapped");
-    assert!(from > 0 && from < swapped + 20, "{from} of {}", lived.len());
+    assert!(from > 0 && from < swapped + 200, "{from} of {}", lived.len());
     assert!(lived[..from].iter().all(|deed| deed.model_hash == hashes[0]));
     assert!(lived[from..].iter().all(|deed| deed.model_hash == hashes[1]));
 

@@ -9,7 +9,16 @@ const LOCK: &str = "LOCK";
 /// The right to train a run, as long as it is held.
 #[derive(Debug)]
 pub struct Claim {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Claim {
+    /// Closing the file is not enough: a child that this process is just about to start holds it open too, until
+    /// it runs another program.
+    fn drop(&mut self) {
+        // If this fails, the end of the process does it.
+        let _ = self.file.unlock();
+    }
 }
 
 impl RunDir {
@@ -23,7 +32,7 @@ impl RunDir {
         let lock = path.join(LOCK);
         let file = File::create(&lock).map_err(io_at(&lock))?;
         match file.try_lock() {
-            Ok(()) => Ok(Claim { _file: file }),
+            Ok(()) => Ok(Claim { file }),
             Err(TryLockError::WouldBlock) => Err(CheckpointError::Busy(path.to_owned())),
             Err(TryLockError::Error(e)) => Err(io_at(&lock)(e)),
         }
@@ -31,8 +40,11 @@ impl RunDir {
 
     /// True while a process trains in the folder `path`.
     pub fn is_claimed(path: &Path) -> bool {
-        let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        File::open(path.join(LOCK)).is_ok_and(held)
+        let Ok(file) = File::open(path.join(LOCK)) else { return false };
+        let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // As for a claim: what was taken to look must not outlive the look in a child.
+        let _ = file.unlock();
+        held
     }
 
     /// Gives a run folder that was made as `staged` its name.

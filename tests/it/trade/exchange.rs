@@ -1,7 +1,7 @@
 //! Orders on the built-in exchange over real sockets: whatever it answers, or does not, has a name and places no
 //! order twice.
 
-use super::room::{Room, access, crossing, resting, trouble};
+use super::room::{Room, access, crossing, resting};
 use kalshiflow::config::{Endpoint, ExchangeEnv};
 use kalshiflow::feed::access::Access;
 use kalshiflow::feed::rest::RestTiming;
@@ -18,7 +18,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Places one order into the trouble; the state at rest, why, and how many orders the exchange took.
 async fn place(fault: RestTrouble) -> (State, String, usize) {
-    let mut room = Room::new(trouble("POST", fault), HOUR_MS).await;
+    let mut room = Room::troubled("POST", fault, HOUR_MS).await;
     let market = room.market().await;
     let id = room.submit(resting(&market)).await;
     room.until(|blotter| {
@@ -63,7 +63,7 @@ async fn an_answer_that_is_none_is_looked_up_and_never_sent_again() {
 async fn a_cancel_is_carried_through_whatever_the_exchange_answers() {
     for failure in [Failure::Status(429), Failure::Status(500), Failure::Silence(60_000)] {
         for fault in [RestTrouble::Before(failure), RestTrouble::After(failure)] {
-            let mut room = Room::new(trouble("DELETE", fault), HOUR_MS).await;
+            let mut room = Room::troubled("DELETE", fault, HOUR_MS).await;
             let market = room.market().await;
             let id = room.submit(resting(&market)).await;
             room.with(|blotter, now, out| blotter.cancel(&id, now, out)).await.unwrap();
@@ -142,7 +142,8 @@ async fn an_order_lives_from_submit_to_cancel_and_its_fills_are_told_once() {
 #[tokio::test]
 async fn a_market_that_closes_ends_its_orders_and_pays_what_is_held() {
     let mut room = Room::new(Script::default(), 12_000).await;
-    let market = room.market().await;
+    // It must not close before both orders are there, however long it took to get here.
+    let market = room.market_for(8_000).await;
     let (time_in_force, two) = (TimeInForce::ImmediateOrCancel, Qty(2));
     let take = Wanted { price: crossing(), count: two, time_in_force, ..resting(&market) };
     let ticker = take.ticker.clone();

@@ -5,7 +5,7 @@ use kalshiflow::event::SessionId;
 use kalshiflow::feed::access::Access;
 use kalshiflow::feed::rest::{Listing, RestClient, RestTiming};
 use kalshiflow::feed::tls;
-use kalshiflow::sim::rest::{RestFault, RestTrouble};
+use kalshiflow::sim::rest::{Failure, RestFault, RestTrouble};
 use kalshiflow::sim::script::{Fault, Script, Step, When};
 use kalshiflow::sim::server::{SimReport, SimSpec, run};
 use kalshiflow::sim::venue::VenueSpec;
@@ -15,20 +15,27 @@ use kalshiflow::trade::gateway::{Demo, Task};
 use kalshiflow::trade::message::{ClientId, Report, Truth, Wanted};
 use kalshiflow::units::{Price, Qty, TsNs};
 use kalshiflow::wire::auth::Signer;
+use kalshiflow::wire::market::market_info;
 use kalshiflow::wire::orders::{BookSide, TimeInForce};
 use kalshiflow::wire::portfolio::OrderState;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{RwLock, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Longer than anything here takes; ends a test that waits in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A silent exchange is given up soon.
-const TIMING: RestTiming =
-    RestTiming { connect_ms: 2_000, reply_ms: 300, tries_max: 3, retry_after_max_ms: 1_000 };
+/// Longer than an answer takes on a busy machine: what comes later is no answer.
+pub(super) const TIMING: RestTiming =
+    RestTiming { connect_ms: 2_000, reply_ms: 5_000, tries_max: 3, retry_after_max_ms: 1_000 };
+/// An exchange that is silent on purpose is given up sooner.
+const SILENCE_MS: u64 = 1_000;
+
+/// A signal that is sent to this process is heard by every desk in it: whoever opens one holds this for reading
+/// until it is closed, whoever sends a signal for writing.
+pub(super) static DESKS: RwLock<()> = RwLock::const_new(());
 
 pub(super) struct Room {
     pub(super) blotter: Blotter,
@@ -60,15 +67,57 @@ pub(super) fn trouble(method: &str, trouble: RestTrouble) -> Script {
         let fault = Fault::Rest(RestFault { method, path, times: 1, trouble });
         Step { when: When::AtMs(0), channel: Channel::OrderbookDelta, fault }
     };
-    let shows = RestTrouble::Before(kalshiflow::sim::rest::Failure::Status(418));
+    let shows = RestTrouble::Before(Failure::Status(418));
     Script::new(vec![
         fault(method, "portfolio/events/orders", trouble),
         fault("GET", "exchange/status", shows),
     ])
 }
 
+/// How long an answer is waited for that goes wrong in this way.
+pub(super) fn timing(fault: RestTrouble) -> RestTiming {
+    let is_silence = matches!(fault.failure(), Failure::Silence(_));
+    RestTiming { reply_ms: if is_silence { SILENCE_MS } else { TIMING.reply_ms }, ..TIMING }
+}
+
+/// Our clock; the exchange's shows the same.
+pub(super) fn now() -> TsNs {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    TsNs(since.as_nanos() as i64)
+}
+
+/// An open market with bids and asks, in whole cents, that goes on for `ms` at least; it may have to open first.
+pub(super) async fn open_market(reader: &mut RestClient, ms: i64) -> Value {
+    let good = |market: &Value| {
+        let sizes = ["yes_ask_size_fp", "yes_bid_size_fp"].map(|key| &market[key]);
+        let close = market_info(market).unwrap().close.unwrap();
+        sizes.iter().all(|size| **size != "0.00")
+            && market["price_level_structure"] == "linear_cent"
+            && close.ms() - now().ms() >= ms
+    };
+    let found = async {
+        loop {
+            let open = [("status", "open".to_owned())];
+            let page = reader.markets_page(&open, "").await.unwrap();
+            if let Some(market) = page.markets.into_iter().find(&good) {
+                break market;
+            }
+        }
+    };
+    timeout(PATIENCE, found).await.expect("a quoted market")
+}
+
 impl Room {
     pub(super) async fn new(script: Script, lifetime_ms: i64) -> Room {
+        Room::patient(script, lifetime_ms, TIMING).await
+    }
+
+    /// One where the next order call of a method goes wrong.
+    pub(super) async fn troubled(method: &str, fault: RestTrouble, lifetime_ms: i64) -> Room {
+        Room::patient(trouble(method, fault), lifetime_ms, timing(fault)).await
+    }
+
+    async fn patient(script: Script, lifetime_ms: i64, timing: RestTiming) -> Room {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (stop, stopped) = watch::channel(false);
@@ -81,12 +130,12 @@ impl Room {
         };
         let exchange = tokio::spawn(async move { run(listener, spec, stopped).await.unwrap() });
         let access = access(&address);
-        let mut reader = RestClient::connect(&access, TIMING, 1).await.unwrap();
+        let mut reader = RestClient::connect(&access, timing, 1).await.unwrap();
         if waits {
             let seen = async { while reader.exchange_status().await.is_ok() {} };
             timeout(PATIENCE, seen).await.expect("the script strikes");
         }
-        let gateway = Demo::connect(&access, TIMING, 2).await.unwrap();
+        let gateway = Demo::connect(&access, timing, 2).await.unwrap();
         let (tasks, todo) = mpsc::channel(64);
         let (told, reports) = mpsc::channel(64);
         let gateway = tokio::spawn(gateway.run(todo, told));
@@ -107,8 +156,7 @@ impl Room {
     }
 
     pub(super) fn now(&self) -> TsNs {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        TsNs(since.as_nanos() as i64 + self.jumped_ns)
+        TsNs(now().0 + self.jumped_ns)
     }
 
     /// Does something to the blotter, and hands on what it wants.
@@ -172,15 +220,13 @@ impl Room {
         self.reader.orders(&Listing::default()).await.unwrap()
     }
 
-    /// An open market with bids and asks, in whole cents.
     pub(super) async fn market(&mut self) -> Value {
-        let page = self.reader.markets_page(&[("status", "open".to_owned())], "").await.unwrap();
-        let quoted = |market: &Value| {
-            let sizes = ["yes_ask_size_fp", "yes_bid_size_fp"].map(|key| &market[key]);
-            sizes.iter().all(|size| **size != "0.00")
-                && market["price_level_structure"] == "linear_cent"
-        };
-        page.markets.into_iter().find(quoted).expect("a quoted market")
+        open_market(&mut self.reader, 0).await
+    }
+
+    /// One that goes on for `ms` at least.
+    pub(super) async fn market_for(&mut self, ms: i64) -> Value {
+        open_market(&mut self.reader, ms).await
     }
 
     pub(super) async fn end(self) {

@@ -1,6 +1,6 @@
 //! R21: whatever stops trading, no order leaves after it, what rests is cancelled, and a restart changes nothing.
 
-use super::room::{Room, resting};
+use super::room::{DESKS, Room, resting};
 use crate::cli::{kflow, run};
 use crate::faults::{survived, times};
 use kalshiflow::config::Limits;
@@ -131,6 +131,7 @@ async fn from_outside(
         }
         std::future::pending::<()>().await;
     };
+    let _alone = if cause == Cause::Signal { Some(DESKS.write().await) } else { None };
     // Listens first: a signal that nobody listens for ends the process.
     tokio::select! {
         biased;
