@@ -195,12 +195,16 @@ pub fn judge(
     let (mut result, plan) = hear(question, &candidates, &recording, entrants, &mut progress)?;
     result.warnings.extend(candidates.iter().find_map(|c| left_out(c, &candidates)));
     let mut insight = look(question, &candidates, (&recording, &plan), &mut progress);
+    if !result.held_out {
+        // Whoever may have seen the outcomes is no forecaster.
+        insight.calibration = None;
+    }
     if let Some(path) = question.against {
         let other = load(path)?;
         if other.rules != first.rules {
             result.warnings.push(format!("{} trades by other rules", other.name));
         }
-        insight.comparison = against(question, &result, other, &mut progress)?;
+        insight.comparison = against(question, &mut result, other, &mut progress)?;
     }
     Ok(Evaluation {
         run: first.name.clone(),
@@ -249,6 +253,7 @@ fn hear(
     let mut result = eval::evaluate(&setup, entrants, |done, of| progress("evaluate", done, of));
     if candidates.iter().any(Candidate::origin_unknown) {
         // It may have learned from these very markets: whatever it earns on them says nothing.
+        result.held_out = false;
         result.verdict = Verdict::NoVerdict;
         result.reason = "what the model learned from is not known".to_owned();
     }
@@ -304,10 +309,10 @@ fn look(
     }
 }
 
-/// Lets another run trade what is held out from it, and compares where both were held out.
+/// Lets another run trade what is held out from it, and compares where both were held out; says why it does not.
 fn against(
     question: &Question<'_>,
-    result: &EvalResult,
+    result: &mut EvalResult,
     other: Candidate,
     progress: Watch<'_>,
 ) -> Result<Option<Comparison>, JudgeError> {
@@ -317,6 +322,12 @@ fn against(
     let others = [other];
     let entrants = vec![seeds(&others, question.device)];
     let (theirs, _) = hear(question, &others, &recorded, entrants, progress)?;
+    if !(result.held_out && theirs.held_out) {
+        let who = if result.held_out { &name } else { &result.evaluated };
+        let warning = format!("no comparison with {name}: what {who} learned from is not known");
+        result.warnings.push(warning);
+        return Ok(None);
+    }
     let rows = result.judged().zip(theirs.judged());
     Ok(rows.and_then(|(ours, theirs)| compare(ours, theirs, &name, question.seed)))
 }

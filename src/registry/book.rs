@@ -239,7 +239,9 @@ impl Book {
     fn gate(&self, version: &Version) -> Option<&'static str> {
         match self.judged(&version.content_sha256) {
             None => Some("it was never judged"),
-            Some(judged) if judged.markets == 0 => Some("it was judged on no held-out market"),
+            Some(judged) if judged.markets == 0 => {
+                Some("it was judged on no market that is known to be held out from it")
+            }
             Some(_) => None,
         }
     }

@@ -100,6 +100,37 @@ fn a_model_is_registered_judged_deployed_replaced_and_archived() {
     assert_eq!(mirrored["aliases"][0]["version"], 2);
 }
 
+/// Copied out of its run, a model has no note of what it learned from. It was judged on every market there is, most of
+/// them its own, and that opened the gate.
+#[test]
+fn what_is_not_known_to_be_held_out_opens_no_gate() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    std::fs::create_dir_all(dir.join("far/away/foreign")).unwrap();
+    for file in std::fs::read_dir(dir.join("checkpoints").join(&id).join("fold_0/last")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), dir.join("far/away/foreign").join(file.file_name())).unwrap();
+    }
+    ok(dir, &["models", "register", "far/away/foreign", "--name", "foreign", "--json"]);
+    let shown = at(dir, &["eval", "foreign"]).stdout;
+    assert!(shown.starts_with("markets of unknown standing"), "{shown}");
+    assert!(!shown.contains("\nheld-out markets") && !shown.contains("calibration:"), "{shown}");
+    refused(dir, &["models", "alias", "foreign", "champion"], 6, "known to be held out");
+    let version = ok(dir, &["models", "show", "foreign", "--json"]);
+    let judged = &version["evaluation"];
+    assert_eq!((&judged["markets"], &judged["mean_return"]), (&0.into(), &Value::Null));
+    let card = bytes(dir.join("checkpoints/models/foreign/v1/MODEL.md"));
+    let card = String::from_utf8(card).unwrap();
+    assert!(card.contains("what it learned from is not known"), "{card}");
+    assert!(!card.contains("mean return"), "{card}");
+    let beside = ok(dir, &["eval", &id, "--against", "foreign", "--json"]);
+    assert!(beside["comparison"].is_null(), "{}", beside["comparison"]);
+    let notes = beside["warnings"].to_string();
+    assert!(notes.contains("no comparison with v1"), "{notes}");
+    ok(dir, &["models", "alias", "foreign", "champion", "--force", "a rehearsal", "--json"]);
+}
+
 /// Who judged the seeds of a training together found nothing of it in the registry, and a version of one of them was
 /// judged as if there had been no others.
 #[test]

@@ -33,7 +33,7 @@ fn judged(version: &Version, markets: usize) -> Judged {
         seeds: 1,
         tries: 1,
         markets,
-        mean_return: -0.01,
+        mean_return: (markets > 0).then_some(-0.01),
         ci95: None,
         verdict: "no evidence".to_owned(),
         unix_s: 8,
