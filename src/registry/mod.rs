@@ -70,7 +70,7 @@ pub struct Run {
     pub started_unix_s: u64,
     /// End, once there is one.
     pub ended_unix_s: Option<u64>,
-    /// What came out, one for each model; empty until the end.
+    /// What came out, one for each model; empty until the first end.
     pub results: Vec<Trained>,
 }
 
