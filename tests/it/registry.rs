@@ -160,6 +160,11 @@ fn seeds_that_were_judged_together_are_recorded_so_and_one_of_them_is_a_choice()
     let all = ok(dir, &["eval", "oil", "gold", ids[1], "--json"])["warnings"].to_string();
     assert!(!all.contains("other seeds"), "{all}");
     refused(dir, &["eval", "gold", ids[0]], 5, "the same models");
+    // The one that it is compared with may be a chosen one as well.
+    let alone = trained(dir, &["--seed", "9"]);
+    let beside = ok(dir, &["eval", &alone, "--against", ids[0], "--json"])["warnings"].to_string();
+    let note = format!("{} was trained with 2 other seeds that are not judged", ids[0]);
+    assert!(beside.contains(&note) && beside.contains(ids[2]), "{beside}");
 }
 
 #[test]
@@ -257,6 +262,9 @@ fn what_a_model_does_is_written_as_episodes_and_actions() {
     let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
     assert_eq!(played["episodes"], rows(&episodes));
     assert_eq!(played["actions"], rows(&actions));
+    // What came too close to what it learned from was played as held out.
+    let memory: Value = serde_json::from_slice(&bytes(folder.join("dataset.json"))).unwrap();
+    assert_eq!(memory["test"].as_array().map(Vec::len), Some(rows(&episodes)), "{memory}");
     assert!(rows(&episodes) > 0 && rows(&episodes) < 12, "what it learned from is left out");
     assert_eq!(sum(&episodes, "episode_length"), rows(&actions) as i64);
     let gained = sum(&episodes, "end_balance_e6") - sum(&episodes, "start_balance_e6");
