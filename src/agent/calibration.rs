@@ -7,7 +7,8 @@
 //! Quotes and cancels count as holding. Only moments count at which it may trade both ways.
 //!
 //! Forecasts are scored by their squared error (Brier 1950) and shown in reliability bins, beside the mid's.
-//! Every market weighs the same, however often the policy looked at it; a market is a cluster of its event.
+//! Every market weighs the same, however often the policy looked at it; a market is a cluster of its event. Seeds
+//! of one recipe are a second source of chance, as in the returns, and no markets of their own.
 
 use super::stats;
 use crate::rng::Rng;
@@ -16,27 +17,27 @@ use serde::Serialize;
 /// Reliability bins of equal width.
 pub const BINS: usize = 10;
 
-/// One market's forecasts.
+/// One market's forecasts, of every seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecasts {
     /// Its event.
     pub event_ticker: String,
     /// What a YES contract paid, 0..=1.
     pub outcome: f64,
-    /// At each decision: the policy's implied probability and the mid.
-    pub claims: Vec<[f64; 2]>,
+    /// For each seed, at each decision: the policy's implied probability and the mid.
+    pub claims: Vec<Vec<[f64; 2]>>,
 }
 
 /// How well a policy and the market's mid foretold the outcomes. Lower scores are better.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Calibration {
-    /// Markets with a known outcome.
+    /// Markets with a known outcome and a forecast of every seed.
     pub markets: usize,
     /// Brier score of the policy's implied probability.
     pub brier: f64,
     /// Brier score of the mid.
     pub brier_mid: f64,
-    /// 95 % bootstrap interval of policy - mid, events drawn; below 0: the policy knows more.
+    /// 95 % bootstrap interval of policy - mid, events and seeds drawn; below 0: the policy knows more.
     pub difference_ci95: Option<[f64; 2]>,
     /// Reliability of the policy.
     pub bins: Vec<Bin>,
@@ -69,21 +70,28 @@ pub fn implied(mid: f64, bid: f64, ask: f64, toward: [f64; 2]) -> f64 {
 
 /// Scores `markets`; `None` when none of them has a forecast. `seed` draws the bootstrap.
 pub fn calibrate(markets: &[Forecasts], seed: u64) -> Option<Calibration> {
-    let markets: Vec<&Forecasts> = markets.iter().filter(|m| !m.claims.is_empty()).collect();
-    let brier = |m: &Forecasts, who: usize| {
-        let squares = m.claims.iter().map(|claim| (claim[who] - m.outcome).powi(2));
-        squares.sum::<f64>() / m.claims.len() as f64
+    let whole = |m: &&Forecasts| m.claims.iter().all(|seed| !seed.is_empty());
+    let markets: Vec<&Forecasts> = markets.iter().filter(whole).collect();
+    let seeds = markets.iter().map(|m| m.claims.len()).min().unwrap_or(0);
+    let brier = |m: &Forecasts, seed: usize, who: usize| {
+        let claims = &m.claims[seed];
+        let squares = claims.iter().map(|claim| (claim[who] - m.outcome).powi(2));
+        squares.sum::<f64>() / claims.len() as f64
     };
-    let scores: Vec<[f64; 2]> = markets.iter().map(|m| [brier(m, 0), brier(m, 1)]).collect();
-    let of = |who: usize| scores.iter().map(|s| s[who]).collect::<Vec<_>>();
-    let differences: Vec<f64> = scores.iter().map(|[policy, mid]| policy - mid).collect();
+    let scores = |who: usize| -> Vec<Vec<f64>> {
+        (0..seeds).map(|seed| markets.iter().map(|m| brier(m, seed, who)).collect()).collect()
+    };
+    let [policy, mid] = [0, 1].map(scores);
+    let less = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let differences: Vec<Vec<f64>> = policy.iter().zip(&mid).map(less).collect();
+    let rows: Vec<&[f64]> = differences.iter().map(Vec::as_slice).collect();
     let events: Vec<&str> = markets.iter().map(|m| m.event_ticker.as_str()).collect();
     let mut rng = Rng::stream(seed, "calibration", 0);
     Some(Calibration {
         markets: markets.len(),
-        brier: stats::mean(&of(0))?,
-        brier_mid: stats::mean(&of(1))?,
-        difference_ci95: stats::bootstrap_mean95(&differences, &events, &mut rng),
+        brier: stats::mean(&policy.concat())?,
+        brier_mid: stats::mean(&mid.concat())?,
+        difference_ci95: stats::crossed_mean95(&rows, &events, &mut rng),
         bins: bins(&markets, 0),
         bins_mid: bins(&markets, 1),
     })
@@ -111,8 +119,11 @@ fn bins(markets: &[&Forecasts], who: usize) -> Vec<Bin> {
         |i: usize| Bin { from: i as f64 * width, to: (i + 1) as f64 * width, ..Bin::default() };
     let mut bins: Vec<Bin> = (0..BINS).map(bin).collect();
     for market in markets {
-        let weight = 1.0 / market.claims.len() as f64;
-        for claim in &market.claims {
+        let seeds = market.claims.len() as f64;
+        let weighed = |claims: &Vec<[f64; 2]>| 1.0 / (seeds * claims.len() as f64);
+        let claims =
+            market.claims.iter().flat_map(|all| all.iter().map(move |c| (weighed(all), c)));
+        for (weight, claim) in claims {
             let at = ((claim[who] * BINS as f64) as usize).min(BINS - 1);
             bins[at].markets += weight;
             bins[at].forecast += weight * claim[who];
@@ -133,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn market(name: usize, outcome: f64, claims: &[[f64; 2]]) -> Forecasts {
-        Forecasts { event_ticker: format!("E{name}"), outcome, claims: claims.to_vec() }
+        Forecasts { event_ticker: format!("E{name}"), outcome, claims: vec![claims.to_vec()] }
     }
 
     /// Two markets, three forecasts: (0.9, 0.6) and (0.7, 0.5) where YES won, (0.2, 0.4) where NO won.
@@ -150,6 +161,27 @@ mod tests {
         assert!(found.difference_ci95.is_some_and(|[_, high]| high < 0.0));
         assert!(found.sentence().ends_with("the policy knows more than the price"));
         assert_eq!(calibrate(&[market(0, 1.0, &[])], 1), None);
+    }
+
+    /// Three seeds in forty markets were 120 markets, and their interval was that of one seed in so many.
+    #[test]
+    fn seeds_are_no_markets_and_their_luck_is_in_the_interval() {
+        let market = |i: usize| {
+            let of_seeds = [[0.9, 0.5], [0.4, 0.5], [0.9, 0.5]];
+            Forecasts {
+                claims: of_seeds.map(|claim| vec![claim; 1 + i % 3]).to_vec(),
+                ..market(i, 1.0, &[])
+            }
+        };
+        let all = calibrate(&(0..40).map(market).collect::<Vec<_>>(), 1).expect("forecasts");
+        assert_eq!((all.markets, all.brier_mid), (40, 0.25));
+        assert!((all.brier - (0.01 + 0.36 + 0.01) / 3.0).abs() < 1e-12, "the seeds' mean");
+        assert!((all.bins.iter().map(|b| b.markets).sum::<f64>() - 40.0).abs() < 1e-9);
+        assert!(all.sentence().contains("40 settled markets: no evidence"), "{}", all.sentence());
+        // One of them alone knows; that one of three does not is chance of the recipe.
+        let one = |i: usize| Forecasts { claims: market(i).claims[..1].to_vec(), ..market(i) };
+        let one = calibrate(&(0..40).map(one).collect::<Vec<_>>(), 1).expect("forecasts");
+        assert!(one.sentence().ends_with("the policy knows more than the price"));
     }
 
     #[test]

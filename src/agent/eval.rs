@@ -86,6 +86,8 @@ pub struct Setup<'a> {
 pub struct EvalResult {
     /// Rows in the order of the entrants: test first, then validation, then train.
     pub policies: Vec<Row>,
+    /// False where what the models learned from is not known: they may know the markets of the test rows.
+    pub held_out: bool,
     /// About the last entrant.
     pub verdict: Verdict,
     /// The last entrant's name.
@@ -113,7 +115,8 @@ pub struct EvalResult {
 }
 
 impl EvalResult {
-    /// The evaluated policy on the held-out markets.
+    /// The evaluated policy on the held-out markets; on those of unknown standing without
+    /// [`EvalResult::held_out`].
     pub fn judged(&self) -> Option<&Row> {
         self.policies.iter().find(|r| r.name == self.evaluated && r.split == Part::Test)
     }
@@ -218,6 +221,7 @@ fn conclude(setup: &Setup<'_>, rows: Vec<Row>, seeds: Vec<Row>, evaluated: Strin
     embargoed.dedup();
     let actions = &setup.env.actions;
     EvalResult {
+        held_out: true,
         verdict,
         reason,
         warnings: judged.map(verdict::warnings).unwrap_or_default(),

@@ -14,10 +14,10 @@ use super::parallel;
 use super::progress::Record;
 use super::provenance::Provenance;
 use super::split::{Plan, Split};
-use super::train::{Control, Job, Outcome, TrainError, train};
+use super::train::{self, Control, Job, Outcome, TrainError, train};
 use super::weights::Interface;
 use crate::digest::sha256_hex;
-use crate::env::{EnvConfig, TradingEnv};
+use crate::env::{EnvConfig, EnvError, StepBuf, TradingEnv, VecEnv};
 use crate::features::episode::Episode;
 use crate::replay::Recording;
 use serde_json::{Value, json};
@@ -66,18 +66,43 @@ impl MarketJob {
         if let Some(broken) = markets::first_broken(&self.markets) {
             return Err(TrainError::Observations(broken));
         }
-        let tiers = markets::tiers(&self.config, &self.markets);
-        let mut env =
-            TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?
-                .with_tiers(tiers);
+        if let Some(outcome) = self.finished()? {
+            return Ok(outcome);
+        }
+        let mut env = self.env()?;
         let run = self.open()?;
         let interface = interface(&self.rules);
         let (config, device, resume) = (&self.config, self.device, self.resume);
         train(&mut env, &Job { config, interface: &interface, device, run: &run, resume }, watch)
     }
-}
 
-impl MarketJob {
+    /// What came of it, where it has no step left; `None` where it can begin, or go on from what is saved.
+    /// Nothing is written.
+    ///
+    /// # Errors
+    /// When what is saved is damaged, or belongs to other rules or markets.
+    pub fn finished(&self) -> Result<Option<Outcome>, TrainError> {
+        if !self.resume || !self.dir.join("config.json").exists() {
+            return Ok(None);
+        }
+        let (run, _) = RunDir::open(&self.dir)?;
+        let Some(saved) = train::saved(&run, &self.config, &interface(&self.rules))? else {
+            return Ok(None);
+        };
+        if let Some(outcome) = train::finished(&run, &self.config, Some(&saved))? {
+            return Ok(Some(outcome));
+        }
+        let mut env = self.env()?;
+        let mut seen = StepBuf::for_env(&env);
+        env.load(&saved.progress.env, &mut seen).map_err(TrainError::Environment)?;
+        Ok(None)
+    }
+
+    fn env(&self) -> Result<TradingEnv, EnvError> {
+        let tiers = markets::tiers(&self.config, &self.markets);
+        let env = TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?;
+        Ok(env.with_tiers(tiers))
+    }
     /// Makes the job's folder in `staged`, which stands for the run's folder until all of the run's jobs are
     /// prepared: a run is there with all of its models, or not at all.
     ///

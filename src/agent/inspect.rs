@@ -17,6 +17,7 @@ use crate::env::action::Act;
 use crate::env::{ActionSet, EnvConfig, Policy, run_episode};
 use crate::features::episode::{Decision, Episode};
 use crate::units::{Price, Qty};
+use std::collections::BTreeMap;
 
 /// What is looked at.
 pub struct Scene<'a> {
@@ -49,7 +50,7 @@ impl Scene<'_> {
 
 /// What was seen.
 pub struct Seen {
-    /// Of every settled market, once for each seed.
+    /// Of every settled market, in the order of their names.
     pub forecasts: Vec<Forecasts>,
     /// [`super::insight::Insight::actions_over_life`].
     pub actions_over_life: Vec<Vec<f64>>,
@@ -58,31 +59,39 @@ pub struct Seen {
 /// Watches the models of every seed, one for each split of the plan (or one for all).
 pub fn watch(scene: &Scene<'_>, seeds: &[Vec<Model>]) -> Seen {
     let n_actions = scene.env.actions.len();
-    let look = |models: &Vec<Model>, (split, episode): (usize, usize)| {
-        let mut model = scene.policy(models, split);
+    let seeds: Vec<&Vec<Model>> = seeds.iter().filter(|models| !models.is_empty()).collect();
+    let look = |seed: usize, (split, episode): (usize, usize)| {
+        let mut model = scene.policy(seeds[seed], split);
         let mut watched = Watched::new(&mut model);
         let seed = episode_seed(scene.seed, episode);
         let played = &scene.episodes[episode];
         run_episode(played, scene.env, &mut watched, seed);
-        (forecasts(played, &scene.env.actions, &watched), tenths(&watched.chosen, n_actions))
+        (claims(played, &scene.env.actions, &watched), tenths(&watched.chosen, n_actions))
     };
-    let work: Vec<_> = seeds
-        .iter()
-        .filter(|models| !models.is_empty())
-        .flat_map(|models| scene.held_out().into_iter().map(move |place| (models, place)))
-        .collect();
-    let mut seen = Seen { forecasts: Vec::new(), actions_over_life: Vec::new() };
+    let places = scene.held_out();
+    let work: Vec<(usize, (usize, usize))> =
+        (0..seeds.len()).flat_map(|seed| places.iter().map(move |place| (seed, *place))).collect();
+    let looks = parallel::map(work.clone(), scene.threads, |_, (seed, place)| look(seed, place));
+    // A market that was recorded in pieces is one.
+    let mut markets: BTreeMap<&str, Forecasts> = BTreeMap::new();
     let mut counts = vec![vec![0.0; n_actions]; TENTHS];
-    for (forecasts, tenths) in parallel::map(work, scene.threads, |_, (m, place)| look(m, place)) {
-        seen.forecasts.extend(forecasts);
+    for ((seed, (_, episode)), (claims, tenths)) in work.into_iter().zip(looks) {
+        let episode = &scene.episodes[episode];
+        if let Some(settlement) = episode.settlement {
+            let market = markets.entry(&episode.ticker).or_insert_with(|| Forecasts {
+                event_ticker: episode.event_ticker.to_string(),
+                outcome: settlement.prob(),
+                claims: vec![Vec::new(); seeds.len()],
+            });
+            market.claims[seed].extend(claims);
+        }
         counts.iter_mut().flatten().zip(tenths.into_iter().flatten()).for_each(|(a, b)| *a += b);
     }
     for tenth in &mut counts {
         let all = tenth.iter().sum::<f64>().max(1.0);
         tenth.iter_mut().for_each(|n| *n /= all);
     }
-    seen.actions_over_life = counts;
-    seen
+    Seen { forecasts: markets.into_values().collect(), actions_over_life: counts }
 }
 
 /// A model whose distributions and actions are noted.
@@ -127,9 +136,8 @@ impl Policy for Watched<'_> {
     }
 }
 
-/// What the model implied in a market with a known outcome.
-fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched<'_>) -> Option<Forecasts> {
-    let outcome = episode.settlement?.prob();
+/// What the model implied, and the mid, wherever it could trade both ways.
+fn claims(episode: &Episode, actions: &ActionSet, watched: &Watched<'_>) -> Vec<[f64; 2]> {
     let leans: Vec<Option<bool>> = (0..actions.len() as u32).map(|a| lean(actions, a)).collect();
     let rows = watched.probabilities.chunks_exact(actions.len());
     // Whoever cannot buy any more says nothing by not buying: what is left to him leans the other way.
@@ -146,16 +154,8 @@ fn forecasts(episode: &Episode, actions: &ActionSet, watched: &Watched<'_>) -> O
         let [mid, bid, ask] = prices(decision);
         [calibration::implied(mid, bid, ask, [toward(true), toward(false)]), mid]
     };
-    Some(Forecasts {
-        event_ticker: episode.event_ticker.to_string(),
-        outcome,
-        claims: rows
-            .zip(&episode.decisions)
-            .zip(free)
-            .filter(|(_, free)| *free)
-            .map(|(moment, _)| claim(moment))
-            .collect(),
-    })
+    let moments = rows.zip(&episode.decisions).zip(free).filter(|(_, free)| *free);
+    moments.map(|(moment, _)| claim(moment)).collect()
 }
 
 /// Whether an action takes towards YES, towards NO, or neither.

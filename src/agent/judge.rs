@@ -193,14 +193,20 @@ pub fn judge(
     entrants.push(first.untrained(question.device));
     entrants.push(seeds(&candidates, question.device));
     let (mut result, plan) = hear(question, &candidates, &recording, entrants, &mut progress)?;
-    result.warnings.extend(candidates.iter().find_map(|c| left_out(c, &candidates)));
+    let alone = candidates.iter().find_map(|c| left_out(c, &candidates));
+    let alone = alone.map(|(note, others)| format!("{note}: name them too ({others})"));
+    result.warnings.extend(alone);
     let mut insight = look(question, &candidates, (&recording, &plan), &mut progress);
+    if !result.held_out {
+        // Whoever may have seen the outcomes is no forecaster.
+        insight.calibration = None;
+    }
     if let Some(path) = question.against {
         let other = load(path)?;
         if other.rules != first.rules {
             result.warnings.push(format!("{} trades by other rules", other.name));
         }
-        insight.comparison = against(question, &result, other, &mut progress)?;
+        insight.comparison = against(question, &mut result, (&candidates, other), &mut progress)?;
     }
     Ok(Evaluation {
         run: first.name.clone(),
@@ -249,6 +255,7 @@ fn hear(
     let mut result = eval::evaluate(&setup, entrants, |done, of| progress("evaluate", done, of));
     if candidates.iter().any(Candidate::origin_unknown) {
         // It may have learned from these very markets: whatever it earns on them says nothing.
+        result.held_out = false;
         result.verdict = Verdict::NoVerdict;
         result.reason = "what the model learned from is not known".to_owned();
     }
@@ -256,17 +263,18 @@ fn hear(
     Ok((result, plan))
 }
 
-/// Seeds of the same training that are not judged: who judges one of several has chosen it.
-fn left_out(candidate: &Candidate, judged: &[Candidate]) -> Option<String> {
-    let judged: Vec<&str> = judged.iter().map(Candidate::id).collect();
+/// What is to be said of seeds of the same training that are not judged, and their names: who judges one of several
+/// has chosen it.
+fn left_out<'a>(
+    candidate: &Candidate,
+    judged: impl IntoIterator<Item = &'a Candidate>,
+) -> Option<(String, String)> {
+    let judged: Vec<&str> = judged.into_iter().map(Candidate::id).collect();
     let others = candidate.others(&judged);
     (!others.is_empty()).then(|| {
-        format!(
-            "trained with {} other seeds that are not judged, and the best of several is chosen: name them \
-             too ({})",
-            others.len(),
-            others.join(" ")
-        )
+        let n = others.len();
+        let note = "other seeds that are not judged, and the best of several is chosen";
+        (format!("trained with {n} {note}"), others.join(" "))
     })
 }
 
@@ -304,11 +312,11 @@ fn look(
     }
 }
 
-/// Lets another run trade what is held out from it, and compares where both were held out.
+/// Lets another run trade what is held out from it, and compares where both were held out; says why it does not.
 fn against(
     question: &Question<'_>,
-    result: &EvalResult,
-    other: Candidate,
+    result: &mut EvalResult,
+    (candidates, other): (&[Candidate], Candidate),
     progress: Watch<'_>,
 ) -> Result<Option<Comparison>, JudgeError> {
     let name = other.name.clone();
@@ -317,6 +325,15 @@ fn against(
     let others = [other];
     let entrants = vec![seeds(&others, question.device)];
     let (theirs, _) = hear(question, &others, &recorded, entrants, progress)?;
+    let alone = left_out(&others[0], candidates.iter().chain(&others));
+    let alone = alone.map(|(note, others)| format!("{name} was {note} ({others})"));
+    result.warnings.extend(alone);
+    if !(result.held_out && theirs.held_out) {
+        let who = if result.held_out { &name } else { &result.evaluated };
+        let warning = format!("no comparison with {name}: what {who} learned from is not known");
+        result.warnings.push(warning);
+        return Ok(None);
+    }
     let rows = result.judged().zip(theirs.judged());
     Ok(rows.and_then(|(ours, theirs)| compare(ours, theirs, &name, question.seed)))
 }

@@ -79,6 +79,16 @@ impl Plan {
         Ok(known.map_or_else(|| Plan::new(episodes), |known| Plan::recorded(&known, episodes)))
     }
 
+    /// What the models of `memories` may be judged on: on the data of their training (`here` is the fingerprint)
+    /// what was held out then, on other data what was never seen. `None` for several models on other data.
+    pub fn to_judge(memories: &[Memory], episodes: &[Episode], here: &str) -> Option<Plan> {
+        if memories.iter().all(|memory| memory.fingerprint_sha256 == here) {
+            return Some(Plan::recorded(memories, episodes));
+        }
+        let [memory] = memories else { return None };
+        Some(Plan::unseen(episodes, |ticker| memory.knows(ticker)))
+    }
+
     /// The plan by which the models of `memories` were trained, on the same data.
     pub fn recorded(memories: &[Memory], episodes: &[Episode]) -> Plan {
         let split = |memory: &Memory| {

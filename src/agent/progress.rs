@@ -63,6 +63,23 @@ impl Record {
     }
 }
 
+/// The last row that the run in `dir` wrote; empty where it logged none.
+///
+/// # Errors
+/// When the rows cannot be read.
+pub fn last_row(dir: &Path) -> io::Result<Record> {
+    let text = std::fs::read_to_string(dir.join("progress.csv"))?;
+    let mut rows = text.lines();
+    let (Some(head), Some(row)) = (rows.next(), rows.last()) else { return Ok(Record::default()) };
+    let number = |cell: &str| (!cell.is_empty()).then(|| cell.parse::<f64>()).transpose();
+    let mut record = Record::default();
+    for (key, cell) in head.split(',').zip(row.split(',')) {
+        let number = number(cell).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        record.put(key, number);
+    }
+    Ok(record)
+}
+
 /// What a clock says about a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -188,6 +205,7 @@ mod tests {
             let read = |dir: &Path| std::fs::read_to_string(dir.join(name)).unwrap();
             assert_eq!(read(whole.path()), read(parts.path()), "{name}");
         }
+        assert_eq!(last_row(parts.path()).unwrap(), row(5));
         let csv = std::fs::read_to_string(whole.path().join("progress.csv")).unwrap();
         assert!(csv.starts_with("time/iterations,rollout/ep_rew_mean\n1,\n2,0.5\n"), "{csv}");
     }

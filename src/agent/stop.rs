@@ -1,6 +1,6 @@
 //! When a run is given up before its last step.
 
-use super::diagnosis::{SPOKEN_ROWS, Symptom};
+use super::diagnosis::{COLLAPSE_SHARE, SPOKEN_ROWS, Symptom};
 use serde::{Deserialize, Serialize};
 
 /// Conditions that end a run before its last step, by name. A number of rows means progress rows on end that
@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 pub struct StopRules {
     /// The update moved the policy further than this (`train/approx_kl`, nats).
     pub max_kl: Option<f64>,
-    /// One action took more than 99 % of the steps.
+    /// One action took more than [`StopRules::collapse_share`] of the steps.
     pub collapse_rows: Option<u32>,
+    /// The share of one action that is a collapse, in place of [`COLLAPSE_SHARE`]: where holding is right nearly
+    /// always, a higher one.
+    pub collapse_share: Option<f64>,
     /// The policy no longer tries anything.
     pub low_entropy_rows: Option<u32>,
     /// Updates move the policy too far.
@@ -25,6 +28,9 @@ pub struct StopRules {
     /// Most of what is observed never changes.
     pub flat_observation_rows: Option<u32>,
 }
+
+/// Its key.
+const COLLAPSE: &str = "collapse_share";
 
 impl StopRules {
     /// Rows on end of a symptom that end the run.
@@ -40,17 +46,28 @@ impl StopRules {
         }
     }
 
-    /// Sets a stop rule by its name, as `max_kl=0.1`, `collapse` (after 5 progress rows) or `collapse=20`.
+    /// The share of one action above which it is a collapse.
+    pub fn collapse_share(&self) -> f64 {
+        self.collapse_share.unwrap_or(COLLAPSE_SHARE)
+    }
+
+    /// Sets a stop rule by its name, as `max_kl=0.1`, `collapse` (after 5 progress rows), `collapse=20` or
+    /// `collapse=20@0.97`.
     ///
     /// # Errors
     /// Says which rules there are.
     pub fn set(&mut self, rule: &str) -> Result<(), String> {
         let (name, value) = rule.split_once('=').map_or((rule, None), |(n, v)| (n, Some(v)));
+        let (value, share) = match value.and_then(|v| v.split_once('@')) {
+            Some((rows, share)) if name == "collapse" => (Some(rows), Some(share)),
+            _ => (value, None),
+        };
         let mut tree = serde_json::to_value(*self).map_err(|e| e.to_string())?;
         let rows = format!("{name}_rows");
         let key = if tree.get(name).is_some() { name } else { &rows };
-        let names =
-            tree.as_object().into_iter().flatten().map(|(key, _)| key.trim_end_matches("_rows"));
+        // The share belongs to a rule and is none.
+        let keys = tree.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+        let names = keys.filter(|key| *key != COLLAPSE).map(|key| key.trim_end_matches("_rows"));
         let unknown = format!(
             "no stop rule is called `{name}`; there are: {}",
             names.collect::<Vec<_>>().join(", ")
@@ -61,8 +78,15 @@ impl StopRules {
             (None, "max_kl") => return Err("max_kl needs its limit: max_kl=0.1".to_owned()),
             (None, _) => &default,
         };
-        let Some(field) = tree.get_mut(key) else { return Err(unknown) };
+        let Some(field) = tree.get_mut(key).filter(|_| key != COLLAPSE) else {
+            return Err(unknown);
+        };
         *field = serde_json::from_str(value).map_err(|e| format!("`{rule}`: {e}"))?;
+        if let Some(share) = share {
+            let inside = share.parse::<f64>().ok().filter(|share| (0.0..1.0).contains(share));
+            let inside = inside.ok_or_else(|| format!("`{rule}`: a share lies in 0..1"))?;
+            tree[COLLAPSE] = inside.into();
+        }
         *self = serde_json::from_value(tree).map_err(|e| format!("`{rule}`: {e}"))?;
         Ok(())
     }
@@ -85,6 +109,13 @@ mod tests {
             ..StopRules::default()
         };
         assert_eq!(rules, want);
+        assert_eq!(rules.collapse_share(), COLLAPSE_SHARE);
+        rules.set("collapse=8@0.97").unwrap();
+        assert_eq!((rules.collapse_rows, rules.collapse_share()), (Some(8), 0.97));
+        for wrong in ["collapse=8@1.5", "collapse=8@", "frozen=8@0.5", "collapse_share=0.5"] {
+            assert!(rules.set(wrong).is_err(), "{wrong}");
+        }
+        assert!(!rules.set("colapse").unwrap_err().contains("collapse_share"));
         assert!(rules.set("colapse").unwrap_err().contains("collapse, "));
         assert!(rules.set("max_kl").unwrap_err().contains("max_kl=0.1"));
         assert!(rules.set("collapse=often").is_err());

@@ -4,7 +4,7 @@ use super::checkpoint::{self, CheckpointError, RunDir};
 use super::config::TrainConfig;
 use super::device::DeviceName;
 use super::diagnosis::{Finding, SPOKEN_ROWS};
-use super::progress::{Clock, ProgressLog, Record};
+use super::progress::{self, Clock, ProgressLog, Record};
 use super::rollout::NotFinite;
 use super::trainer::{Ended, Iteration, Snapshot, Trainer};
 use super::weights::Interface;
@@ -106,9 +106,12 @@ pub fn train(
         return Err(TrainError::Config(problems));
     }
     let (config, shape) = (job.config, job.config.shape(env));
+    let saved = if job.resume { saved(job.run, config, job.interface)? } else { None };
+    if let Some(outcome) = finished(job.run, config, saved.as_ref())? {
+        return Ok(outcome);
+    }
     let (params, optimizer) = config.fresh(&shape);
     let mut engine = config.engine.build(job.device, shape, params, optimizer);
-    let saved = if job.resume { saved(job)? } else { None };
     let rows = saved.as_ref().map_or(0, |s| s.progress.iterations / config.log_interval);
     let mut trainer = match saved {
         Some(saved) => {
@@ -123,17 +126,6 @@ pub fn train(
         ProgressLog::open(job.run.path(), rows, unix_s()).map_err(TrainError::Progress)?;
     let mut next_save = before + config.save_freq;
     let (mut last, mut findings) = (Record::default(), Vec::new());
-    if before >= config.total_timesteps {
-        let (ended, steps_per_second) = (Ended::Finished, 0.0);
-        return Ok(Outcome {
-            ended,
-            steps: before,
-            new_steps: 0,
-            steps_per_second,
-            last,
-            findings,
-        });
-    }
     loop {
         let iteration = trainer.iterate().inspect_err(|broken| dump(job, broken, &last))?;
         let steps = trainer.steps();
@@ -165,12 +157,31 @@ pub fn train(
 }
 
 /// The saved state, unless the run died before there was one.
-fn saved(job: &Job) -> Result<Option<Snapshot>, CheckpointError> {
-    match job.run.load(job.config, job.interface) {
+pub(super) fn saved(
+    run: &RunDir,
+    config: &TrainConfig,
+    interface: &Interface,
+) -> Result<Option<Snapshot>, CheckpointError> {
+    match run.load(config, interface) {
         Ok(saved) => Ok(Some(saved)),
         Err(CheckpointError::Nothing(_)) => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// What came of a run whose saved state has all its steps: its last progress row. `None` where steps are left.
+pub(super) fn finished(
+    run: &RunDir,
+    config: &TrainConfig,
+    saved: Option<&Snapshot>,
+) -> Result<Option<Outcome>, TrainError> {
+    let steps = saved.map_or(0, |saved| saved.progress.tally.steps);
+    if steps < config.total_timesteps {
+        return Ok(None);
+    }
+    let last = progress::last_row(run.path()).map_err(TrainError::Progress)?;
+    let (ended, findings) = (Ended::Finished, Vec::new());
+    Ok(Some(Outcome { ended, steps, new_steps: 0, steps_per_second: 0.0, last, findings }))
 }
 
 /// Says what has just lasted long enough to be spoken of; gives all that has.

@@ -242,7 +242,7 @@ impl<'a> Trainer<'a> {
         let logged = self.iterations.is_multiple_of(c.log_interval);
         let (mut findings, mut diagnostics) = (Vec::new(), Value::Null);
         if logged {
-            findings = self.chart.note(&self.tally, &record);
+            findings = self.chart.note(&self.tally, &record, c.stop.collapse_share());
             diagnostics = json!({
                 "time/total_timesteps": self.tally.steps,
                 "by_spread": self.tally.spread_table(),

@@ -19,14 +19,15 @@ fn enter(path: &Path, seeds: usize, evaluation: &Evaluation) -> Result<(), Failu
     let Some(registry) = Registry::around(path) else { return Ok(()) };
     let result = &evaluation.result;
     let Some(row) = result.judged() else { return Ok(()) };
+    let held_out = Some(row).filter(|_| result.held_out);
     let judged = Judged {
         content_sha256: Content::of(path).map_err(failure)?.sha256(),
         data_sha256: evaluation.data_sha256.clone(),
         seeds,
         tries: result.tried,
-        markets: row.markets,
-        mean_return: row.bracket[0],
-        ci95: row.pessimistic_ci95,
+        markets: held_out.map_or(0, |row| row.markets),
+        mean_return: held_out.map(|row| row.bracket[0]),
+        ci95: held_out.and_then(|row| row.pessimistic_ci95),
         verdict: result.verdict.words().to_owned(),
         unix_s: now_s()?,
     };

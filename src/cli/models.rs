@@ -171,7 +171,9 @@ fn rows(options: &Options, book: &Book) -> Result<Vec<Vec<String>>, Failure> {
                 book.status(v).to_string(),
                 v.algo.clone(),
                 v.steps.to_string(),
-                judged.map_or_else(dash, |j| format!("{:+.2} %", 100.0 * j.mean_return)),
+                judged
+                    .and_then(|j| j.mean_return)
+                    .map_or_else(dash, |mean| format!("{:+.2} %", 100.0 * mean)),
                 judged.map_or_else(|| "not judged".to_owned(), |j| j.verdict.clone()),
                 age(now, v.registered_unix_s),
             ]

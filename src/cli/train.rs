@@ -50,7 +50,8 @@ pub struct Args {
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
     /// End early by a rule: `max_kl=0.1`, or after ROWS progress rows (5) with `collapse`, `no_reward`,
-    /// `low_entropy`, `large_steps`, `frozen`, `blind_value` or `flat_observation`
+    /// `low_entropy`, `large_steps`, `frozen`, `blind_value` or `flat_observation`; `collapse=ROWS@SHARE` also says
+    /// above which share one action is a collapse (0.9)
     #[arg(long, value_name = "RULE[=ROWS]")]
     stop: Vec<String>,
     /// Which markets come first: a third of them, then two, then all

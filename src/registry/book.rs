@@ -111,21 +111,27 @@ impl Book {
         self.judged.iter().rev().find(|j| j.content_sha256 == content_sha256)
     }
 
-    /// Notes that a run begins, or goes on after an interruption or with more steps.
+    /// Notes that a run begins, or goes on after an interruption or with more steps: when it began and what came of
+    /// it so far stay.
     ///
     /// # Errors
     /// When another run has this id.
     pub fn start_run(&mut self, run: Run) -> Result<(), RegistryError> {
-        if let Some(old) = self.runs.get(&run.id)
-            && (old.seed, &old.algo) != (run.seed, &run.algo)
-        {
-            return Err(RegistryError::Recorded(format!("run {}", run.id)));
-        }
+        let run = match self.runs.get(&run.id) {
+            Some(old) if (old.seed, &old.algo) != (run.seed, &run.algo) => {
+                return Err(RegistryError::Recorded(format!("run {}", run.id)));
+            }
+            Some(old) => {
+                let (started_unix_s, results) = (old.started_unix_s, old.results.clone());
+                Run { started_unix_s, results, ..run }
+            }
+            None => run,
+        };
         self.runs.insert(run.id.clone(), run);
         Ok(())
     }
 
-    /// Notes what came out of a run.
+    /// Notes what came out of a run, and what decided its bytes: a run that went on did so in another way.
     ///
     /// # Errors
     /// When no such run is being trained.
@@ -133,13 +139,15 @@ impl Book {
         &mut self,
         id: &str,
         results: Vec<Trained>,
+        digests: Vec<String>,
         unix_s: u64,
     ) -> Result<(), RegistryError> {
         let run = self.runs.get_mut(id).ok_or_else(|| RegistryError::Unknown(id.to_owned()))?;
         if run.status != Status::Training {
             return Err(RegistryError::Recorded(format!("the end of run {id}")));
         }
-        *run = Run { status: Status::Ready, ended_unix_s: Some(unix_s), results, ..run.clone() };
+        let (status, ended_unix_s) = (Status::Ready, Some(unix_s));
+        *run = Run { status, ended_unix_s, results, digests, ..run.clone() };
         Ok(())
     }
 
@@ -239,7 +247,9 @@ impl Book {
     fn gate(&self, version: &Version) -> Option<&'static str> {
         match self.judged(&version.content_sha256) {
             None => Some("it was never judged"),
-            Some(judged) if judged.markets == 0 => Some("it was judged on no held-out market"),
+            Some(judged) if judged.markets == 0 => {
+                Some("it was judged on no market that is known to be held out from it")
+            }
             Some(_) => None,
         }
     }

@@ -1,6 +1,6 @@
 //! `MODEL.md`: what a person should know of a version before using it.
 
-use super::{Book, Version};
+use super::{Book, Judged, Version};
 use crate::units::TsUs;
 use crate::wire::convert::time_text;
 
@@ -9,30 +9,7 @@ pub(super) fn text(book: &Book, version: &Version) -> String {
     let v = version;
     let aliases = book.aliases_of(v).join(", ");
     let digests = if v.digests.is_empty() { "not known".to_owned() } else { v.digests.join(", ") };
-    let judged = match book.judged(&v.content_sha256) {
-        None => "It was not judged on held-out markets yet: nothing is known of what it earns."
-            .to_owned(),
-        Some(judged) => {
-            let interval = judged.ci95.map_or_else(String::new, |[low, high]| {
-                format!(", 95 % interval {:+.2} % to {:+.2} %", 100.0 * low, 100.0 * high)
-            });
-            let seeds = match judged.seeds {
-                1 => String::new(),
-                n => format!(", {n} seeds together"),
-            };
-            let tries = match judged.tries {
-                1 => String::new(),
-                n => format!(", the best of {n} tries"),
-            };
-            format!(
-                "{} on {} held-out markets{seeds}{tries}: mean return per market {:+.2} %{interval} (data {}).",
-                capital(&judged.verdict),
-                judged.markets,
-                100.0 * judged.mean_return,
-                &judged.data_sha256.get(..8).unwrap_or(&judged.data_sha256),
-            )
-        }
-    };
+    let judged = earns(book.judged(&v.content_sha256));
     format!(
         "# {name} version {number}\n\n{judged}\n\n{chosen}\
          | | |\n|---|---|\n\
@@ -59,6 +36,38 @@ pub(super) fn text(book: &Book, version: &Version) -> String {
         content = v.content_sha256,
         registered = time_text(TsUs::from_ms(v.registered_unix_s as i64 * 1_000)),
         program = v.program,
+    )
+}
+
+/// What its newest evaluation says.
+fn earns(judged: Option<&Judged>) -> String {
+    let Some(judged) = judged else {
+        return "It was not judged on held-out markets yet: nothing is known of what it earns."
+            .to_owned();
+    };
+    let data = judged.data_sha256.get(..8).unwrap_or(&judged.data_sha256);
+    let Some(mean) = judged.mean_return else {
+        return format!(
+            "{}: what it learned from is not known, and no market of data {data} is known to be held out from it.",
+            capital(&judged.verdict),
+        );
+    };
+    let interval = judged.ci95.map_or_else(String::new, |[low, high]| {
+        format!(", 95 % interval {:+.2} % to {:+.2} %", 100.0 * low, 100.0 * high)
+    });
+    let seeds = match judged.seeds {
+        1 => String::new(),
+        n => format!(", {n} seeds together"),
+    };
+    let tries = match judged.tries {
+        1 => String::new(),
+        n => format!(", the best of {n} tries"),
+    };
+    format!(
+        "{} on {} held-out markets{seeds}{tries}: mean return per market {:+.2} %{interval} (data {data}).",
+        capital(&judged.verdict),
+        judged.markets,
+        100.0 * mean,
     )
 }
 

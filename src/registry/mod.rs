@@ -70,7 +70,7 @@ pub struct Run {
     pub started_unix_s: u64,
     /// End, once there is one.
     pub ended_unix_s: Option<u64>,
-    /// What came out, one for each model; empty until the end.
+    /// What came out, one for each model; empty until the first end.
     pub results: Vec<Trained>,
 }
 
@@ -138,10 +138,10 @@ pub struct Judged {
     /// Settings that were tried before this one was chosen; the verdict counts them.
     #[serde(default = "one")]
     pub tries: usize,
-    /// Held-out markets.
+    /// Markets held out from them; 0 where what they learned from is not known.
     pub markets: usize,
-    /// Mean return per held-out market, under the pessimistic fills.
-    pub mean_return: f64,
+    /// Mean return per held-out market, under the pessimistic fills; nothing without one.
+    pub mean_return: Option<f64>,
     /// Its 95 % interval.
     pub ci95: Option<[f64; 2]>,
     /// The verdict in words.

@@ -22,11 +22,11 @@ pub fn equity(result: &EvalResult) -> String {
     let n = all.clone().map(|p| p[0]).fold(1.0, f64::max);
     let mut plot = Plot::new([0.0, n], range(all.map(|p| p[1])), 340.0);
     plot.y_axis(|v| dollars(v, 0));
-    plot.x_axis("held-out markets in order of settlement", |v| format!("{v:.0}"));
+    plot.x_axis("markets in order of settlement", |v| format!("{v:.0}"));
     for (i, (row, path)) in rows.iter().zip(&paths).enumerate() {
         plot.curve(path, &class(result, i, row), &row.name);
     }
-    plot.finish("Chained equity of every policy over the held-out markets")
+    plot.finish("Chained equity of every policy over these markets")
 }
 
 fn path(row: &Row, start: f64) -> Vec<[f64; 2]> {

@@ -28,7 +28,11 @@ pub fn evaluation(result: &EvalResult, insight: &Insight, origin: &Origin) -> St
     }
     verdict(&mut page, result);
     let _ = write!(page, "<p>{}</p>", escape(&words::paragraph(result, insight)));
-    page.push_str("<h2>Held-out markets</h2>");
+    let (title, every) = match result.held_out {
+        true => ("Held-out markets", "Every held-out market"),
+        false => ("Markets of unknown standing", "Every market of unknown standing"),
+    };
+    let _ = write!(page, "<h2>{title}</h2>");
     tables::policies(&mut page, result, &charts::held_out(result));
     executions(&mut page, &charts::held_out(result));
     let caption = "The large dot is the pessimistic queue, which decides; then the fitted and the optimistic one.";
@@ -39,7 +43,7 @@ pub fn evaluation(result: &EvalResult, insight: &Insight, origin: &Origin) -> St
     figure(&mut page, "Actions", &charts::actions(result), &action_legend(result));
     look(&mut page, result, insight);
     if let Some(row) = result.judged() {
-        page.push_str("<details><summary>Every held-out market</summary>");
+        let _ = write!(page, "<details><summary>{every}</summary>");
         tables::markets(&mut page, &row.results);
         page.push_str("</details>");
     }

@@ -28,12 +28,13 @@ fn outcome(result: &EvalResult, row: &Row) -> String {
         0 => format!("The policy {}", result.evaluated),
         n => format!("The policy {}, trained from {n} seeds,", result.evaluated),
     };
+    let standing = if result.held_out { "had not seen" } else { "may have learned from" };
     if row.trades == 0 {
-        return format!("{who} never traded in {} markets that it had not seen.", row.markets);
+        return format!("{who} never traded in {} markets that it {standing}.", row.markets);
     }
     let verb = if row.mean_return < 0.0 { "lost" } else { "earned" };
     format!(
-        "{who} {verb} {} of its stake per market, {} in all, on {} markets that it had not seen, after {} of fees for \
+        "{who} {verb} {} of its stake per market, {} in all, on {} markets that it {standing}, after {} of fees for \
          {} filled orders; on the way it was down by {} at worst.",
         percent(row.mean_return.abs()),
         dollars(row.equity - result.start_cash, 2),

@@ -219,6 +219,11 @@ fn the_report_needs_nothing_else_and_says_what_it_is() {
     for foreign in ["http://", "https://", "<script", "<link", "src=", "@import", "url(", "NaN"] {
         assert!(!page.contains(foreign), "{foreign}");
     }
+    let unknown = EvalResult { held_out: false, ..result };
+    let unknown = report::evaluation(&unknown, &Insight::default(), &origin);
+    for (words, stands) in [("Markets of unknown standing", true), ("had not seen", false)] {
+        assert_eq!((unknown.contains(words), page.contains(words)), (stands, !stands), "{words}");
+    }
     if let Some(dir) = std::env::var_os("KFLOW_KEEP_REPORT") {
         std::fs::write(std::path::Path::new(&dir).join("report.html"), &page).expect("written");
     }

@@ -69,6 +69,9 @@ fn a_model_of_unknown_origin_gets_no_verdict() {
     assert_eq!(out.code, 0, "{}", out.stderr);
     let result: serde_json::Value = serde_json::from_str(&out.stdout).expect("JSON");
     assert_eq!(result["data"]["verdict"], "no verdict");
+    assert_eq!(result["data"]["held_out"], false);
+    // It was said to know more than the price, by the outcomes that it had learned from.
+    assert!(result["data"]["calibration"].is_null(), "{}", result["data"]["calibration"]);
     // Inside its run the same file is known by the run's own notes.
     let out = eval(&edge.join("run/last"));
     let result: serde_json::Value = serde_json::from_str(&out.stdout).expect("JSON");

@@ -100,6 +100,37 @@ fn a_model_is_registered_judged_deployed_replaced_and_archived() {
     assert_eq!(mirrored["aliases"][0]["version"], 2);
 }
 
+/// Copied out of its run, a model has no note of what it learned from. It was judged on every market there is, most of
+/// them its own, and that opened the gate.
+#[test]
+fn what_is_not_known_to_be_held_out_opens_no_gate() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    std::fs::create_dir_all(dir.join("far/away/foreign")).unwrap();
+    for file in std::fs::read_dir(dir.join("checkpoints").join(&id).join("fold_0/last")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), dir.join("far/away/foreign").join(file.file_name())).unwrap();
+    }
+    ok(dir, &["models", "register", "far/away/foreign", "--name", "foreign", "--json"]);
+    let shown = at(dir, &["eval", "foreign"]).stdout;
+    assert!(shown.starts_with("markets of unknown standing"), "{shown}");
+    assert!(!shown.contains("\nheld-out markets") && !shown.contains("calibration:"), "{shown}");
+    refused(dir, &["models", "alias", "foreign", "champion"], 6, "known to be held out");
+    let version = ok(dir, &["models", "show", "foreign", "--json"]);
+    let judged = &version["evaluation"];
+    assert_eq!((&judged["markets"], &judged["mean_return"]), (&0.into(), &Value::Null));
+    let card = bytes(dir.join("checkpoints/models/foreign/v1/MODEL.md"));
+    let card = String::from_utf8(card).unwrap();
+    assert!(card.contains("what it learned from is not known"), "{card}");
+    assert!(!card.contains("mean return"), "{card}");
+    let beside = ok(dir, &["eval", &id, "--against", "foreign", "--json"]);
+    assert!(beside["comparison"].is_null(), "{}", beside["comparison"]);
+    let notes = beside["warnings"].to_string();
+    assert!(notes.contains("no comparison with v1"), "{notes}");
+    ok(dir, &["models", "alias", "foreign", "champion", "--force", "a rehearsal", "--json"]);
+}
+
 /// Who judged the seeds of a training together found nothing of it in the registry, and a version of one of them was
 /// judged as if there had been no others.
 #[test]
@@ -129,6 +160,11 @@ fn seeds_that_were_judged_together_are_recorded_so_and_one_of_them_is_a_choice()
     let all = ok(dir, &["eval", "oil", "gold", ids[1], "--json"])["warnings"].to_string();
     assert!(!all.contains("other seeds"), "{all}");
     refused(dir, &["eval", "gold", ids[0]], 5, "the same models");
+    // The one that it is compared with may be a chosen one as well.
+    let alone = trained(dir, &["--seed", "9"]);
+    let beside = ok(dir, &["eval", &alone, "--against", ids[0], "--json"])["warnings"].to_string();
+    let note = format!("{} was trained with 2 other seeds that are not judged", ids[0]);
+    assert!(beside.contains(&note) && beside.contains(ids[2]), "{beside}");
 }
 
 #[test]
@@ -226,6 +262,9 @@ fn what_a_model_does_is_written_as_episodes_and_actions() {
     let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
     assert_eq!(played["episodes"], rows(&episodes));
     assert_eq!(played["actions"], rows(&actions));
+    // What came too close to what it learned from was played as held out.
+    let memory: Value = serde_json::from_slice(&bytes(folder.join("dataset.json"))).unwrap();
+    assert_eq!(memory["test"].as_array().map(Vec::len), Some(rows(&episodes)), "{memory}");
     assert!(rows(&episodes) > 0 && rows(&episodes) < 12, "what it learned from is left out");
     assert_eq!(sum(&episodes, "episode_length"), rows(&actions) as i64);
     let gained = sum(&episodes, "end_balance_e6") - sum(&episodes, "start_balance_e6");

@@ -1,5 +1,6 @@
 //! What may be said about a policy, and what must be said with it.
 
+use crate::agent::diagnosis::COLLAPSE_SHARE;
 use crate::agent::score::Row;
 use crate::agent::tries::{DEFLATED_MIN, Deflated};
 use crate::broker::matching::Bound;
@@ -118,7 +119,8 @@ pub(super) fn warnings(row: &Row) -> Vec<String> {
     if row.trades == 0 {
         all.push("the policy never traded".to_owned());
     }
-    if let Some(share) = row.actions.iter().copied().find(|s| *s > 0.95 && row.trades > 0) {
+    if let Some(share) = row.actions.iter().copied().find(|s| *s > COLLAPSE_SHARE && row.trades > 0)
+    {
         all.push(format!("{:.0} % of all decisions chose the same action", 100.0 * share));
     }
     all
@@ -197,5 +199,7 @@ mod tests {
         assert_eq!(warnings(&carried), ["one market carries 45 % of the profit: KXBIG-1"]);
         let spread = Row { best_market_share: Some(0.3), ..carried };
         assert!(warnings(&spread).is_empty());
+        let collapsed = Row { actions: vec![0.06, 0.94], ..spread };
+        assert_eq!(warnings(&collapsed), ["94 % of all decisions chose the same action"]);
     }
 }

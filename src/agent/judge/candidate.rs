@@ -10,7 +10,7 @@ use crate::agent::fit;
 use crate::agent::insight::Curve;
 use crate::agent::memory::Memory;
 use crate::agent::model::{Choice, Model, ModelPolicy};
-use crate::agent::split::{Plan, count_markets};
+use crate::agent::split::{Plan, Protocol, count_markets};
 use crate::agent::tries::Tries;
 use crate::broker::Rates;
 use crate::env::EnvConfig;
@@ -106,24 +106,21 @@ impl Candidate {
         episodes: &[Episode],
         here: &str,
     ) -> Result<(Plan, Option<String>), JudgeError> {
-        let known: Vec<Memory> = self.memories.iter().flatten().cloned().collect();
-        if known.len() == self.models.len() && known.iter().all(|m| m.fingerprint_sha256 == here) {
-            return Ok((Plan::recorded(&known, episodes), None));
-        }
-        let [memory] = &self.memories[..] else {
-            return Err(JudgeError::Blocks { models: self.models.len() });
-        };
-        let Some(memory) = memory else {
+        let blocks = JudgeError::Blocks { models: self.models.len() };
+        let Some(known) = self.memories.iter().cloned().collect::<Option<Vec<Memory>>>() else {
+            if self.models.len() > 1 {
+                return Err(blocks);
+            }
             let warning =
                 "what the model learned from is not known; it may have seen these markets";
             return Ok((Plan::unseen(episodes, |_| false), Some(warning.to_owned())));
         };
-        let plan = Plan::unseen(episodes, |ticker| memory.knows(ticker));
-        let judged = count_markets(episodes, &plan.splits[0].test);
-        let warning = format!(
-            "other data than in training: judged on the {judged} markets that it never saw"
-        );
-        Ok((plan, Some(warning)))
+        let plan = Plan::to_judge(&known, episodes, here).ok_or(blocks)?;
+        let warning = (plan.protocol == Protocol::Unseen).then(|| {
+            let judged = count_markets(episodes, &plan.splits[0].test);
+            format!("other data than in training: judged on the {judged} markets that it never saw")
+        });
+        Ok((plan, warning))
     }
 
     /// The network before training.

@@ -13,7 +13,11 @@ pub(crate) fn text(evaluation: &Evaluation, parts: &[Part]) -> String {
         let rows: Vec<Vec<String>> =
             result.policies.iter().filter(|r| r.split == *part).map(row).collect();
         if !rows.is_empty() {
-            text.push_str(&format!("{}\n{}\n\n", title(*part), printer::table(&HEAD, &rows)));
+            text.push_str(&format!(
+                "{}\n{}\n\n",
+                title(*part, result.held_out),
+                printer::table(&HEAD, &rows)
+            ));
         }
     }
     let (name, verdict) = (&result.evaluated, result.verdict.words());
@@ -81,9 +85,10 @@ const HEAD: [&str; 10] = [
     "win rate",
 ];
 
-fn title(part: Part) -> &'static str {
+fn title(part: Part, held_out: bool) -> &'static str {
     match part {
-        Part::Test => "held-out markets",
+        Part::Test if held_out => "held-out markets",
+        Part::Test => "markets of unknown standing: the model may have learned from them",
         Part::Validation => "validation markets",
         Part::Train => "in-sample markets: what the model learned from, no evidence of anything",
     }

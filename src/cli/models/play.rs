@@ -5,6 +5,7 @@ use crate::agent::device::DeviceName;
 use crate::agent::inspect::Watched;
 use crate::agent::judge::{self, Trader};
 use crate::agent::memory::Memory;
+use crate::agent::split::Plan;
 use crate::broker::Intent;
 use crate::broker::matching::{Bound, Fill, NewOrder};
 use crate::cli::exit::{self, Code, Failure, OrFail};
@@ -17,7 +18,7 @@ use crate::env::run::watch_episode;
 use crate::env::{EpisodeReport, Seat};
 use crate::features::episode::Episode;
 use crate::registry::Registry;
-use crate::replay;
+use crate::replay::{self, Recording};
 use crate::rng::Rng;
 use crate::units::{Money, Price, Qty, Side, TsUs};
 use serde_json::json;
@@ -39,7 +40,7 @@ pub(super) struct Args {
     /// Where the two files go [default: the model's folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also the markets that it learned from
+    /// Also the markets that it learned from, and those too close to them
     #[arg(long)]
     all: bool,
     /// Chance of the simulated delays
@@ -58,11 +59,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let path = Registry::at(&args.run_dir).path_of(&args.model).map_err(failure)?;
     let mut trader = judge::trader(&path, DeviceName::default()).map_err(eval::failure)?;
     let recording = replay::recording(&args.data, trader.rules.layout).map_err(exit::store)?;
-    let known = if args.all { None } else { Some(known(&path)?) };
-    let unseen = |e: &&Episode| known.as_ref().is_none_or(|known| !known.knows(&e.ticker));
-    let episodes: Vec<&Episode> = recording.episodes.iter().filter(unseen).collect();
+    let episodes: Vec<&Episode> = match args.all {
+        true => recording.episodes.iter().collect(),
+        false => held_out(&path, &recording)?,
+    };
     if episodes.is_empty() {
-        let failure = Failure::msg(Code::Integrity, "the model knows every market of these data");
+        let what = "no market of these data is held out from the model";
+        let failure = Failure::msg(Code::Integrity, what);
         return Err(failure.hint("--all plays them too; name other data with --data"));
     }
     let (mut rows, mut actions) = (Vec::new(), Vec::new());
@@ -92,12 +95,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     printer::line(&format!("{}: {} actions", files[1].display(), actions.len()))
 }
 
-/// What the model, or the run that it is part of, says of its markets.
-fn known(model: &Path) -> Result<Memory, Failure> {
-    Memory::read(model).map_err(checkpoint_failure)?.ok_or_else(|| {
-        Failure::msg(Code::Integrity, "what the model learned from is not known")
-            .hint("--all plays every market")
-    })
+/// What is held out from the model, by what it or the run that it is part of says of its markets: what
+/// `kflow eval` judges it on.
+fn held_out<'a>(model: &Path, recording: &'a Recording) -> Result<Vec<&'a Episode>, Failure> {
+    let Some(memory) = Memory::read(model).map_err(checkpoint_failure)? else {
+        let failure = Failure::msg(Code::Integrity, "what the model learned from is not known");
+        return Err(failure.hint("--all plays every market"));
+    };
+    let plan = Plan::to_judge(&[memory], &recording.episodes, &recording.fingerprint);
+    let test = plan.into_iter().flat_map(|plan| plan.splits).flat_map(|split| split.test);
+    Ok(test.map(|index| &recording.episodes[index]).collect())
 }
 
 /// One episode; its decisions are added to `actions`.

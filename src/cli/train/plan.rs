@@ -107,9 +107,26 @@ fn config(args: &Args, engine: EngineName) -> Result<TrainConfig, String> {
 /// The run called `name`, to be continued.
 pub(super) fn resumed(args: &Args, name: &str, device: DeviceName) -> Result<RunPlan, Failure> {
     let mut plan = RunPlan::read(&folder(&args.run_dir, name))?;
-    plan.config.total_timesteps = args.steps.unwrap_or(plan.config.total_timesteps);
+    if let Some(steps) = args.steps {
+        let trained = trained(&plan.dir)?;
+        // What was asked for is rounded up to whole rollouts: asking for the same again is no step back.
+        if steps < trained.min(plan.config.total_timesteps) {
+            let what = format!("the run has {trained} steps: it cannot be trained to {steps}");
+            return Err(Failure::msg(Code::Config, what)
+                .hint("--steps counts all steps of a run, those that are done among them"));
+        }
+        plan.config.total_timesteps = steps;
+    }
     plan.config.engine = args.engine.engine(Some(plan.config.engine), device)?;
     Ok(plan)
+}
+
+/// Environment steps of the run in `dir`, of that of its models which has the most.
+fn trained(dir: &Path) -> Result<u64, Failure> {
+    let steps = |model: &PathBuf| RunDir::open(model)?.0.saved_steps();
+    let steps = fit::model_dirs(dir).iter().map(steps).collect::<Result<Vec<_>, _>>();
+    let steps = steps.map_err(super::show::checkpoint_failure)?;
+    Ok(steps.into_iter().max().unwrap_or(0))
 }
 
 /// The folder of the run called `name`: a path, or an id.

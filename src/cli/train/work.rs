@@ -12,6 +12,7 @@ use crate::cli::exit::Failure;
 use crate::cli::front::Front;
 use crate::cli::logging::{self, LogArgs};
 use crate::cli::models::{failure as registry_failure, now_s};
+use crate::cli::printer;
 use crate::cli::progress::Progress;
 use crate::cli::signals::{self, Signal};
 use crate::registry::{Registry, Run, Status, Trained};
@@ -40,6 +41,10 @@ pub(super) fn train(
     for (plan, jobs) in plans.iter().zip(jobs.chunks_mut(per_run)) {
         claims.push(prepare(plan, jobs).map_err(checkpoint_failure)?);
     }
+    if let Some(outcomes) = finished(jobs)? {
+        printer::say("nothing to train: all steps are done, and the figures are those of then");
+        return Ok(Done { outcomes, signal: None });
+    }
     let registry = Registry::at(&args.run_dir);
     begin(&registry, plans, jobs)?;
     let runtime =
@@ -55,7 +60,7 @@ pub(super) fn train(
     };
     let outcomes = run_all(args, jobs, front.is_none(), &asked)?;
     drop(claims);
-    end(&registry, plans, &outcomes)?;
+    end(&registry, plans, jobs, &outcomes)?;
     let signal = asked.borrow().and_then(Signal::of_word);
     Ok(Done { outcomes, signal })
 }
@@ -76,6 +81,12 @@ fn prepare(plan: &RunPlan, jobs: &mut [MarketJob]) -> Result<Claim, CheckpointEr
         let _ = fs::remove_dir_all(&staged);
     }
     made.map(|()| claim)
+}
+
+/// What came of the jobs, where none has a step left. What cannot be taken up fails here, before anything is written.
+fn finished(jobs: &[MarketJob]) -> Result<Option<Vec<Outcome>>, Failure> {
+    let found = jobs.iter().map(MarketJob::finished).collect::<Result<Vec<_>, _>>();
+    Ok(found.map_err(train_failure)?.into_iter().collect())
 }
 
 /// Trains all models on all cores, until `asked` to end; with a progress bar where there is no dashboard.
@@ -121,11 +132,7 @@ fn begin(registry: &Registry, plans: &[RunPlan], jobs: &[MarketJob]) -> Result<(
             id: plan.id.clone(),
             algo: plan.config.algo_name().to_owned(),
             seed: plan.config.seed,
-            digests: jobs
-                .iter()
-                .filter(|job| job.dir.starts_with(&plan.dir))
-                .filter_map(|job| provenance::digest_of(&job.dir))
-                .collect(),
+            digests: digests(plan, jobs),
             status: Status::Training,
             started_unix_s: now,
             ended_unix_s: None,
@@ -137,8 +144,19 @@ fn begin(registry: &Registry, plans: &[RunPlan], jobs: &[MarketJob]) -> Result<(
         .map_err(registry_failure)
 }
 
+/// What decides the bytes of a run's models, as they note it by now.
+fn digests(plan: &RunPlan, jobs: &[MarketJob]) -> Vec<String> {
+    let own = jobs.iter().filter(|job| job.dir.starts_with(&plan.dir));
+    own.filter_map(|job| provenance::digest_of(&job.dir)).collect()
+}
+
 /// Enters what came out of them.
-fn end(registry: &Registry, plans: &[RunPlan], outcomes: &[Outcome]) -> Result<(), Failure> {
+fn end(
+    registry: &Registry,
+    plans: &[RunPlan],
+    jobs: &[MarketJob],
+    outcomes: &[Outcome],
+) -> Result<(), Failure> {
     let now = now_s()?;
     let per_run = outcomes.len() / plans.len();
     let trained = |outcome: &Outcome| Trained {
@@ -149,7 +167,8 @@ fn end(registry: &Registry, plans: &[RunPlan], outcomes: &[Outcome]) -> Result<(
     registry
         .change(|book| {
             plans.iter().zip(outcomes.chunks(per_run)).try_for_each(|(plan, outcomes)| {
-                book.end_run(&plan.id, outcomes.iter().map(trained).collect(), now)
+                let results = outcomes.iter().map(trained).collect();
+                book.end_run(&plan.id, results, digests(plan, jobs), now)
             })
         })
         .map_err(registry_failure)

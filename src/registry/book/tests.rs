@@ -33,7 +33,7 @@ fn judged(version: &Version, markets: usize) -> Judged {
         seeds: 1,
         tries: 1,
         markets,
-        mean_return: -0.01,
+        mean_return: (markets > 0).then_some(-0.01),
         ci95: None,
         verdict: "no evidence".to_owned(),
         unix_s: 8,
@@ -116,11 +116,15 @@ fn what_was_recorded_is_not_recorded_again() {
         results: Vec::new(),
     };
     book.start_run(run(1)).unwrap();
-    book.end_run("r", Vec::new(), 2).unwrap();
-    assert!(book.end_run("r", Vec::new(), 3).is_err(), "the figures of a run stand");
+    let came = vec![Trained { steps: 9, ended: "finished".to_owned(), metrics: json!({"a": 1}) }];
+    book.end_run("r", came.clone(), Vec::new(), 2).unwrap();
+    let again = book.end_run("r", Vec::new(), Vec::new(), 3);
+    assert!(again.is_err(), "the figures of a run stand");
     assert!(book.start_run(run(2)).is_err(), "an id belongs to one run");
-    book.start_run(run(1)).unwrap();
-    assert_eq!(book.run("r").unwrap().status, Status::Training, "taken up again");
+    book.start_run(Run { started_unix_s: 4, ..run(1) }).unwrap();
+    let (run, begun) = (book.run("r").unwrap(), 1);
+    assert_eq!(run.status, Status::Training, "taken up again");
+    assert_eq!((run.started_unix_s, &run.results), (begun, &came), "until it ends anew");
 }
 
 #[test]

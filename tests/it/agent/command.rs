@@ -67,6 +67,41 @@ fn a_run_is_trained_taken_up_again_and_repeats_itself() {
     }
 }
 
+/// Taken up again with no step left, a run lost its figures in the registry and the time of its beginning; asked for
+/// fewer steps it noted them as its configuration; and one that could not be read any more was `interrupted`.
+#[test]
+fn taking_up_a_finished_run_changes_nothing_of_it() {
+    let dir = recorded(12);
+    let once = data(&kflow(dir.path(), &[&QUICK[..], &ONE, &["--json"]].concat()));
+    let id = once["run_id"].as_str().unwrap();
+    let folder = dir.path().join(once["run_dir"].as_str().unwrap());
+    let kept = || {
+        let run = |name: &str| std::fs::read(folder.join("fold_0").join(name)).unwrap();
+        let book = std::fs::read(dir.path().join("checkpoints/registry.json")).unwrap();
+        (book, ["config.json", "legs.json", "provenance.json", "progress.jsonl"].map(run))
+    };
+    let before = kept();
+    for steps in [&[][..], &["--steps", "1000"], &["--steps", "1020"]] {
+        let again = kflow(dir.path(), &[&["train", "--json", "--resume", id], steps].concat());
+        let told = String::from_utf8_lossy(&again.stderr).into_owned();
+        assert!(told.contains("nothing to train"), "{steps:?}: {told}");
+        let again = data(&again);
+        assert_eq!((&again["final"], &again["steps"]), (&once["final"], &once["steps"]));
+        assert!(kept() == before, "{steps:?}");
+    }
+    let fewer = kflow(dir.path(), &["train", "--resume", id, "--steps", "10"]);
+    let told = String::from_utf8_lossy(&fewer.stderr);
+    assert!(fewer.status.code() == Some(3) && told.contains("has 1024 steps"), "{told}");
+    assert!(kept() == before, "fewer steps");
+
+    std::fs::write(folder.join("fold_3/last/trainer.json"), "{").unwrap();
+    let damaged = kflow(dir.path(), &["train", "--resume", id, "--steps", "5000"]);
+    assert_eq!(damaged.status.code(), Some(5), "{}", String::from_utf8_lossy(&damaged.stderr));
+    assert!(kept() == before, "a damaged state");
+    let runs = data(&kflow(dir.path(), &["runs", "ls", "--json"]));
+    assert_eq!(runs["runs"][0]["status"], "ready", "{runs}");
+}
+
 #[test]
 fn the_engine_is_chosen_recorded_and_may_change_on_the_way() {
     let dir = recorded(12);
