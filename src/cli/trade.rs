@@ -88,8 +88,8 @@ enum Select {
 struct Traded {
     /// The policy's name.
     policy: String,
-    /// Where the decisions were written down.
-    journal: String,
+    /// Where the decisions were written down; `None` where nothing was recorded before it ended.
+    journal: Option<String>,
     /// `live`, or the label of synthetic data.
     source: String,
     /// Where orders went: `paper`, `demo` or `sim`.
@@ -201,10 +201,15 @@ fn trade(
     let hash = acting.model_hash.clone();
     let model = (hash.as_str(), weights);
     let journal = Journal::create(&args.collect.data, &spec, &name, model, source)?;
-    let place = journal.place();
     let (follower, following) = Follower::new();
     let terms = (spec.limits, spec.env.market_fees());
-    let opened = desk::open(&args.orders, &args.collect, journal.dir(), terms)?;
+    let opened = match desk::open(&args.orders, &args.collect, journal.dir(), terms) {
+        Ok(opened) => opened,
+        Err(failure) => {
+            journal.discard();
+            return Err(failure);
+        }
+    };
     let desk = opened.map(|(counter, run)| (counter, run, args.orders.clone()));
     let switch = kill.clone();
     let said =
@@ -220,10 +225,10 @@ fn trade(
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
     })?;
     let (collected, ended) = recorded?;
-    let act::Acted { report, left_open, fees_assumed, meter, failure } = acted;
+    let act::Acted { report, journal, left_open, fees_assumed, meter, failure } = acted;
     let traded = Traded {
         policy: name,
-        journal: place,
+        journal,
         source: collected.as_ref().map_or_else(String::new, |c| c.source.clone()),
         equity: in_dollars(report.equity_e6),
         bracket: report.bracket_e6.map(in_dollars),
@@ -234,10 +239,7 @@ fn trade(
         decision_us: DecisionUs::of(&meter),
         collected,
     };
-    match args.collect.json {
-        true => printer::json("trade", &traded)?,
-        false => printer::line(&text(&traded))?,
-    }
+    collect::tell(&args.collect, "trade", &traded, || text(&traded))?;
     match failure {
         Some(failure) => Err(failure),
         None => ended,
@@ -317,7 +319,7 @@ fn text(traded: &Traded) -> String {
         format!("open positions    {}, marked at the touch", actor.open_positions),
         format!("decision time     p50 {} us, p99 {} us", decision_us.p50, decision_us.p99),
         format!("  histogram       {}", decision_us.line()),
-        format!("journal           {journal}"),
     ]);
+    lines.extend(journal.iter().map(|place| format!("journal           {place}")));
     lines.join("\n")
 }
