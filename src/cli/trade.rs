@@ -164,11 +164,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let failure = Failure::msg(Code::Usage, "--sample leaves out what books are made of");
         return Err(failure.hint("nobody can trade on that: sample with `kflow collect`"));
     }
+    let settings = Settings::load(args.collect.config.as_deref()).map_err(exit::config)?;
+    for (name, here) in &settings.env.unread {
+        printer::say(&format!("warning: {name} is set and not read; use {here}"));
+    }
     let policy::Chosen { acting, rules, weights } = policy::choose(&args)?;
     let spec = ActorSpec {
         env: rules,
         choice: choice(&args)?,
-        limits: limits(&args)?,
+        limits: limits(&args, &settings)?,
         tripped: KillFile::at(&args.collect.data).read(),
         seed: args.seed,
         elsewhere: args.orders.orders.env().is_some(),
@@ -266,9 +270,8 @@ fn choice(args: &Args) -> Result<Choice, Failure> {
     })
 }
 
-fn limits(args: &Args) -> Result<Limits, Failure> {
-    let settings = Settings::load(args.collect.config.as_deref()).map_err(exit::config)?;
-    let mut limits = Limits::resolve(&settings).map_err(exit::config)?;
+fn limits(args: &Args, settings: &Settings) -> Result<Limits, Failure> {
+    let mut limits = Limits::resolve(settings).map_err(exit::config)?;
     if let Some(throttle) = args.throttle {
         limits.throttle_ms = throttle.as_millis() as i64;
     }

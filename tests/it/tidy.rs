@@ -31,6 +31,21 @@ fn the_summary_of_trading_is_the_object_that_json_prints() {
     }
 }
 
+/// The seeds' programs chose their policy by the environment; here that was passed over in silence.
+#[test]
+fn a_variable_of_the_seeds_that_is_not_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = ["trade", "--env", "sim", "--policy", "hold", "--select", "config"];
+    let warned = |set: &[(&str, &str)]| {
+        let mut command = kflow(&words);
+        let out = run(command.envs(set.iter().copied()).arg("--data").arg(dir.path()));
+        assert_eq!(out.code, 2, "no market is named: {}", out.stderr);
+        out.stderr.lines().filter(|line| line.starts_with("warning: ")).count()
+    };
+    assert_eq!(warned(&[("RL_ACTOR_THROTTLE_MS", "400")]), 0, "it is read");
+    assert_eq!(warned(&[("RL_ACTOR_STRATEGY", "rl_model"), ("RL_ACTOR_MODEL_PATH", "m.zip")]), 2);
+}
+
 /// The journal was begun before anybody knew whether there is an exchange; the dashboard took what was left of it
 /// for the newest session.
 #[test]
