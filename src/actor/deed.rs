@@ -144,15 +144,16 @@ pub struct Ended {
 /// What came of it so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorReport {
-    /// Markets with at least one decision.
+    /// Markets that were traded in: there is a row of them, or the exchange holds or traded contracts for us. The
+    /// sums below are of their accounts.
     pub markets: u64,
     /// Decisions of traded markets.
     pub decisions: u64,
-    /// Orders placed.
+    /// Orders placed, without those that the desk kept back.
     pub orders: u64,
     /// Decisions of the policy that a limit or a halt kept back.
     pub held_back: u64,
-    /// Markets that settled.
+    /// Those of them that settled.
     pub settled: u64,
     /// Markets with a position now.
     pub open_positions: u64,

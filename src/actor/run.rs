@@ -58,6 +58,15 @@ struct Market {
     line: BookLine,
     seat: LiveSeat,
     part: Part,
+    /// Something was done here: there is a row of it.
+    dealt: bool,
+}
+
+impl Market {
+    /// Whose account counts in the sum: where something was done, or the exchange holds or traded for us.
+    fn is_traded(&self) -> bool {
+        self.dealt || self.seat.is_holding() || self.seat.account().tally().filled > 0
+    }
 }
 
 /// Trades all chosen markets with one policy.
@@ -143,6 +152,7 @@ impl Actor {
             // Decided, judged by the desk, and not sent.
             desk::Outcome::Refused { number, why } => {
                 self.held_back += 1;
+                self.orders = self.orders.saturating_sub(1);
                 out.verdicts.extend(self.verdict(*number, true, why.word()));
             }
             desk::Outcome::Ended { number: Some(number), why: Some(why), .. } => {
@@ -236,8 +246,8 @@ impl Actor {
             if self.spec.elsewhere {
                 seat.trade_elsewhere();
             }
-            self.markets[at] =
-                Some(Market { line: BookLine::default(), seat, part: Part::default(), info });
+            let (line, part) = (BookLine::default(), Part::default());
+            self.markets[at] = Some(Market { line, seat, part, info, dealt: false });
         }
     }
 
@@ -270,7 +280,7 @@ impl Actor {
             held_back: self.held_back,
             ..ActorReport::default()
         };
-        for market in self.markets.iter().flatten().filter(|m| m.seat.decisions() > 0) {
+        for market in self.markets.iter().flatten().filter(|market| market.is_traded()) {
             let account = market.seat.account();
             let tally = account.tally();
             report.markets += 1;

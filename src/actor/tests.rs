@@ -4,12 +4,14 @@ mod grid;
 mod limits;
 
 use super::deed::{Deed, Outcome};
+use super::elsewhere::order_number;
 use super::run::{Acting, Actor, ActorSpec};
 use super::seat::LiveSeat;
 use super::select::Choice;
 use crate::broker::{Intent, Role, Verb};
 use crate::config::Limits;
-use crate::env::action::Placement;
+use crate::env::account::Request;
+use crate::env::action::{HOLD, Placement};
 use crate::env::{ActionSet, EnvConfig, Policy};
 use crate::event::{Event, MarketId};
 use crate::market::MarketInfo;
@@ -18,28 +20,33 @@ use crate::sim::tape::{Tape, TapeSpec, synthesize};
 use crate::trade::desk::{self, OrderFill};
 use crate::units::{Money, Price, Qty, Side, TsNs};
 
-/// Does nothing.
-struct Holds;
+/// Always chooses this.
+struct Always(u32);
 
-impl Policy for Holds {
+impl Policy for Always {
     fn name(&self) -> &str {
-        "holds"
+        "always"
     }
 
     fn begin(&mut self, _: u64) {}
 
     fn act(&mut self, _: &[f32], _: &[bool]) -> u32 {
-        0
+        self.0
     }
 }
 
 /// An actor that does nothing, with its orders elsewhere.
 fn actor(tape: &Tape) -> Actor {
+    actor_of(tape, Choice::All, Always(HOLD))
+}
+
+/// An actor with its orders elsewhere.
+fn actor_of(tape: &Tape, choice: Choice, policy: Always) -> Actor {
     let env = EnvConfig::default();
     let limits = Limits { throttle_ms: 0, ..Limits::default() };
-    let spec =
-        ActorSpec { env, choice: Choice::All, limits, tripped: None, seed: 1, elsewhere: true };
-    let mut actor = Actor::new(spec, Acting { policy: Box::new(Holds), model_hash: String::new() });
+    let spec = ActorSpec { env, choice, limits, tripped: None, seed: 1, elsewhere: true };
+    let mut actor =
+        Actor::new(spec, Acting { policy: Box::new(policy), model_hash: String::new() });
     for (id, info) in tape.infos.iter().enumerate() {
         actor.meet(&(MarketId(id as u32), info.ticker.as_str().into(), None));
     }
@@ -103,6 +110,37 @@ fn what_is_given_up_before_it_is_adopted_is_not_held() {
     actor.hear(&sold(ticker, position), 2, TsNs(0), &mut Outcome::default());
     let flat = deeds(&mut actor, &tape.events[1..]);
     assert!(!flat.is_empty() && flat.iter().all(|deed| deed.position_e2 == 0), "{:?}", flat[0]);
+}
+
+/// Every market counted in which a decision was due, with its hundred dollars, though one was chosen; and an order
+/// that the desk had refused counted as placed.
+#[test]
+fn the_sum_is_of_markets_that_were_chosen_and_of_orders_that_were_let_through() {
+    let tape = synthesize(&TapeSpec { markets: 6, steps: 100, ..TapeSpec::default() });
+    let chosen = Choice::Named([tape.infos[2].ticker.clone()].into());
+    let mut actor = actor_of(&tape, chosen, Always(1));
+    let mut events = tape.events.iter();
+    let first = events.by_ref().find_map(|event| {
+        let made = deeds(&mut actor, [event]);
+        made.into_iter().find(|deed| deed.ordered)
+    });
+    let ordered = first.expect("something is bought");
+    assert_eq!(actor.report().orders, 1);
+    let new = ordered.requests.iter().find_map(|request| match request {
+        Request::Submit { id, .. } => Some(*id),
+        _ => None,
+    });
+    let number = order_number(MarketId(2), new.expect("it was ordered"));
+    let refused = desk::Outcome::Refused { number, why: desk::Refusal::QueueFull };
+    actor.hear(&refused, ordered.due_row_id, TsNs(0), &mut Outcome::default());
+    let report = actor.report();
+    assert_eq!((report.orders, report.held_back), (0, 1));
+
+    let more = deeds(&mut actor, events).iter().filter(|deed| deed.ordered).count();
+    let report = actor.report();
+    assert!(more > 0, "nothing more is ordered: nothing is proved");
+    let start = EnvConfig::default().start_cash.e6();
+    assert_eq!((report.markets, report.equity_e6, report.orders), (1, start, more as u64));
 }
 
 /// The desk's own order sold a position.

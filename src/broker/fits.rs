@@ -8,6 +8,7 @@
 //!
 //! [series.KXGOLD15M]
 //! exponent_e2 = 230           # hundredths, see `Exponent`
+//! at_end = false              # true: at the end of the range tried, the best one may lie beyond; absent: not known
 //! truth = "recorded"          # or "simulated": what it was fitted to
 //! fitted = "2026-11-21"       # day, UTC
 //! train_orders = 900
@@ -50,6 +51,9 @@ pub struct QueueFit {
     /// Of [`QueueModel::Power`], hundredths.
     #[serde(rename = "exponent_e2")]
     pub exponent: Exponent,
+    /// It stands at the end of the range tried: the best one may lie beyond. Files of before do not say.
+    #[serde(default)]
+    pub at_end: bool,
     /// What it was fitted to.
     pub truth: Truth,
     /// The day of the fit, `YYYY-MM-DD`, UTC.
@@ -103,5 +107,9 @@ mod tests {
         assert_eq!(fits.model("KXA-26AUG-00"), power(150));
         assert_eq!(fits.model("KXAB-26AUG-00"), power(200));
         assert!(serde_json::from_str::<QueueFits>(&text.replace("150", "801")).is_err());
+        // Written before the flag was, and since.
+        assert!(!fits.series["KXA"].at_end);
+        let said = text.replace(r#""truth""#, r#""at_end":true,"truth""#);
+        assert!(serde_json::from_str::<QueueFits>(&said).unwrap().series["KXA"].at_end);
     }
 }

@@ -8,7 +8,7 @@ mod summary;
 
 pub use options::Args;
 
-use super::exit::{self, Code, Failure, OrFail};
+use super::exit::{self, Code, Failure};
 use super::front::{self, Front, Show, Work};
 use super::logging::{self, LogFormat};
 use super::signals::{self, Signal};
@@ -27,6 +27,7 @@ use crate::store::{Log, StoreError};
 use markets::Wanted;
 pub(super) use markets::named;
 use screen::Screen;
+use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -51,13 +52,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (report, ended) = record(&args, None, work)?;
     match &report {
         // Without a session there is nothing to tell but the failure.
-        Some(report) if !report.session.is_empty() => tell(&args, report)?,
+        Some(report) if !report.session.is_empty() => {
+            tell(&args, "collect", report, || summary::table(report))?;
+        }
         Some(_) => {}
-        None if args.json && !args.dry_run => {
+        None if !args.dry_run => {
             let terminated = ended.as_ref().is_err_and(|e| e.code == Code::Terminated);
             let signal = if terminated { Signal::Terminate } else { Signal::Interrupt };
             let data = serde_json::json!({"cause": signal.word(), "received": 0, "committed": 0});
-            printer::json("collect", &data)?;
+            tell_programs(&args, "collect", &data)?;
         }
         None => {}
     }
@@ -263,24 +266,31 @@ fn dry_run(args: &Args, spec: &CollectSpec, objects: &[Value]) -> Result<(), Fai
     };
     let markets: Vec<&str> = objects.iter().filter_map(|o| o["ticker"].as_str()).collect();
     let data = serde_json::json!({"dry_run": true, "markets": markets, "prune": prune});
-    if args.json { printer::json("collect", &data) } else { printer::fields(&data) }
+    tell_programs(args, "collect", &data)?;
+    if args.json { Ok(()) } else { printer::fields(&data) }
 }
 
-fn tell(args: &Args, report: &CollectReport) -> Result<(), Failure> {
-    if let Some(path) = &args.summary_json {
-        let text = serde_json::to_string_pretty(report)?;
-        std::fs::write(path, text + "\n")
-            .or_fail(Code::Runtime)
-            .map_err(|f| f.context(format!("cannot write {}", path.display())))?;
-    }
-    if args.json {
-        return printer::json("collect", report);
-    }
-    let text = summary::table(report);
+/// Tells the result of `command`: as one object where that was asked for, else as a text, which nobody reads beside a
+/// log in JSON.
+pub(super) fn tell(
+    args: &Args,
+    command: &str,
+    result: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    tell_programs(args, command, result)?;
     match args.log.log_format {
-        LogFormat::Text => printer::line(&text),
-        LogFormat::Json => Ok(()),
+        LogFormat::Text if !args.json => printer::line(&text()),
+        LogFormat::Text | LogFormat::Json => Ok(()),
     }
+}
+
+/// The result as one object, to the file and to stdout, as far as it was asked for.
+fn tell_programs(args: &Args, command: &str, result: &impl Serialize) -> Result<(), Failure> {
+    if let Some(path) = &args.summary_json {
+        printer::json_file(path, command, result)?;
+    }
+    if args.json { printer::json(command, result) } else { Ok(()) }
 }
 
 /// Ends well, or with the code of the signal that ended it.

@@ -9,10 +9,10 @@ use crate::store::StoreError;
 use std::fmt::Write as _;
 
 /// Shown below `kflow --help`.
-pub const CODES_HELP: &str = "Exit codes: 0 done, 1 failed at run time, 2 usage, 3 configuration missing or \
-invalid, 4 remote refused or unreachable, 5 data integrity problem, 6 a check failed (conformance, environment, gate \
-of `champion`, repeated run), 130 or 143 ended by SIGINT or \
-SIGTERM after everything was saved.";
+pub const CODES_HELP: &str = "Exit codes: 0 done, 1 failed at run time, 2 usage, 3 configuration or data missing or \
+invalid, 4 remote refused or unreachable, 5 data integrity problem (damaged file, other schema or layout; unknown run or \
+model), 6 a check failed (`conformance`, `env check`, `features report`, `fills calibrate` and `compare`, `sim soak` and \
+`calibrate`, gate of `champion`, `runs repeat`), 130 or 143 ended by SIGINT or SIGTERM after everything was saved.";
 
 /// Why the program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +21,16 @@ pub enum Code {
     Runtime = 1,
     /// The words of the command line do not fit.
     Usage = 2,
-    /// Configuration or credentials missing or invalid.
+    /// Configuration, credentials or data missing, or configuration invalid.
     Config = 3,
     /// Remote refused or unreachable.
     Remote = 4,
-    /// Data integrity problem: gap, checksum, schema or layout mismatch, unreadable input.
+    /// Data integrity problem: gap, checksum, schema or layout mismatch, unreadable input; a run or model that the
+    /// registry does not know.
     Integrity = 5,
-    /// A check failed: conformance, environment check, the gate of `champion`, a run that did not repeat itself.
+    /// A check failed: conformance, environment check, features that no model may see, a fit or comparison of fills
+    /// without evidence, a simulator that is not true or a soak that lost something, the gate of `champion`, a run that
+    /// did not repeat itself.
     Check = 6,
     /// Ended by SIGINT, cleanly.
     Interrupted = 130,

@@ -1,17 +1,32 @@
 //! Everything that leaves on stdout, and plain talk on stderr.
 
-use super::exit::Failure;
+use super::exit::{Code, Failure, OrFail};
 use crate::dash;
 use serde::Serialize;
 use std::io::Write;
+use std::path::Path;
 
 /// Prints one JSON result: `{"schema_version":1,"command":..,"data":..}`.
 ///
 /// # Errors
 /// When stdout cannot be written.
 pub fn json(command: &str, data: &impl Serialize) -> Result<(), Failure> {
-    let envelope = serde_json::json!({"schema_version": 1, "command": command, "data": data});
-    line(&envelope.to_string())
+    line(&envelope(command, data).to_string())
+}
+
+/// Writes the object of [`json`] into a file, for people to read too.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn json_file(path: &Path, command: &str, data: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(&envelope(command, data))?;
+    std::fs::write(path, text + "\n")
+        .or_fail(Code::Runtime)
+        .map_err(|f| f.context(format!("cannot write {}", path.display())))
+}
+
+fn envelope(command: &str, data: &impl Serialize) -> serde_json::Value {
+    serde_json::json!({"schema_version": 1, "command": command, "data": data})
 }
 
 /// Prints one line of data to stdout. A reader that went away (`| head`) is not an error.

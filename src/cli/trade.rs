@@ -88,8 +88,8 @@ enum Select {
 struct Traded {
     /// The policy's name.
     policy: String,
-    /// Where the decisions were written down.
-    journal: String,
+    /// Where the decisions were written down; `None` where nothing was recorded before it ended.
+    journal: Option<String>,
     /// `live`, or the label of synthetic data.
     source: String,
     /// Where orders went: `paper`, `demo` or `sim`.
@@ -164,11 +164,15 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let failure = Failure::msg(Code::Usage, "--sample leaves out what books are made of");
         return Err(failure.hint("nobody can trade on that: sample with `kflow collect`"));
     }
+    let settings = Settings::load(args.collect.config.as_deref()).map_err(exit::config)?;
+    for (name, here) in &settings.env.unread {
+        printer::say(&format!("warning: {name} is set and not read; use {here}"));
+    }
     let policy::Chosen { acting, rules, weights } = policy::choose(&args)?;
     let spec = ActorSpec {
         env: rules,
         choice: choice(&args)?,
-        limits: limits(&args)?,
+        limits: limits(&args, &settings)?,
         tripped: KillFile::at(&args.collect.data).read(),
         seed: args.seed,
         elsewhere: args.orders.orders.env().is_some(),
@@ -201,10 +205,15 @@ fn trade(
     let hash = acting.model_hash.clone();
     let model = (hash.as_str(), weights);
     let journal = Journal::create(&args.collect.data, &spec, &name, model, source)?;
-    let place = journal.place();
     let (follower, following) = Follower::new();
     let terms = (spec.limits, spec.env.market_fees());
-    let opened = desk::open(&args.orders, &args.collect, journal.dir(), terms)?;
+    let opened = match desk::open(&args.orders, &args.collect, journal.dir(), terms) {
+        Ok(opened) => opened,
+        Err(failure) => {
+            journal.discard();
+            return Err(failure);
+        }
+    };
     let desk = opened.map(|(counter, run)| (counter, run, args.orders.clone()));
     let switch = kill.clone();
     let said =
@@ -220,10 +229,10 @@ fn trade(
         Failure::msg(Code::Runtime, "the actor died").hint("what was recorded is complete")
     })?;
     let (collected, ended) = recorded?;
-    let act::Acted { report, left_open, fees_assumed, meter, failure } = acted;
+    let act::Acted { report, journal, left_open, fees_assumed, meter, failure } = acted;
     let traded = Traded {
         policy: name,
-        journal: place,
+        journal,
         source: collected.as_ref().map_or_else(String::new, |c| c.source.clone()),
         equity: in_dollars(report.equity_e6),
         bracket: report.bracket_e6.map(in_dollars),
@@ -234,10 +243,7 @@ fn trade(
         decision_us: DecisionUs::of(&meter),
         collected,
     };
-    match args.collect.json {
-        true => printer::json("trade", &traded)?,
-        false => printer::line(&text(&traded))?,
-    }
+    collect::tell(&args.collect, "trade", &traded, || text(&traded))?;
     match failure {
         Some(failure) => Err(failure),
         None => ended,
@@ -264,9 +270,8 @@ fn choice(args: &Args) -> Result<Choice, Failure> {
     })
 }
 
-fn limits(args: &Args) -> Result<Limits, Failure> {
-    let settings = Settings::load(args.collect.config.as_deref()).map_err(exit::config)?;
-    let mut limits = Limits::resolve(&settings).map_err(exit::config)?;
+fn limits(args: &Args, settings: &Settings) -> Result<Limits, Failure> {
+    let mut limits = Limits::resolve(settings).map_err(exit::config)?;
     if let Some(throttle) = args.throttle {
         limits.throttle_ms = throttle.as_millis() as i64;
     }
@@ -317,7 +322,7 @@ fn text(traded: &Traded) -> String {
         format!("open positions    {}, marked at the touch", actor.open_positions),
         format!("decision time     p50 {} us, p99 {} us", decision_us.p50, decision_us.p99),
         format!("  histogram       {}", decision_us.line()),
-        format!("journal           {journal}"),
     ]);
+    lines.extend(journal.iter().map(|place| format!("journal           {place}")));
     lines.join("\n")
 }

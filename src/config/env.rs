@@ -9,6 +9,15 @@ pub fn shared() -> PathBuf {
     path("KFLOW_SHARED").unwrap_or_else(|| PathBuf::from("../shared"))
 }
 
+/// The seeds' variables of the actor that are not read, and what says the same here: a model and the rules that it
+/// was trained under belong together, and stand in the command.
+pub const UNREAD: [(&str, &str); 4] = [
+    ("RL_ACTOR_ENABLED", "`kflow trade` trades, `kflow collect` records only"),
+    ("RL_ACTOR_STRATEGY", "--policy or --model"),
+    ("RL_ACTOR_MODEL_PATH", "--model"),
+    ("RL_ACTOR_CONTRACT_SIZE", "--sizes, or the rules of the model"),
+];
+
 /// The variables that settings come from, as they were when the program started. An empty variable counts
 /// as unset.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +41,8 @@ pub struct Env {
     pub market_mode: Option<String>,
     /// `RL_ACTOR_THROTTLE_MS`: milliseconds between two orders in one market; default 250.
     pub actor_throttle_ms: Option<String>,
+    /// Those of [`UNREAD`] that are set.
+    pub unread: Vec<(&'static str, &'static str)>,
     /// `KFLOW_CONFIG`: configuration file, as `--config`.
     pub config: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`: folder with `kflow/config.toml`; default `~/.config`.
@@ -53,6 +64,7 @@ impl Env {
             market_tickers: text("RL_MARKET_TICKERS"),
             market_mode: text("RL_MARKET_MODE"),
             actor_throttle_ms: text("RL_ACTOR_THROTTLE_MS"),
+            unread: UNREAD.into_iter().filter(|(name, _)| text(name).is_some()).collect(),
             config: path("KFLOW_CONFIG"),
             config_home: path("XDG_CONFIG_HOME"),
             home: path("HOME"),

@@ -49,5 +49,6 @@ mod simulator;
 mod simulator_rest;
 #[cfg(feature = "learn")]
 mod swap;
+mod tidy;
 mod trade;
 mod wire;

@@ -22,7 +22,7 @@ impl Actor {
     pub(super) fn decide(&mut self, event: &Event, out: &mut Outcome) {
         let Actor { spec, acting, selector, watch, adopted, obs, mask, .. } = self;
         let Some(market) = self.markets[event.market.0 as usize].as_mut() else { return };
-        let Market { info, line, seat, part } = market;
+        let Market { info, line, seat, part, .. } = market;
         line.note(event);
         let chosen = selector.is_chosen(event.market, &info.ticker);
         let (halted, before) = (self.halted, out.deeds.len());
@@ -110,6 +110,9 @@ impl Actor {
             self.decisions += u64::from(deed.reason != Reason::Withdrawn);
             self.orders += u64::from(deed.ordered);
             self.held_back += u64::from(deed.reason.holds_back());
+            if let Some(Some(market)) = self.markets.get_mut(deed.market.0 as usize) {
+                market.dealt = true;
+            }
             let new = deed.requests.iter().filter_map(Request::submitted);
             let asked = new.filter(|_| deed.reason == Reason::Asked);
             self.asked.extend(asked.map(|id| (order_number(deed.market, id), deed.row_id)));

@@ -24,6 +24,8 @@ pub struct SeriesResult {
     pub truth: Truth,
     /// The exponent that is nearest to the truth on the early orders, hundredths.
     pub exponent_e2: u16,
+    /// It stands at the end of the range tried: the best one may lie beyond.
+    pub at_end: bool,
     /// Orders that ended before the split, and places looked at.
     pub train_orders: u64,
     /// Places compared while fitting.
@@ -100,6 +102,7 @@ fn one_series(series: String, truth: Truth, train: &[&Track], test: &[&Track]) -
         series,
         truth,
         exponent_e2: exponent.e2(),
+        at_end: is_at_end(exponent),
         train_orders: train.len() as u64,
         train_looks: looks(train),
         test_orders: test.len() as u64,
@@ -129,6 +132,11 @@ pub fn fit(tracks: &[&Track]) -> Exponent {
     best.1
 }
 
+/// True where fitting could not go further.
+fn is_at_end(exponent: Exponent) -> bool {
+    [0, Exponent::MAX.e2()].contains(&exponent.e2())
+}
+
 fn errors_of(estimator: Estimator, tracks: &[&Track]) -> Errors {
     errors(estimator, tracks.iter().copied())
 }
@@ -138,13 +146,15 @@ fn looks(tracks: &[&Track]) -> u64 {
     tracks.iter().map(looks).sum::<usize>() as u64
 }
 
+fn fitted_name(fitted: Exponent) -> String {
+    let end = if is_at_end(fitted) { " (at the end of the range tried)" } else { "" };
+    format!("fitted, n = {:.2}{end}", f64::from(fitted.e2()) / 100.0)
+}
+
 fn rows(fitted: Exponent, test: &[&Track]) -> Vec<Row> {
     let model = |name: &str, model| (name.to_owned(), Estimator::Model(model));
     let ours = [
-        model(
-            &format!("fitted, n = {:.2}", f64::from(fitted.e2()) / 100.0),
-            QueueModel::Power(fitted),
-        ),
+        model(&fitted_name(fitted), QueueModel::Power(fitted)),
         model("uniform, n = 1", QueueModel::Power(Exponent::ONE)),
         model("default, n = 2", QueueModel::Power(Exponent::TWO)),
         model("pessimistic", QueueModel::Risk),
@@ -208,6 +218,7 @@ impl SeriesResult {
         let e2 = |contracts: f64| (contracts * 100.0).round() as i64;
         self.beats_uniform.then_some(QueueFit {
             exponent: Exponent::new(self.exponent_e2)?,
+            at_end: self.at_end,
             truth: self.truth,
             fitted: day.to_owned(),
             train_orders: self.train_orders,
@@ -259,8 +270,20 @@ mod tests {
             let result = &results[0];
             assert!(result.exponent_e2.abs_diff(n) <= 2, "{} instead of {n}", result.exponent_e2);
             assert!(result.beats_uniform && result.coverage == 1.0, "{result:?}");
-            assert!(result.to_fit("2026-11-21").is_some());
+            assert!(!result.at_end && !result.estimators[0].name.contains("range"), "{result:?}");
+            assert!(result.to_fit("2026-11-21").is_some_and(|fit| !fit.at_end));
         }
+    }
+
+    /// It was told and written as if it were a fit like any other.
+    #[test]
+    fn an_exponent_at_the_end_of_the_range_is_told_as_such() {
+        let most = Exponent::MAX.e2();
+        let (results, _) = calibrate(world(3, most, 100), Truth::Simulated);
+        let result = &results[0];
+        assert!(result.at_end && result.exponent_e2 == most, "{result:?}");
+        assert_eq!(result.estimators[0].name, "fitted, n = 8.00 (at the end of the range tried)");
+        assert!(result.to_fit("2026-11-21").is_some_and(|fit| fit.at_end));
     }
 
     #[test]

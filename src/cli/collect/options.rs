@@ -78,7 +78,7 @@ pub struct Args {
     /// Print one JSON object at the end
     #[arg(long)]
     pub json: bool,
-    /// Write the same object into a file
+    /// Write that object into a file, beside what is printed
     #[arg(long, value_name = "FILE")]
     pub summary_json: Option<PathBuf>,
     /// What is logged, and how

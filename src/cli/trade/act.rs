@@ -30,6 +30,8 @@ pub(super) struct Said {
 /// What the thread leaves.
 pub(super) struct Acted {
     pub(super) report: ActorReport,
+    /// Where its journal is; `None` where nothing was recorded, and nothing written down.
+    pub(super) journal: Option<String>,
     /// Orders and positions left at an exchange, one sentence each.
     pub(super) left_open: Vec<String>,
     pub(super) fees_assumed: Option<AssumedFees>,
@@ -250,6 +252,8 @@ impl Thread {
 
     /// Closes the desk, hears its last words, and writes the rest.
     fn end(mut self, actor: &mut Actor, run: Option<(DeskRun, OrderArgs)>) -> Acted {
+        // A desk may have withdrawn what an earlier run left: its folder stays.
+        let nothing = self.row_id.is_none() && run.is_none();
         let closed = run.map(|(run, orders)| close(run, &orders)).transpose();
         self.listen(actor);
         self.meter.turn();
@@ -259,10 +263,17 @@ impl Thread {
         };
         let ended = self.row_id.map_or(Ok(()), |row_id| self.journal.turn(row_id, Told::End));
         let report = actor.report();
-        let finished = ended.and(self.journal.finish(&report)).err();
+        let journal = (!nothing).then(|| self.journal.place());
+        let finished = match nothing {
+            true => {
+                self.journal.discard();
+                None
+            }
+            false => ended.and(self.journal.finish(&report)).err(),
+        };
         let failure = self.failure.or(unclosed).or(finished);
         let fees_assumed = self.untold.assumed();
-        Acted { report, left_open, fees_assumed, meter: self.meter, failure }
+        Acted { report, journal, left_open, fees_assumed, meter: self.meter, failure }
     }
 }
 

@@ -126,6 +126,13 @@ impl Journal {
         self.lived.finish().map_err(export::failure)
     }
 
+    /// Takes it back: nothing was done that it could tell of, and a folder would look like a session.
+    pub(super) fn discard(self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
+            tracing::warn!(%error, "an empty journal stays in {}", self.dir.display());
+        }
+    }
+
     fn lost(&self, error: std::io::Error) -> Failure {
         Failure::new(Code::Runtime, error)
             .context(format!("the journal {} cannot be written", self.dir.display()))

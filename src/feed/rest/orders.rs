@@ -11,8 +11,7 @@ use super::super::skew::Skew;
 use super::courier::{self, Courier, Dated, Reply};
 use super::{NotAllowed, OrderError, RestClient, RestError, hosts, read, url};
 use crate::wire::orders::{
-    AmendOrder, Batch, BatchCreated, CancelAck, CancelOrder, CreateOrder, DecreaseAck,
-    DecreaseOrder, OrderAck,
+    AmendOrder, CancelAck, CreateOrder, DecreaseAck, DecreaseOrder, OrderAck,
 };
 use reqwest::{Method, Url};
 use serde::Serialize;
@@ -65,22 +64,6 @@ impl Write<CancelAck> {
     /// The end of a resting order.
     pub fn cancel(order_id: &str) -> Write<CancelAck> {
         Write::new(Method::DELETE, &[order_id], None::<&()>, COST_CANCEL)
-    }
-}
-
-impl Write<Batch<BatchCreated>> {
-    /// Several new orders; each has an answer of its own.
-    pub fn create_all(orders: Vec<CreateOrder>) -> Write<Batch<BatchCreated>> {
-        let cost = COST_DEFAULT.saturating_mul(orders.len() as u32);
-        Write::new(Method::POST, &["batched"], Some(&Batch { orders }), cost)
-    }
-}
-
-impl Write<Batch<CancelAck>> {
-    /// The end of several resting orders; each has an answer of its own.
-    pub fn cancel_all(orders: Vec<CancelOrder>) -> Write<Batch<CancelAck>> {
-        let cost = COST_CANCEL.saturating_mul(orders.len() as u32);
-        Write::new(Method::DELETE, &["batched"], Some(&Batch { orders }), cost)
     }
 }
 

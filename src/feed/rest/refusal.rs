@@ -1,7 +1,6 @@
 //! Why an order call did nothing, or why nobody knows what it did (protocol notes 5, table of errors).
 
 use super::{NotAllowed, RestError};
-use crate::wire::orders::Problem;
 use crate::wire::rest::ErrorBody;
 
 /// Why an order call has no answer. Only [`OrderError::Unknown`] leaves open what happened.
@@ -83,17 +82,6 @@ impl Refusal {
             "invalid_order" => Refusal::Invalid(body.details.clone()),
             _ => Refusal::Other { status, code: body.code.clone(), message: body.message.clone() },
         }
-    }
-
-    /// Reads the reason of one item of a batch, which has no status of its own.
-    pub fn of_item(problem: &Problem) -> Refusal {
-        let status = if problem.code == "not_found" { 404 } else { 400 };
-        let body = ErrorBody {
-            code: problem.code.clone(),
-            message: problem.message.clone(),
-            details: problem.details.clone().unwrap_or_default(),
-        };
-        Refusal::of(status, &body)
     }
 
     /// One word for the log.

@@ -95,6 +95,7 @@ pub struct Blotter {
     settling: BTreeMap<String, Price>,
     /// Differences of positions that the last reconciliation saw for the first time.
     suspected: BTreeMap<String, Qty>,
+    /// The exchange's own account of things was compared with ours.
     reconciled: bool,
 }
 
@@ -209,11 +210,6 @@ impl Blotter {
     /// Contracts held by market, +YES and -NO.
     pub fn positions(&self) -> impl Iterator<Item = (&str, Qty)> {
         self.positions.iter().map(|(ticker, position)| (ticker.as_str(), *position))
-    }
-
-    /// True once the exchange's own account of things was compared with ours.
-    pub fn is_reconciled(&self) -> bool {
-        self.reconciled
     }
 
     /// A market is paid out when the last of its fills was told.

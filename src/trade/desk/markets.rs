@@ -12,7 +12,7 @@ pub(super) struct Market {
     pub(super) info: MarketInfo,
     /// True while its book is whole.
     whole: bool,
-    /// When its book was told last.
+    /// When its book was as it was told last.
     at: TsNs,
     /// Best YES bid and ask now.
     pub(super) bid: Option<Price>,
@@ -45,7 +45,7 @@ impl Market {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Markets {
     by_ticker: BTreeMap<String, Market>,
-    /// When market data was heard last.
+    /// How far market data have come.
     heard: TsNs,
 }
 

@@ -32,7 +32,8 @@ pub enum Ask {
     Market(Box<MarketInfo>),
     /// A market's book changed.
     Quote(Quote),
-    /// Market data arrived then: books that were whole still are.
+    /// Market data have come as far as this moment, by the exchange's clock or ours, whichever says less: books that
+    /// were whole still were then.
     Heard(TsNs),
 }
 
@@ -78,7 +79,7 @@ impl Placed {
 pub struct Quote {
     /// The market.
     pub ticker: String,
-    /// When it was so: receive time of the last record.
+    /// When it was so, as [`Ask::Heard`] counts.
     pub at: TsNs,
     /// False from a gap until the next snapshot.
     pub whole: bool,

@@ -3,6 +3,7 @@
 //! The books are kept here once more, so that what stops an order does not rest on what wanted it.
 //!
 //! **Invariant:** pure. A book that is not whole any more is told at once; a touch that moves, every 100 ms.
+//! **Invariant:** a book is as old as the exchange says, not as its receipt: a feed that lags shows an old one.
 
 use crate::book::Book;
 use crate::collect::NewMarket;
@@ -54,6 +55,10 @@ pub struct Lookout {
     /// Markets whose books changed since they were told.
     changed: BTreeSet<MarketId>,
     now: TsNs,
+    /// When the books were as they are known here.
+    right_at: TsNs,
+    /// How late the last record came that bears the exchange's time. None is early: our clock is behind then.
+    lag: TsNs,
 }
 
 impl Lookout {
@@ -68,6 +73,7 @@ impl Lookout {
     /// Takes in the next accepted record's event.
     pub fn push(&mut self, event: &Event) {
         self.now = self.now.max(event.recv);
+        self.date(event);
         if let Body::Market(object) = &event.body {
             let info = serde_json::from_str(object).ok().and_then(|v| market_info(&v).ok());
             self.defined.extend(info);
@@ -92,14 +98,26 @@ impl Lookout {
         }
     }
 
-    /// What is to be told now, the last word that data still come.
+    /// Learns when the books were as they are shown. Rows of our own say nothing of that.
+    fn date(&mut self, event: &Event) {
+        if !matches!(event.body, Body::Snapshot(_) | Body::Delta(_) | Body::Trade(_)) {
+            return;
+        }
+        if let Some(ts) = event.ts {
+            self.lag = TsNs((event.recv.0.saturating_sub(ts.0.saturating_mul(1_000))).max(0));
+        }
+        // A snapshot bears no time: it came as late as what came before it.
+        self.right_at = self.right_at.max(TsNs(event.recv.0 - self.lag.0));
+    }
+
+    /// What is to be told now, the last word how far data have come.
     pub fn news(&mut self) -> Vec<Ask> {
         let mut news: Vec<_> =
             self.defined.drain(..).map(|info| Ask::Market(Box::new(info))).collect();
         let due = |id: &MarketId| self.markets[id.0 as usize].is_due(self.now);
         let due: Vec<_> = self.changed.iter().copied().filter(due).collect();
         news.extend(due.into_iter().filter_map(|id| self.tell(id)));
-        news.push(Ask::Heard(self.now));
+        news.push(Ask::Heard(self.right_at));
         news
     }
 
@@ -117,15 +135,21 @@ impl Lookout {
         let (whole, bid, ask) = market.shown();
         market.told = Some(((whole, bid, ask), self.now));
         let ticker = self.tickers.name(id).to_owned();
-        Some(Ask::Quote(Quote { ticker, at: self.now, whole, bid, ask }))
+        Some(Ask::Quote(Quote { ticker, at: self.right_at, whole, bid, ask }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Delta, Gap, GapCause, Snapshot};
-    use crate::units::{Qty, Side};
+    use crate::broker::{Intent, MarketFees, Verb};
+    use crate::config::Limits;
+    use crate::event::{Delta, Gap, GapCause, SessionId, Snapshot};
+    use crate::trade::desk::{Act, Desk, DeskSpec, Outcome, Placed, Refusal};
+    use crate::trade::message::Truth;
+    use crate::trade::risk::Refused;
+    use crate::units::{Money, Qty, Side, TsUs};
+    use crate::wire::orders::TimeInForce;
 
     fn price(e4: i64) -> Price {
         Price::new(e4).unwrap()
@@ -134,6 +158,8 @@ mod tests {
     struct Tape {
         lookout: Lookout,
         ms: i64,
+        /// By how much less the exchange's clock stood when it sent.
+        lag_ms: i64,
     }
 
     impl Tape {
@@ -142,12 +168,14 @@ mod tests {
             for (id, ticker) in [(0, "A"), (1, "B")] {
                 lookout.meet(&(MarketId(id), ticker.into(), None));
             }
-            Tape { lookout, ms: 1_000 }
+            Tape { lookout, ms: 1_000, lag_ms: 0 }
         }
 
         fn push(&mut self, market: MarketId, sid: u32, body: Body) {
             let recv = TsNs::from_ms(self.ms);
-            self.lookout.push(&Event { row_id: 0, recv, ts: None, market, sid, seq: 1, body });
+            let bears_time = matches!(body, Body::Delta(_));
+            let ts = bears_time.then(|| TsUs::from_ms(self.ms - self.lag_ms));
+            self.lookout.push(&Event { row_id: 0, recv, ts, market, sid, seq: 1, body });
         }
 
         fn snapshot(&mut self, market: u32, yes_e4: i64) {
@@ -168,7 +196,7 @@ mod tests {
         /// Ticker, wholeness and bid of every quote.
         fn quotes(&mut self) -> Vec<(String, bool, Option<i64>)> {
             let news = self.lookout.news();
-            assert_eq!(news.last(), Some(&Ask::Heard(TsNs::from_ms(self.ms))));
+            assert!(matches!(news.last(), Some(Ask::Heard(_))), "{news:?}");
             let quotes = news.into_iter().filter_map(|ask| match ask {
                 Ask::Quote(quote) => Some((quote.ticker, quote.whole, quote.bid.map(Price::e4))),
                 _ => None,
@@ -205,6 +233,87 @@ mod tests {
         assert_eq!((quote.bid, quote.whole), (Some(price(4_100)), true));
         assert_eq!(tape.lookout.quote("A"), None, "told");
         assert_eq!(tape.lookout.quote("C"), None, "unknown");
+    }
+
+    /// The receive time counted: behind a feed 7 s late, orders went out on books of 7 s ago.
+    #[test]
+    fn a_book_is_as_old_as_the_exchange_says_and_never_from_the_future() {
+        let mut tape = Tape::new();
+        let told = |tape: &mut Tape| {
+            let news = tape.lookout.news();
+            let quotes = news.iter().filter_map(|ask| match ask {
+                Ask::Quote(quote) => Some(quote.at.ms()),
+                _ => None,
+            });
+            let quotes: Vec<_> = quotes.collect();
+            let Some(Ask::Heard(at)) = news.last() else { panic!("{news:?}") };
+            (quotes, at.ms())
+        };
+        (tape.ms, tape.lag_ms) = (20_000, 7_200);
+        tape.bid(0, 3_900);
+        tape.snapshot(0, 4_000);
+        assert_eq!(told(&mut tape), (vec![12_800], 12_800), "the snapshot waited as long");
+        tape.ms += 1_000;
+        tape.bid(0, 4_100);
+        let Some(Ask::Quote(quote)) = tape.lookout.quote("A") else { panic!("news") };
+        assert_eq!(quote.at.ms(), 13_800);
+        tape.ms += 1_000;
+        tape.push(MarketId(0), 0, Body::Market(r#"{"ticker":"A","status":"active"}"#.into()));
+        tape.push(MarketId(1), 0, Body::Other("audit".into()));
+        assert_eq!(told(&mut tape).1, 13_800, "rows of our own are no data");
+        // It catches up; then its clock is before ours.
+        tape.lag_ms = 3;
+        tape.bid(0, 4_200);
+        assert_eq!(told(&mut tape), (vec![21_997], 21_997));
+        (tape.ms, tape.lag_ms) = (23_000, -60_000);
+        tape.bid(0, 4_300);
+        assert_eq!(told(&mut tape), (vec![23_000], 23_000));
+    }
+
+    /// The whole way: what the lookout says of a late feed makes the desk refuse.
+    #[test]
+    fn no_order_goes_out_on_a_late_feed() {
+        let start = TsNs::from_ms(20_000);
+        let refused = |lag_ms| {
+            let mut tape = Tape::new();
+            (tape.ms, tape.lag_ms) = (start.ms(), lag_ms);
+            let spec = DeskSpec {
+                run: SessionId([1; 16]),
+                account: "sim".into(),
+                limits: Limits::default(),
+                fees: MarketFees::default(),
+                tripped: None,
+                day: None,
+                own_markets: true,
+            };
+            let (mut desk, mut acts) = (Desk::new(spec, start), Vec::new());
+            desk.connected(start);
+            desk.tick(start, &mut acts);
+            let balance = Money::dollars(1_000);
+            desk.read(&Truth { asked: start, balance, ..Truth::default() }, start, &mut acts);
+            tape.push(MarketId(0), 0, Body::Market(r#"{"ticker":"A","status":"active"}"#.into()));
+            tape.bid(0, 3_900);
+            tape.snapshot(0, 4_000);
+            tape.lookout.news().into_iter().for_each(|ask| desk.ask(ask, start, &mut acts));
+            let order = Placed {
+                number: 1,
+                row_id: 1,
+                ticker: "A".into(),
+                intent: Intent { side: Side::Yes, verb: Verb::Buy },
+                price: price(4_000),
+                qty: Qty::contracts(1),
+                time_in_force: TimeInForce::GoodTillCanceled,
+                post_only: false,
+            };
+            desk.ask(Ask::Place(order), start, &mut acts);
+            acts.into_iter().find_map(|act| match act {
+                Act::Tell(Outcome::Refused { why, .. }) => Some(why),
+                _ => None,
+            })
+        };
+        assert_eq!(refused(0), None);
+        assert_eq!(refused(4_900), None);
+        assert_eq!(refused(5_100), Some(Refusal::Risk(Refused::StaleBook)));
     }
 
     #[test]
