@@ -137,11 +137,17 @@ impl Trading {
         self.deeds.push_back(deed);
     }
 
-    /// Takes what became of an order that was asked for: it rests nowhere.
+    /// Takes what became of an order that was asked for: it rests nowhere, and its decision says why.
     pub fn judged(&mut self, verdict: &Verdict) {
         let status = self.status.get_or_insert_default();
         status.held_back += u64::from(verdict.refused);
         self.orders.ended(&verdict.ticker, verdict.order);
+        let decides = |deed: &&mut Deed| {
+            deed.row_id == verdict.row_id && deed.ticker == verdict.ticker && deed.ordered
+        };
+        if let Some(deed) = self.deeds.iter_mut().rev().find(decides) {
+            (deed.ordered, deed.limit) = (false, verdict.why.clone());
+        }
     }
 
     /// Decisions for the list, newest first: without `holds` those that changed nothing and that nobody forbade are

@@ -50,7 +50,7 @@ fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
     };
     let sure = deed.confidence.map_or_else(String::new, |c| format!("{:>4.0}%", c * 100.0));
     let why = match deed.reason.as_str() {
-        "" | "policy" | "asked" => String::new(),
+        "" | "policy" | "asked" if deed.limit.is_empty() => String::new(),
         // A policy that holds is not held back.
         "refused" if deed.action == 0 => String::new(),
         reason if deed.limit.is_empty() => format!("{reason} "),
