@@ -4,7 +4,7 @@ use super::lags::Lags;
 use super::market::{Market, Staleness};
 use super::news::{GapSeen, Heard};
 use super::trading::{Deed, Trading};
-use crate::actor::Filled;
+use crate::actor::{Filled, Verdict};
 use crate::event::{Body, Event, MarketId};
 use crate::units::TsNs;
 use std::collections::{HashMap, VecDeque};
@@ -45,11 +45,19 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Takes what was heard, and each of `deeds` where it stands among the records, and `fills` likewise.
-    pub fn relive(&mut self, mut heard: Heard, deeds: &[Deed], fills: &[Filled]) {
+    /// Takes what was heard, and each of `deeds` where it stands among the records, and `fills` and `verdicts`
+    /// likewise. What was not taken came back within a moment: it goes with the decision.
+    pub fn relive(
+        &mut self,
+        mut heard: Heard,
+        deeds: &[Deed],
+        fills: &[Filled],
+        verdicts: &[Verdict],
+    ) {
         let events = std::mem::take(&mut heard.events);
         self.hear(heard);
         let (mut deeds, mut fills) = (deeds.iter().peekable(), fills.iter().peekable());
+        let mut verdicts = verdicts.iter().peekable();
         for event in &events {
             while let Some(deed) = deeds.next_if(|deed| deed.row_id < event.row_id) {
                 self.decided(deed.clone());
@@ -57,11 +65,15 @@ impl Desk {
             while let Some(fill) = fills.next_if(|fill| fill.row_id < event.row_id) {
                 self.trading.orders.filled(fill);
             }
+            while let Some(verdict) = verdicts.next_if(|verdict| verdict.row_id < event.row_id) {
+                self.trading.judged(verdict);
+            }
             self.push(event);
         }
         self.choose_busy();
         deeds.for_each(|deed| self.decided(deed.clone()));
         fills.for_each(|fill| self.trading.orders.filled(fill));
+        verdicts.for_each(|verdict| self.trading.judged(verdict));
     }
 
     /// Takes what was heard.

@@ -33,7 +33,7 @@ const fn key(
 pub const KEYMAP: &[Binding] = &[
     key('s', When::Leaving, Action::StopWork, "stop the work", "stop the work, keep everything, leave"),
     key('d', When::Leaving, Action::Detach, "leave only", "leave the screen, the work goes on"),
-    key('y', When::Killing, Action::Kill, "stop trading", "stop all orders until `kflow risk reset`"),
+    key('y', When::Killing, Action::Kill, "stop trading", "stop all orders until `kflow risk reset` and a restart"),
     key('q', When::Always, Action::Quit, "quit", "leave the dashboard"),
     chord((KeyCode::Char('c'), CTRL), When::Always, Action::Quit, "", "leave the dashboard"),
     key('?', When::Always, Action::Help, "help", "show the keys"),

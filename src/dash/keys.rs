@@ -150,7 +150,7 @@ impl When {
             When::Filter => screen.has_markets() || screen == Screen::Logs,
             When::Logs => screen == Screen::Logs,
             When::Leaving => state.popup == Some(Popup::Leaving),
-            When::Trading => state.can_kill && state.status.stopped.is_empty(),
+            When::Trading => state.can_kill && state.orders_stopped().is_none(),
             When::Killing => state.popup == Some(Popup::Killing),
         }
     }

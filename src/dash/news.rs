@@ -3,7 +3,7 @@
 use super::learned::Curve;
 use super::log_lines::Line;
 use super::trading::{Deed, Opening};
-use crate::actor::Filled;
+use crate::actor::{Filled, Verdict};
 use crate::event::{Event, GapCause, MarketId};
 use crate::units::TsNs;
 use crate::view::{CollectStatus, ModelStatus, RunStatus, SessionStatus};
@@ -44,6 +44,12 @@ pub enum News {
     Deeds(Vec<Deed>),
     /// Its orders filled.
     Fills(Vec<Filled>),
+    /// The desk or the exchange did not take orders of it.
+    Verdicts(Vec<Verdict>),
+    /// All its orders are stopped, why: nothing but its end undoes that.
+    TradingStopped(String),
+    /// It has ended.
+    TradingEnded,
     /// All training runs, newest first.
     Runs(Vec<Run>),
     /// All models, newest first.

@@ -25,18 +25,34 @@ pub struct OwnOrder {
 }
 
 /// Those of all markets.
-#[derive(Clone, Debug, Default)]
-pub struct OwnOrders(HashMap<String, Vec<OwnOrder>>);
+#[derive(Clone, Debug)]
+pub struct OwnOrders {
+    /// The queue whose fills count: by any other, an order would leave the screen that the account still holds.
+    counts: Bound,
+    by_market: HashMap<String, Vec<OwnOrder>>,
+}
+
+impl Default for OwnOrders {
+    fn default() -> OwnOrders {
+        OwnOrders::counted_by(None)
+    }
+}
 
 impl OwnOrders {
+    /// No order yet, where the fills of this queue count; `None`: of the one that counts unless it is said otherwise.
+    pub fn counted_by(counts: Option<Bound>) -> OwnOrders {
+        let counts = counts.unwrap_or(Bound::Pessimistic);
+        OwnOrders { counts, by_market: HashMap::new() }
+    }
+
     /// Those of a market.
     pub fn of(&self, ticker: &str) -> &[OwnOrder] {
-        self.0.get(ticker).map_or(&[], Vec::as_slice)
+        self.by_market.get(ticker).map_or(&[], Vec::as_slice)
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
+        self.by_market.values().map(Vec::len).sum()
     }
 
     /// Takes what was sent to the exchange; `size_at` is the size of a bid now, where the book is known.
@@ -46,17 +62,18 @@ impl OwnOrders {
         request: &Request,
         size_at: impl Fn(Side, Price) -> Option<Qty>,
     ) {
-        let orders = self.0.entry(ticker.to_owned()).or_default();
         match *request {
             Request::Submit { id, order } => {
                 if let Some((side, price)) = rests(&order) {
                     let ahead = size_at(side, price);
+                    let orders = self.by_market.entry(ticker.to_owned()).or_default();
                     orders.push(OwnOrder { id, side, price, qty: order.qty, ahead });
                 }
             }
-            Request::Cancel { id } => orders.retain(|order| order.id != id),
+            Request::Cancel { id } => self.ended(ticker, id),
             Request::Amend { id, amend } => {
-                if let Some(order) = orders.iter_mut().find(|order| order.id == id) {
+                let mut orders = self.by_market.get_mut(ticker).into_iter().flatten();
+                if let Some(order) = orders.find(|order| order.id == id) {
                     amended(order, amend, size_at);
                 }
             }
@@ -66,16 +83,16 @@ impl OwnOrders {
     /// The book of a market became known: before an order of which nothing is known yet stands no more than
     /// `size_at` says of its price.
     pub fn bound(&mut self, ticker: &str, size_at: impl Fn(Side, Price) -> Qty) {
-        let orders = self.0.get_mut(ticker).into_iter().flatten();
+        let orders = self.by_market.get_mut(ticker).into_iter().flatten();
         for order in orders.filter(|order| order.ahead.is_none()) {
             order.ahead = Some(size_at(order.side, order.price));
         }
     }
 
-    /// Takes a fill, by the fitted queue.
+    /// Takes a fill, by the queue that counts.
     pub fn filled(&mut self, filled: &Filled) {
-        let Some(orders) = self.0.get_mut(&filled.ticker) else { return };
-        let (id, qty) = (filled.fill.order, filled.fill.qty[Bound::Fitted]);
+        let Some(orders) = self.by_market.get_mut(&filled.ticker) else { return };
+        let (id, qty) = (filled.fill.order, filled.fill.qty[self.counts]);
         for order in orders.iter_mut().filter(|order| order.id == id) {
             order.qty -= qty;
             if filled.fill.role == Role::Maker && qty > Qty::ZERO {
@@ -85,9 +102,16 @@ impl OwnOrders {
         orders.retain(|order| order.qty > Qty::ZERO);
     }
 
+    /// An order does not rest, or not any more.
+    pub fn ended(&mut self, ticker: &str, id: OrderId) {
+        if let Some(orders) = self.by_market.get_mut(ticker) {
+            orders.retain(|order| order.id != id);
+        }
+    }
+
     /// The market is over: nothing rests there.
     pub fn over(&mut self, ticker: &str) {
-        self.0.remove(ticker);
+        self.by_market.remove(ticker);
     }
 }
 

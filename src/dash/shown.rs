@@ -149,6 +149,23 @@ impl State {
         self.records(running) && !sealed
     }
 
+    /// True while the newest trading session trades: in this process, or in the one that is looked at.
+    pub(super) fn trades(&self) -> bool {
+        let runs = matches!(self.reach, Reach::Attached | Reach::Inside);
+        runs && self.status.trade.as_ref().is_some_and(|session| !session.ended)
+    }
+
+    /// Why no order is sent, in words: there is a kill file, or a session that met one still runs. Nothing but a
+    /// restart lets that one trade again.
+    pub fn orders_stopped(&self) -> Option<String> {
+        if !self.status.stopped.is_empty() {
+            return Some(self.status.stopped.clone());
+        }
+        let session = self.status.trade.as_ref().filter(|_| self.trades())?;
+        let why = &session.stopped;
+        (!why.is_empty()).then(|| format!("restart to trade again ({why})"))
+    }
+
     /// The runs whose curves are drawn: those that are marked, or the chosen one.
     pub(super) fn overlaid(&self) -> Vec<&Run> {
         let marked = |run: &&Run| self.marked.contains(&run.status.id);

@@ -14,7 +14,7 @@ use super::source::tape::Tape;
 use super::theme::Palette;
 use super::trading::Trading;
 use crate::units::TsNs;
-use crate::view::{CollectStatus, Status};
+use crate::view::{CollectStatus, Status, TradeStatus};
 use std::collections::VecDeque;
 
 /// Statuses whose rates are kept: ten minutes.
@@ -191,6 +191,12 @@ impl State {
             News::Fills(fills) => {
                 fills.iter().for_each(|fill| self.live.trading.orders.filled(fill));
             }
+            News::Verdicts(verdicts) => {
+                verdicts.iter().for_each(|verdict| self.live.trading.judged(verdict));
+                self.status.trade.clone_from(&self.live.trading.status);
+            }
+            News::TradingStopped(why) => self.live_session(|status| status.stopped = why),
+            News::TradingEnded => self.live_session(|status| status.ended = true),
             News::Runs(runs) => {
                 self.status.runs = runs.iter().map(|run| run.status.clone()).collect();
                 self.runs = runs;
@@ -232,13 +238,28 @@ impl State {
         self.reach = reach;
     }
 
+    /// Changes the figures of the session that trades now, if there is one.
+    fn live_session(&mut self, change: impl FnOnce(&mut TradeStatus)) {
+        self.live.trading.status.as_mut().map(change);
+        self.status.trade.clone_from(&self.live.trading.status);
+    }
+
     fn stopped(&mut self, why: String, now: TsNs) {
-        let (level, text) = match why.is_empty() {
-            true => (Level::Info, "orders may be sent again".to_owned()),
-            false => (Level::Warn, format!("all orders are stopped: {why}")),
+        if self.trades() && !why.is_empty() {
+            // The session looks for the file, too, and more often.
+            let first = why.clone();
+            self.live_session(|status| {
+                if status.stopped.is_empty() {
+                    status.stopped = first;
+                }
+            });
+        }
+        self.status.stopped = why;
+        let (level, text) = match self.orders_stopped() {
+            None => (Level::Info, "orders may be sent again".to_owned()),
+            Some(why) => (Level::Warn, format!("all orders are stopped: {why}")),
         };
         self.say(level, text, now);
-        self.status.stopped = why;
     }
 
     /// Adds a line of our own to the log.
@@ -278,7 +299,8 @@ impl State {
         let due = |row: u64| (before + 1..=after).contains(&row);
         let deeds: Vec<_> = tape.deeds.iter().filter(|d| due(d.row_id)).cloned().collect();
         let fills: Vec<_> = tape.fills.iter().filter(|f| due(f.row_id)).cloned().collect();
-        self.replay.relive(heard, &deeds, &fills);
+        let verdicts: Vec<_> = tape.verdicts.iter().filter(|v| due(v.row_id)).cloned().collect();
+        self.replay.relive(heard, &deeds, &fills, &verdicts);
     }
 
     /// The ladder follows the touch of the market that is looked at.

@@ -1,6 +1,8 @@
 //! What a policy did, as its journal tells it.
 
 use super::orders::OwnOrders;
+use crate::actor::{Reason, Verdict};
+use crate::broker::matching::Bound;
 use crate::env::account::Request;
 use crate::view::TradeStatus;
 use serde::Deserialize;
@@ -52,6 +54,11 @@ impl Deed {
     pub fn sent(&self) -> impl Iterator<Item = Request> + '_ {
         self.requests.iter().filter_map(|request| serde_json::from_value(request.clone()).ok())
     }
+
+    /// What became of it, where this program knows the word.
+    fn reason(&self) -> Option<Reason> {
+        serde_json::from_value(Value::from(self.reason.as_str())).ok()
+    }
 }
 
 /// What is known of a trading session before its first decision.
@@ -65,8 +72,12 @@ pub struct Opening {
     pub model_hash: String,
     /// Orders go to an exchange; otherwise they are paper.
     pub elsewhere: bool,
+    /// The queue whose fills count; `None` where its journal does not say so.
+    pub counts: Option<Bound>,
     /// Cash that each market's account begins with.
     pub start_cash_e6: i64,
+    /// What had stopped all orders when it began, in words; empty where nothing had.
+    pub stopped: String,
 }
 
 /// A trading session.
@@ -91,10 +102,10 @@ pub struct Trading {
 impl Trading {
     /// A session without a decision.
     pub fn begin(opening: Opening) -> Trading {
-        let Opening { id, policy, model_hash, elsewhere, start_cash_e6 } = opening;
-        let status = TradeStatus { id, policy, model_hash, elsewhere, ..TradeStatus::default() };
-        let status = Some(status);
-        Trading { status, start_cash_e6, stride: 1, ..Trading::default() }
+        let Opening { id, policy, model_hash, elsewhere, counts, start_cash_e6, stopped } = opening;
+        let told = TradeStatus { id, policy, model_hash, elsewhere, stopped, ..Default::default() };
+        let (status, orders) = (Some(told), OwnOrders::counted_by(counts));
+        Trading { status, orders, start_cash_e6, stride: 1, ..Trading::default() }
     }
 
     /// Takes a decision.
@@ -108,10 +119,10 @@ impl Trading {
             status.cash_e6 += self.start_cash_e6;
             status.equity_e6 += self.start_cash_e6;
         }
-        status.decisions += 1;
+        let reason = deed.reason();
+        status.decisions += u64::from(reason != Some(Reason::Withdrawn));
         status.orders += u64::from(deed.ordered);
-        let by_choice = ["", "policy", "exit"].contains(&deed.reason.as_str());
-        status.held_back += u64::from(!by_choice);
+        status.held_back += u64::from(reason.is_some_and(Reason::holds_back));
         status.cash_e6 += deed.cash_e6 - cash;
         status.equity_e6 += deed.equity_e6 - equity;
         status.profit_e6 += deed.equity_e6 - equity;
@@ -124,6 +135,19 @@ impl Trading {
         }
         self.last.insert(deed.ticker.clone(), deed.clone());
         self.deeds.push_back(deed);
+    }
+
+    /// Takes what became of an order that was asked for: it rests nowhere, and its decision says why.
+    pub fn judged(&mut self, verdict: &Verdict) {
+        let status = self.status.get_or_insert_default();
+        status.held_back += u64::from(verdict.refused);
+        self.orders.ended(&verdict.ticker, verdict.order);
+        let decides = |deed: &&mut Deed| {
+            deed.row_id == verdict.row_id && deed.ticker == verdict.ticker && deed.ordered
+        };
+        if let Some(deed) = self.deeds.iter_mut().rev().find(decides) {
+            (deed.ordered, deed.limit) = (false, verdict.why.clone());
+        }
     }
 
     /// Decisions for the list, newest first: without `holds` those that changed nothing and that nobody forbade are

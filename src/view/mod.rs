@@ -43,9 +43,9 @@ pub struct TradeStatus {
     pub elsewhere: bool,
     /// Decisions so far.
     pub decisions: u64,
-    /// Orders among them.
+    /// Orders among them, those included that the desk then kept back.
     pub orders: u64,
-    /// Orders that the throttle, a limit or a halt kept back.
+    /// Decisions that a limit, a halt or the desk kept back.
     pub held_back: u64,
     /// Markets with a decision.
     pub markets: u64,
@@ -57,6 +57,13 @@ pub struct TradeStatus {
     pub equity_e6: i64,
     /// Equity less start cash, 1e-6 dollars.
     pub profit_e6: i64,
+    /// What stopped all its orders, in words; empty while nothing did. It stays until the session ends, whatever
+    /// becomes of the kill file.
+    #[serde(default)]
+    pub stopped: String,
+    /// True once it says that it has ended.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// A training run as its files tell it.

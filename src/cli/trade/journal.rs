@@ -110,6 +110,9 @@ impl Journal {
             if out.deeds.iter().any(|deed| !deed.requests.is_empty()) {
                 self.decisions.flush()?;
             }
+            if !out.verdicts.is_empty() {
+                self.verdicts.flush()?;
+            }
             if out.fills.is_empty() { Ok(()) } else { self.fills.flush() }
         };
         lines().map_err(|e| self.lost(e))?;

@@ -50,7 +50,7 @@ fn action(p: &Paint<'_>, deed: &Deed, width: u16) -> Line<'static> {
     };
     let sure = deed.confidence.map_or_else(String::new, |c| format!("{:>4.0}%", c * 100.0));
     let why = match deed.reason.as_str() {
-        "" | "policy" => String::new(),
+        "" | "policy" | "asked" if deed.limit.is_empty() => String::new(),
         // A policy that holds is not held back.
         "refused" if deed.action == 0 => String::new(),
         reason if deed.limit.is_empty() => format!("{reason} "),
@@ -115,8 +115,8 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     if is_old {
         rows.iter_mut().for_each(|row| row.2 = p.theme.dim());
     }
-    if state.screen == Screen::Live && !state.status.stopped.is_empty() {
-        rows.insert(0, ("STOPPED", state.status.stopped.clone(), p.theme.warn()));
+    if let (Screen::Live, Some(why)) = (state.screen, state.orders_stopped()) {
+        rows.insert(0, ("STOPPED", why, p.theme.warn()));
     }
     let top = (rows.len() as u16).min(inner.height);
     for (y, (name, text, style)) in (0..top).zip(rows) {

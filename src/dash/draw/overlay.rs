@@ -99,7 +99,7 @@ fn leaving(p: &mut Paint<'_>, area: Rect) {
 fn killing(p: &mut Paint<'_>, area: Rect) {
     let answers =
         [("y", "stop; what rests is taken back, recording goes on"), ("Esc", "go on trading")];
-    ask(p, area, "Stop all orders?", "They stay stopped until `kflow risk reset`.", &answers);
+    ask(p, area, "Stop all orders?", "Stopped until `kflow risk reset` and a restart.", &answers);
 }
 
 /// A box with a sentence and the keys that answer it.

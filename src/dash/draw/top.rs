@@ -65,7 +65,7 @@ fn badges(p: &mut Paint<'_>, row: Rect) -> u16 {
         let passed = p.state.live.events.saturating_sub(frozen.desk.events);
         badge(p, &format!(" PAUSED +{} ", of_count(passed as f64)));
     }
-    if !p.state.status.stopped.is_empty() {
+    if p.state.orders_stopped().is_some() {
         badge(p, " ORDERS STOPPED ");
     }
     end

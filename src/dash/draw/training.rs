@@ -26,6 +26,12 @@ const CURVES: [(&str, &str); 13] = [
     ("train/grad_norm", "gradient norm"),
     ("rollout/ep_len_mean", "steps per episode"),
 ];
+/// A share of one action above this stands out as a collapse: what diagnosis warns of while a run trains.
+const COLLAPSE_SHARE: f64 = 0.9;
+/// Rows from which on shares of actions have a table; below it, a line.
+const TABLE_FROM: u16 = 16;
+/// Rows of that table, title included, that are always taken where it is so long.
+const TABLE_MIN: u16 = 7;
 /// A run whose files were written within this time is still going, seconds.
 const GOING_S: f64 = 60.0;
 
@@ -138,9 +144,11 @@ pub(super) fn curves(p: &mut Paint<'_>, area: Rect) {
     let narrow = Room::of(p.state.size.0, p.state.size.1) <= Room::Narrow;
     let alone = p.state.zoom || narrow;
     let columns = if alone { 1 } else { (inner.width / 38).clamp(1, 5) };
-    let shares = if inner.height >= 16 { 7 } else { 0 };
-    let high = inner.height - shares;
-    let rows = if alone { 1 } else { (high / 6).clamp(1, 5) };
+    let shares = shares(runs[0]);
+    let table = share_rows(shares.len(), inner.height);
+    let high = inner.height - table;
+    // Five rows are enough for a curve where the line of shares takes the sixth.
+    let rows = if alone { 1 } else { ((high + 1) / 6).clamp(1, 5) };
     let rows = rows.min((known.len() as u16).div_ceil(columns));
     let (wide, tall) = (inner.width / columns, high / rows);
     for cell in (0..columns * rows).take(known.len()) {
@@ -149,8 +157,11 @@ pub(super) fn curves(p: &mut Paint<'_>, area: Rect) {
         let place = Rect { x: inner.x + x, y: inner.y + y, width: wide - 1, height: tall };
         curve(p, place, &runs, known[at % known.len()]);
     }
-    let below = Rect { y: inner.y + high, height: shares, ..inner };
-    action_shares(p, below, &runs);
+    let below = Rect { y: inner.y + high, height: table, ..inner };
+    match table {
+        1 => share_line(p, below, &shares),
+        _ => share_table(p, below, &shares),
+    }
 }
 
 fn curve(p: &mut Paint<'_>, area: Rect, runs: &[&Run], (key, name): (&str, &str)) {
@@ -180,23 +191,64 @@ fn short(v: f64) -> String {
     }
 }
 
-/// How often each action was taken lately: a collapse shows here first.
-fn action_shares(p: &mut Paint<'_>, area: Rect, runs: &[&Run]) {
-    let Some(run) = runs.first() else { return };
+/// How often each action was taken lately, the most frequent first: a collapse shows here before anywhere else.
+fn shares(run: &Run) -> Vec<(&str, f64)> {
+    let latest = run.status.latest.iter();
+    let mut shares: Vec<(&str, f64)> =
+        latest.filter_map(|(key, v)| Some((key.strip_prefix("action_share/")?, *v))).collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    shares
+}
+
+/// Rows for the shares of so many actions among `height` rows: all of them, as long as most is left for curves.
+fn share_rows(actions: usize, height: u16) -> u16 {
+    match (actions, height) {
+        (0, _) => 0,
+        (_, ..TABLE_FROM) => 1.min(height),
+        _ => (actions as u16 + 1).min((height * 2 / 5).max(TABLE_MIN)),
+    }
+}
+
+/// Their table, with what had no room in its title.
+fn share_table(p: &mut Paint<'_>, area: Rect, shares: &[(&str, f64)]) {
+    let rows = usize::from(area.height.saturating_sub(1));
     p.put(area, 0, 0, "shares of actions", p.theme.title());
-    let shares = run
-        .status
-        .latest
-        .iter()
-        .filter_map(|(key, v)| Some((key.strip_prefix("action_share/")?, *v)));
+    if let Some(more) = shares.len().checked_sub(rows).filter(|more| *more > 0) {
+        p.put(area, 19, 0, &format!("{more} more"), p.theme.dim());
+    }
     let room = f64::from(area.width.saturating_sub(28));
     for (y, (name, share)) in (1..area.height).zip(shares) {
         p.put(area, 1, y, &cut(name, 14), p.theme.dim());
-        p.put_right(area, 22, y, &format!("{:.1}%", share * 100.0), Style::new());
-        let collapsed = share > 0.9;
-        let style = if collapsed { p.theme.warn() } else { p.theme.series(0) };
-        p.put(area, 24, y, &"█".repeat((share * room) as usize), style);
+        p.put_right(area, 22, y, &of_share(*share), Style::new());
+        p.put(area, 24, y, &"█".repeat((share * room) as usize), of_collapse(p, *share));
     }
+}
+
+/// The first of them in a line, each whole, and how many are not.
+fn share_line(p: &mut Paint<'_>, area: Rect, shares: &[(&str, f64)]) {
+    let title = "shares of actions";
+    p.put(area, 0, 0, title, p.theme.title());
+    let mut x = title.len() as u16 + 2;
+    for (i, (name, share)) in shares.iter().enumerate() {
+        let (text, left) = (format!("{name} {}", of_share(*share)), shares.len() - i);
+        let more = format!("{left} more");
+        let end = x + text.len() as u16;
+        let behind = if left > 1 { more.len() as u16 + 2 } else { 0 };
+        if end + behind > area.width {
+            return p.put(area, x, 0, &more, p.theme.dim());
+        }
+        let style = if *share > COLLAPSE_SHARE { p.theme.warn() } else { Style::new() };
+        p.put(area, x, 0, &text, style);
+        x = end + 2;
+    }
+}
+
+fn of_share(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+fn of_collapse(p: &Paint<'_>, share: f64) -> Style {
+    if share > COLLAPSE_SHARE { p.theme.warn() } else { p.theme.series(0) }
 }
 
 #[cfg(test)]

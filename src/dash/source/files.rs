@@ -1,10 +1,11 @@
 //! What other processes write beside the log: journals of trading, runs and models, and which sessions the log
 //! holds. Looked at once a second; read only where something changed.
 
-use super::journal::Journal;
+use super::journal::{Journal, Pages};
 use super::now;
 use super::runs;
 use super::words;
+use crate::actor::Told;
 use crate::dash::log_lines::{Level, Line};
 use crate::dash::news::{Gone, Handle, News};
 use crate::store::{Log, StoreError};
@@ -84,12 +85,26 @@ impl Files {
             self.journal = Some(newest);
         }
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        let (mut deeds, fills) = journal.more();
+        let Pages { mut deeds, fills, verdicts, turns } = journal.more();
         while !deeds.is_empty() {
             let rest = deeds.split_off(deeds.len().min(DEEDS));
             handle.news(News::Deeds(std::mem::replace(&mut deeds, rest)))?;
         }
-        if fills.is_empty() { Ok(()) } else { handle.news(News::Fills(fills)) }
+        if !fills.is_empty() {
+            handle.news(News::Fills(fills))?;
+        }
+        if !verdicts.is_empty() {
+            handle.news(News::Verdicts(verdicts))?;
+        }
+        let said = turns.into_iter().filter_map(|turn| match turn {
+            Told::Trip(trip) => Some(News::TradingStopped(words(&trip))),
+            Told::End => Some(News::TradingEnded),
+            Told::Begin | Told::Swap { .. } => None,
+        });
+        for news in said {
+            handle.news(news)?;
+        }
+        Ok(())
     }
 
     fn kill_switch(&mut self, handle: &Handle) -> Result<(), Gone> {

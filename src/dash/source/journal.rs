@@ -1,8 +1,11 @@
-//! The journals that `kflow trade` writes: `trade/<id>/trade.json`, `decisions.jsonl` and
-//! `fills.jsonl`.
+//! The journals that `kflow trade` writes: `trade/<id>/trade.json`, `decisions.jsonl`, `fills.jsonl`,
+//! `verdicts.jsonl` and `turns.jsonl`.
 
-use crate::actor::Filled;
+use super::words;
+use crate::actor::{Filled, Told, TurnLine, Verdict};
 use crate::dash::trading::{Deed, Opening};
+use crate::trade::risk::Trip;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fs::File;
@@ -12,8 +15,21 @@ use std::path::{Path, PathBuf};
 /// A journal that may still grow.
 pub(super) struct Journal {
     dir: PathBuf,
-    /// Bytes read of decisions and fills.
-    read: [u64; 2],
+    /// Bytes read of decisions, fills, verdicts and turns.
+    read: [u64; 4],
+}
+
+/// What a journal tells.
+#[derive(Default)]
+pub(super) struct Pages {
+    /// What was decided.
+    pub(super) deeds: Vec<Deed>,
+    /// What filled.
+    pub(super) fills: Vec<Filled>,
+    /// What the desk or the exchange did not take.
+    pub(super) verdicts: Vec<Verdict>,
+    /// What was said to it.
+    pub(super) turns: Vec<Told>,
 }
 
 impl Journal {
@@ -23,7 +39,7 @@ impl Journal {
         let mut dirs: Vec<PathBuf> =
             entries.map(|e| e.path()).filter(|dir| dir.join("trade.json").is_file()).collect();
         dirs.sort();
-        dirs.into_iter().map(|dir| Journal { dir, read: [0; 2] }).collect()
+        dirs.into_iter().map(|dir| Journal { dir, read: [0; 4] }).collect()
     }
 
     /// Where it lies.
@@ -36,20 +52,28 @@ impl Journal {
         let bytes = std::fs::read(self.dir.join("trade.json")).unwrap_or_default();
         let about: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         let text = |key: &str| about[key].as_str().unwrap_or_default().to_owned();
+        let spec = &about["spec"];
         Opening {
             id: self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             policy: text("policy"),
             model_hash: text("model_hash"),
-            elsewhere: about["spec"]["elsewhere"].as_bool().unwrap_or(false),
-            start_cash_e6: about["spec"]["env"]["start_cash"].as_i64().unwrap_or(0),
+            elsewhere: spec["elsewhere"].as_bool().unwrap_or(false),
+            counts: Deserialize::deserialize(&spec["env"]["execution"]["counts"]).ok(),
+            start_cash_e6: spec["env"]["start_cash"].as_i64().unwrap_or(0),
+            stopped: Trip::deserialize(&spec["tripped"])
+                .map_or_else(|_| String::new(), |t| words(&t)),
         }
     }
 
-    /// Decisions and fills written since the last time.
-    pub(super) fn more(&mut self) -> (Vec<Deed>, Vec<Filled>) {
-        let [decisions, fills] = &mut self.read;
+    /// What was written since the last time.
+    pub(super) fn more(&mut self) -> Pages {
+        let [decisions, fills, verdicts, turns] = &mut self.read;
+        // Decisions last: an order whose fill or verdict is read is among them.
+        let turns: Vec<TurnLine> = lines(&self.dir.join("turns.jsonl"), turns);
+        let verdicts = lines(&self.dir.join("verdicts.jsonl"), verdicts);
+        let fills = lines(&self.dir.join("fills.jsonl"), fills);
         let deeds = lines(&self.dir.join("decisions.jsonl"), decisions);
-        (deeds, lines(&self.dir.join("fills.jsonl"), fills))
+        Pages { deeds, fills, verdicts, turns: turns.into_iter().map(|line| line.told).collect() }
     }
 }
 
@@ -70,14 +94,17 @@ fn lines<T: DeserializeOwned>(path: &Path, read: &mut u64) -> Vec<T> {
     all
 }
 
-/// The session, its decisions and its fills that acted on rows of the log from `first` to `last`.
-pub(super) fn within(data_dir: &Path, first: u64, last: u64) -> (Opening, Vec<Deed>, Vec<Filled>) {
+/// The session that acted on rows of the log from `first` to `last`, and what it tells of them.
+pub(super) fn within(data_dir: &Path, first: u64, last: u64) -> (Opening, Pages) {
     for mut journal in Journal::all(data_dir).into_iter().rev() {
-        let (mut deeds, mut fills) = journal.more();
-        deeds.retain(|deed| (first..=last).contains(&deed.row_id));
-        fills.retain(|fill| (first..=last).contains(&fill.row_id));
-        if !deeds.is_empty() {
-            return (journal.opening(), deeds, fills);
+        let mut pages = journal.more();
+        pages.deeds.retain(|deed| (first..=last).contains(&deed.row_id));
+        pages.fills.retain(|fill| (first..=last).contains(&fill.row_id));
+        pages.verdicts.retain(|verdict| (first..=last).contains(&verdict.row_id));
+        // They came in the order of the answers.
+        pages.verdicts.sort_by_key(|verdict| verdict.row_id);
+        if !pages.deeds.is_empty() {
+            return (journal.opening(), pages);
         }
     }
     Default::default()

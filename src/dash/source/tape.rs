@@ -2,7 +2,7 @@
 
 use super::journal;
 use super::reel::{Reel, ReelError, Wound};
-use crate::actor::Filled;
+use crate::actor::{Filled, Verdict};
 use crate::dash::command::{Place, TapeMove};
 use crate::dash::log_lines::{Level, Line};
 use crate::dash::news::{Gone, Handle, Heard, News};
@@ -44,6 +44,8 @@ pub struct Tape {
     pub deeds: Vec<Deed>,
     /// How its orders filled.
     pub fills: Vec<Filled>,
+    /// Which of them the desk or the exchange did not take, by the row of the decision.
+    pub verdicts: Vec<Verdict>,
 }
 
 impl Tape {
@@ -145,7 +147,7 @@ pub fn open<'a>(
     let session: SessionId = found.id();
     let reel = Reel::new(log, session)?;
     let rows = reel.rows();
-    let (opening, deeds, fills) = journal::within(data_dir, rows.0, rows.1);
+    let (opening, pages) = journal::within(data_dir, rows.0, rows.1);
     let (from, to) = reel.span();
     let tape = Tape {
         session: session.to_string(),
@@ -155,8 +157,9 @@ pub fn open<'a>(
         rows,
         gaps: reel.gaps().to_vec(),
         opening,
-        deeds,
-        fills,
+        deeds: pages.deeds,
+        fills: pages.fills,
+        verdicts: pages.verdicts,
     };
     Ok((reel, tape))
 }

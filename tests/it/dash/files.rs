@@ -1,14 +1,20 @@
 //! What lies around a data directory, as it is found: half-written, of a later version, gone, or well.
 
 use super::command::recorded;
+use super::fixture::bid;
+use super::screens::{PLAIN, text};
 use crate::cli::{kflow, run};
 use crate::faults::golden::set_format;
+use kalshiflow::actor::{Filled, Told, TurnLine, Verdict};
+use kalshiflow::broker::Role;
+use kalshiflow::broker::matching::{Bracket, Fill, OrderId};
 use kalshiflow::collect::LIVE_SOCKET;
 use kalshiflow::dash::source::{attach, files::Files};
-use kalshiflow::dash::{Handle, Msg, News, Reach, State, inbox};
+use kalshiflow::dash::{Handle, Level, Msg, News, Pane, Reach, State, inbox};
+use kalshiflow::env::account::Request;
 use kalshiflow::trade::kill::KillFile;
 use kalshiflow::trade::risk::{Cause, Trip};
-use kalshiflow::units::TsNs;
+use kalshiflow::units::{Money, Price, Qty, TsNs};
 use kalshiflow::view::ModelStatus;
 use serde_json::json;
 use std::fs;
@@ -168,4 +174,125 @@ fn the_kill_switch_is_seen_whoever_threw_it_and_until_it_is_reset() {
     assert_eq!(looked.look().status.stopped, "kill_command enough");
     kill.reset().unwrap();
     assert_eq!(looked.look().status.stopped, "");
+}
+
+/// A line of `decisions.jsonl`; with a name of it, an order of ten contracts to rest.
+fn deed(row_id: u64, reason: &str, order: Option<u64>) -> String {
+    let submit = order.map(|id| Request::Submit { id: OrderId(id), order: bid(4_000) });
+    let requests: Vec<Request> = submit.into_iter().collect();
+    let (action, ordered) = (u32::from(reason != "withdrawn"), order.is_some());
+    let deed = json!({
+        "row_id": row_id, "ticker": "KX", "action": action, "reason": reason, "ordered": ordered,
+        "requests": requests,
+    });
+    format!("{deed}\n")
+}
+
+fn line(row: impl serde::Serialize) -> String {
+    serde_json::to_string(&row).unwrap() + "\n"
+}
+
+/// Every order that a desk was asked for counted as held back, and what it refused rested on the screen for ever.
+#[test]
+fn orders_that_the_desk_or_the_exchange_did_not_take_rest_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = dir.path().join("trade/1");
+    put(&session.join("trade.json"), r#"{"policy":"hardcoded","spec":{"elsewhere":true}}"#);
+    let deeds = [
+        deed(1, "asked", Some(1)),
+        deed(2, "asked", Some(2)),
+        deed(3, "asked", Some(3)),
+        deed(4, "refused", None),
+        deed(5, "policy", None),
+        deed(5, "withdrawn", None),
+    ];
+    put(&session.join("decisions.jsonl"), &deeds.concat());
+    let mut looked = Look::at(dir.path(), dir.path());
+    let figures = |looked: &mut Look| {
+        let trading = &looked.look().live.trading;
+        let status = trading.status.as_ref().expect("a session");
+        (status.decisions, status.orders, status.held_back, trading.orders.count())
+    };
+    assert_eq!(figures(&mut looked), (5, 3, 1, 3));
+    let verdict = |order: u64, refused: bool| Verdict {
+        row_id: order,
+        ticker: "KX".into(),
+        order: OrderId(order),
+        refused,
+        why: if refused { "order_rate" } else { "post_only_cross" }.into(),
+    };
+    let verdicts = line(verdict(2, false)) + &line(verdict(1, true));
+    put(&session.join("verdicts.jsonl"), &verdicts);
+    assert_eq!(figures(&mut looked), (5, 3, 2, 1), "one kept back, one rejected, one rests");
+    let told = looked.state.status.trade.as_ref().map(|trade| trade.held_back);
+    assert_eq!(told, Some(2), "--json says the same");
+    let drawn = {
+        looked.state.side = Some(Pane::Actions);
+        text(&looked.state, PLAIN)
+    };
+    assert!(drawn.contains("order_rate") && drawn.contains("post_only_cross"), "{drawn}");
+}
+
+/// The account holds an order until the queue that counts has filled it; the ladder went by another one.
+#[test]
+fn an_own_order_rests_until_the_queue_that_counts_has_filled_it() {
+    let fill = Fill {
+        order: OrderId(1),
+        intent: bid(4_000).intent,
+        price: Price::new(4_000).unwrap(),
+        role: Role::Maker,
+        qty: Bracket([Qty::ZERO, Qty::contracts(10), Qty::contracts(10)]),
+        fee: Bracket::all(Money::ZERO),
+        at: TsNs(2),
+        exchange_row: 2,
+        known_row: 2,
+        uncertain: false,
+    };
+    let fill = line(Filled { ticker: "KX".into(), row_id: 2, fill });
+    for (counts, resting) in [("pessimistic", 1), ("fitted", 0), ("optimistic", 0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let session = dir.path().join("trade/1");
+        let about = json!({"policy": "ppo", "spec": {"env": {"execution": {"counts": counts}}}});
+        put(&session.join("trade.json"), &about.to_string());
+        put(&session.join("decisions.jsonl"), &deed(1, "policy", Some(1)));
+        put(&session.join("fills.jsonl"), &fill);
+        let mut looked = Look::at(dir.path(), dir.path());
+        assert_eq!(looked.look().live.trading.orders.count(), resting, "{counts}");
+    }
+}
+
+/// The screen said that orders may be sent again, and the session that ran refused each of them until its end.
+#[test]
+fn a_session_that_was_stopped_looks_stopped_after_the_reset_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let session = dir.path().join("trade/1");
+    let turns = session.join("turns.jsonl");
+    let turn = |told: Told| line(TurnLine { after_row_id: 9, told });
+    put(&session.join("trade.json"), r#"{"policy":"ppo"}"#);
+    put(&turns, &turn(Told::Begin));
+    let mut looked = Look::at(dir.path(), dir.path());
+    looked.state.reach = Reach::Attached;
+    assert_eq!(looked.look().orders_stopped(), None);
+    let kill = KillFile::at(dir.path());
+    let trip = Trip { cause: Cause::Command, at: TsNs(5), detail: "enough".into() };
+    kill.write(&trip).unwrap();
+    assert_eq!(looked.look().orders_stopped().as_deref(), Some("kill_command enough"));
+    // The reset may be seen before what the session wrote down, and after it.
+    kill.reset().unwrap();
+    for turns_then in [turn(Told::Begin), turn(Told::Begin) + &turn(Told::Trip(trip.clone()))] {
+        put(&turns, &turns_then);
+        let state = looked.look();
+        let why = state.orders_stopped().expect("it trades on, and orders nothing");
+        assert!(why.contains("restart to trade again") && why.contains("enough"), "{why}");
+        assert_eq!(state.lines.matching(Level::Info, "may be sent again").count(), 0);
+        assert!(text(state, PLAIN).contains("ORDERS STOPPED"), "{}", text(state, PLAIN));
+    }
+    let ended = turn(Told::Begin) + &turn(Told::Trip(trip.clone())) + &turn(Told::End);
+    put(&turns, &ended);
+    assert_eq!(looked.look().orders_stopped(), None);
+    // One that begins while the switch is thrown is stopped from the first record on.
+    let about = json!({"policy": "ppo", "spec": {"tripped": trip}});
+    put(&dir.path().join("trade/2/trade.json"), &about.to_string());
+    let why = looked.look().orders_stopped().expect("stopped from the beginning");
+    assert!(why.contains("kill_command enough"), "{why}");
 }

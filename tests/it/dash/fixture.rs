@@ -138,7 +138,7 @@ fn deeds() -> Vec<Deed> {
                 ts_ms: NOW.ms() - 110_000 + i as i64 * 1_200,
                 action,
                 action_name: names[action as usize].to_owned(),
-                reason: if held { "throttled" } else { "policy" }.to_owned(),
+                reason: if held { "refused" } else { "policy" }.to_owned(),
                 ordered: action > 0 && !held,
                 confidence: Some(0.35 + 0.6 * rng.unit()),
                 position_e2: if i % 3 == 0 { 1_000 } else { 0 },
@@ -159,6 +159,7 @@ fn opening() -> Opening {
         model_hash: "8f21c03ac7712".into(),
         elsewhere: false,
         start_cash_e6: 100_000_000,
+        ..Opening::default()
     }
 }
 
@@ -326,6 +327,7 @@ pub fn news() -> Vec<News> {
         opening: opening(),
         deeds: deeds(),
         fills: Vec::new(),
+        verdicts: Vec::new(),
     };
     news.push(News::Tape(Ok(Box::new(tape))));
     let at = TsNs(NOW.0 - 40_000_000_000);

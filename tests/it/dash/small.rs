@@ -1,6 +1,7 @@
 //! What must be told where there is little room, or little to tell.
 
 use super::fixture::{NOW, collect_status, run, run_id, state};
+use super::screens::press;
 use kalshiflow::dash::{Msg, News, Reach, Screen, State, Theme, draw};
 use kalshiflow::view::CollectStatus;
 
@@ -123,4 +124,30 @@ fn without_a_tape_there_is_no_clock_but_the_badge_of_what_was_recorded() {
     let drawn = told(&mut state, News::Tape(Err("the log is damaged".into())));
     let badge = drawn.lines().next().is_some_and(|row| row.trim_end().ends_with(" SIM"));
     assert!(!clock(&drawn) && badge, "{drawn}");
+}
+
+/// Six actions were drawn, the first by their names, and none on a small screen: whatever the policy collapses
+/// into is seen first.
+#[test]
+fn a_collapse_into_any_action_is_seen_at_every_size() {
+    let names = (0..18).map(|i| format!("act_{i:02}"));
+    let share = |i: usize| if i == 17 { 0.949 } else { 0.003 };
+    let mut collapsed = run(7, 40, 61);
+    collapsed.status.latest.retain(|key, _| !key.starts_with("action_share/"));
+    let shares =
+        names.clone().enumerate().map(|(i, name)| (format!("action_share/{name}"), share(i)));
+    collapsed.status.latest.extend(shares);
+    let sizes = [(60, 16), (80, 24), (120, 40), (160, 45), (200, 60), (240, 70)];
+    for (size, all) in sizes.into_iter().zip([false, false, false, false, false, true]) {
+        let mut state = state(size);
+        state.update(Msg::News(News::Runs(vec![collapsed.clone()])), NOW);
+        // The curves have the keys: where there is room for one pane it is theirs.
+        press(&mut state, "2\t");
+        let drawn = text(&state);
+        let row = drawn.lines().find(|line| line.contains("act_17")).expect("the collapse");
+        assert!(row.contains("94.9%"), "{size:?}:\n{drawn}");
+        let seen = names.clone().filter(|name| drawn.contains(name.as_str())).count();
+        assert_eq!(seen == 18, all, "{size:?}:\n{drawn}");
+        assert_eq!(drawn.contains(&format!("{} more", 18 - seen)), !all, "{size:?}:\n{drawn}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The recorded log: winding to a place gives what playing up to it gives.
 
 use super::fixture::bid;
+use kalshiflow::actor::Verdict;
 use kalshiflow::book::Book;
 use kalshiflow::broker::matching::OrderId;
 use kalshiflow::dash::source::tape::open;
@@ -135,6 +136,18 @@ fn deeds() -> Vec<Deed> {
     (0..60).map(deed).collect()
 }
 
+/// Orders that were never sent: the desk kept them back.
+const REFUSED: [u64; 2] = [25, 41];
+
+fn verdicts() -> Vec<Verdict> {
+    let (deeds, why) = (deeds(), "throttle");
+    let verdict = |id: u64| {
+        let Deed { row_id, ticker, .. } = deeds[id as usize].clone();
+        Verdict { row_id, ticker, order: OrderId(id), refused: true, why: why.to_owned() }
+    };
+    REFUSED.map(verdict).into()
+}
+
 /// Orders sent before the place that winding reads on from met no book: nobody knew what stood before them.
 #[test]
 fn wound_to_a_row_own_orders_are_those_of_playing_and_each_has_its_queue() {
@@ -142,7 +155,7 @@ fn wound_to_a_row_own_orders_are_those_of_playing_and_each_has_its_queue() {
     record(dir.path());
     let log = Log::open(dir.path()).unwrap();
     let (mut played, mut tape) = open(&log, dir.path(), None).unwrap();
-    tape.deeds = deeds();
+    (tape.deeds, tape.verdicts) = (deeds(), verdicts());
     let tell = |state: &mut State, news| drop(state.update(Msg::News(news), TsNs(0)));
     let put_in = |wound: Wound| {
         let mut state = State::new("here", (80, 24));
@@ -164,6 +177,8 @@ fn wound_to_a_row_own_orders_are_those_of_playing_and_each_has_its_queue() {
                 orders(state).into_iter().map(|order| OwnOrder { ahead: None, ..order }).collect()
             };
             assert_eq!(but_the_queue(&jumped), but_the_queue(&playing), "row {place}");
+            let never_sent = |order: &OwnOrder| REFUSED.contains(&order.id.0);
+            assert!(!orders(&jumped).iter().any(never_sent), "row {place}");
             let known = orders(&jumped).iter().filter(|order| order.ahead.is_some()).count();
             if market.book.is_valid() {
                 assert_eq!(known, orders(&jumped).len(), "row {place}: {:?}", orders(&jumped));
@@ -171,6 +186,8 @@ fn wound_to_a_row_own_orders_are_those_of_playing_and_each_has_its_queue() {
             }
         }
     }
+    let held_back = playing.replay.trading.status.as_ref().map(|status| status.held_back);
+    assert_eq!(held_back, Some(REFUSED.len() as u64));
     assert!(queues > 50, "orders rest where books are known: {queues}");
 }
 
