@@ -114,12 +114,17 @@ impl Style {
             ThemeName::Classic => Palette::Classic,
             ThemeName::Mono => Palette::Mono,
         });
-        let default = if terminal.no_color { Palette::Mono } else { Palette::Dark };
+        let default = if self.is_colourless(terminal) { Palette::Mono } else { Palette::Dark };
         Theme {
             palette: asked.unwrap_or(default),
             true_color: terminal.true_color,
             ascii: self.ascii || !terminal.unicode,
         }
+    }
+
+    /// True where the person asked for no colour in general, and for no palette here.
+    pub(super) fn is_colourless(self, terminal: &env::Terminal) -> bool {
+        terminal.no_color && self.theme.is_none()
     }
 
     /// How to run in this terminal.
@@ -185,6 +190,7 @@ fn begin(args: &Args, alone: bool, size: (u16, u16)) -> State {
     let mut state = State::new(&args.data.display().to_string(), size);
     let default = if alone { Screen::Replay } else { Screen::Live };
     state.screen = args.screen.map_or(default, ScreenName::screen);
+    state.colourless = args.style.is_colourless(&env::terminal());
     if let Some(ticker) = &args.market {
         state.live.wanted(ticker);
         state.replay.wanted(ticker);
@@ -256,5 +262,13 @@ mod tests {
         let asked = Style { theme: Some(ThemeName::Classic), ascii: true, ..Style::default() };
         let theme = asked.theme(&plain);
         assert_eq!((theme.palette, theme.ascii), (Palette::Classic, true));
+        // Who asks for mono here may ask for another palette a moment later.
+        let mono = Style { theme: Some(ThemeName::Mono), ..Style::default() };
+        let nobody = Style::default();
+        let colourless = [(nobody, &plain), (nobody, &able), (mono, &plain), (mono, &able)];
+        assert_eq!(
+            colourless.map(|(style, terminal)| style.is_colourless(terminal)),
+            [true, false, false, false]
+        );
     }
 }

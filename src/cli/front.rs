@@ -5,6 +5,7 @@ use crate::cli::exit::Failure;
 use crate::cli::printer;
 use crate::cli::signals::Signal;
 use crate::collect::{Follower, Following};
+use crate::config::env;
 use crate::dash::source::{files, inside, tape};
 use crate::dash::{self, Ear, Handle, Hands, Leave, News, Reach, Screen, State};
 use crate::trade::kill::KillFile;
@@ -59,6 +60,7 @@ impl Front {
         let ear = Ear::lend(handle.clone());
         let mut state = State::new(&show.data_dir.display().to_string(), (80, 24));
         (state.work, state.screen) = (Some(show.work.name), show.screen);
+        state.colourless = show.style.is_colourless(&env::terminal());
         if let Some(accepted) = accepted {
             state.reach = Reach::Inside;
             let told = handle.clone();

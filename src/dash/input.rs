@@ -2,7 +2,7 @@
 
 use super::command::{Effect, Place, TapeMove};
 use super::keys::{Action, lookup};
-use super::log_lines::Level;
+use super::log_lines::{Level, Line};
 use super::news::Input;
 use super::panes::{Pane, Screen};
 use super::run::Leave;
@@ -11,9 +11,21 @@ use crate::units::TsNs;
 use crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
+use ratatui::layout::Rect;
 
 /// Lines that a page of the help moves.
 const HELP_ROWS: i64 = 10;
+
+/// Lines that a key moves the help.
+fn help_rows(code: KeyCode) -> Option<i64> {
+    match code {
+        KeyCode::Down | KeyCode::Char('j') => Some(1),
+        KeyCode::Up | KeyCode::Char('k') => Some(-1),
+        KeyCode::PageDown => Some(HELP_ROWS),
+        KeyCode::PageUp => Some(-HELP_ROWS),
+        _ => None,
+    }
+}
 
 /// False for what terminals tell and nobody acts on: the mouse moves, a button or a key is let go.
 pub(super) fn is_acted_on(input: &Input) -> bool {
@@ -45,12 +57,10 @@ impl State {
         if self.typing.is_some() {
             return self.type_key(key, now);
         }
-        let action = match (self.popup, key.code) {
-            // Where the tape has these keys, the box over it has them first.
-            (Some(Popup::Help(_)), KeyCode::PageDown) => Some(Action::Move(HELP_ROWS)),
-            (Some(Popup::Help(_)), KeyCode::PageUp) => Some(Action::Move(-HELP_ROWS)),
-            _ => lookup(key, self).map(|binding| binding.action),
-        };
+        // Where the pane or the tape has these keys, the box over it has them first.
+        let helps = matches!(self.popup, Some(Popup::Help(_)));
+        let turned = help_rows(key.code).filter(|_| helps).map(Action::Move);
+        let action = turned.or_else(|| lookup(key, self).map(|binding| binding.action));
         if self.popup.is_some() && action.is_none() {
             // Whatever means nothing else closes the box.
             self.popup = None;
@@ -125,7 +135,7 @@ impl State {
             Action::PrevPane => self.turn_focus(-1),
             Action::Zoom => self.zoom = !self.zoom,
             Action::Back => self.back(),
-            Action::Palette => self.palette = Some(self.palette.unwrap_or_default().next()),
+            Action::Palette => self.palette = self.palette.next(),
             Action::Freeze => self.freeze(now),
             Action::Filter => self.typing = Some(Typing::Filter),
             Action::Goto => self.typing = Some(Typing::Goto(String::new())),
@@ -148,11 +158,8 @@ impl State {
 
     /// Moves the lines of the log sideways, until the end of the longest is seen.
     fn shift_lines(&mut self, by: i64) {
-        let panes = self.panes();
-        let area = panes.iter().find(|(pane, _)| *pane == Pane::Lines);
-        let room = area.map_or(0, |(_, area)| super::draw::line_room(*area));
-        let lines = self.lines.matching(self.level.unwrap_or(Level::Info), &self.log_filter);
-        let longest = lines.map(|line| line.text.chars().count()).max().unwrap_or(0);
+        let room = self.area(Pane::Lines).map_or(0, super::draw::line_room);
+        let longest = self.matching().map(|line| line.text.chars().count()).max().unwrap_or(0);
         let most = longest.saturating_sub(room) as i64;
         self.shift = (self.shift as i64 + by).clamp(0, most) as usize;
     }
@@ -201,9 +208,18 @@ impl State {
 
     /// Rows of the pane with the keys, as far as one can be seen.
     fn page(&self) -> i64 {
-        let panes = self.panes();
-        let area = panes.iter().find(|(pane, _)| *pane == self.focus());
-        area.map_or(1, |(_, area)| i64::from(area.height.saturating_sub(3)).max(1))
+        let area = self.area(self.focus());
+        area.map_or(1, |area| i64::from(area.height.saturating_sub(3)).max(1))
+    }
+
+    /// Where a pane stands, if it is shown.
+    fn area(&self, wanted: Pane) -> Option<Rect> {
+        self.panes().into_iter().find(|(pane, _)| *pane == wanted).map(|(_, area)| area)
+    }
+
+    /// The lines of the log that are asked for.
+    pub(super) fn matching(&self) -> impl DoubleEndedIterator<Item = &Line> {
+        self.lines.matching(self.level.unwrap_or(Level::Info), &self.log_filter)
     }
 
     pub(super) fn move_rows(&mut self, pane: Pane, by: i64, now: TsNs) {
@@ -218,11 +234,11 @@ impl State {
                 }
             }
             pane => {
-                let Some((at, count)) = self.list(pane) else { return };
-                // Lines are counted from the newest, which stands at the bottom; the oldest one stays there, too.
-                let (by, keep) = if pane == Pane::Lines { (-by, self.page()) } else { (by, 1) };
-                let row = self.rows[at] as i64 + by;
-                self.rows[at] = row.clamp(0, (count as i64 - keep).max(0)) as usize;
+                let Some((at, last)) = self.reach_of(pane) else { return };
+                // Lines are counted from the newest, which stands at the bottom.
+                let by = if pane == Pane::Lines { -by } else { by };
+                let row = self.rows[at].min(last) as i64 + by;
+                self.rows[at] = row.clamp(0, last as i64) as usize;
             }
         }
     }
@@ -236,21 +252,35 @@ impl State {
             self.replay.choose(market);
         }
         self.ladder.centre();
+        self.rows[7] = 0;
     }
 
-    /// Place in [`State::rows`] and number of rows of a pane that has any.
+    /// Place in [`State::rows`] and number of rows of a list in which one is chosen.
     pub(super) fn list(&self, pane: Pane) -> Option<(usize, usize)> {
-        let lines = || self.lines.matching(self.level.unwrap_or(Level::Info), &self.log_filter);
         Some(match pane {
             Pane::Runs => (0, self.runs.len()),
             Pane::ModelList => (1, self.status.models.len()),
             Pane::Sessions => (2, self.status.sessions.len()),
-            // Counted from the newest.
-            Pane::Lines => (3, lines().count()),
-            Pane::Actions => (4, self.desk().trading.listed(self.holds).count()),
-            Pane::Gaps => (5, self.desk().gaps.len()),
             _ => return None,
         })
+    }
+
+    /// Place in [`State::rows`] of a pane that moves, and the most that may stand there: the last row of a list, or
+    /// what is out of sight when the other end is seen.
+    pub(super) fn reach_of(&self, pane: Pane) -> Option<(usize, usize)> {
+        if let Some((at, count)) = self.list(pane) {
+            return Some((at, count.saturating_sub(1)));
+        }
+        let area = self.area(pane)?;
+        let (at, rows) = match pane {
+            Pane::Lines => (3, self.matching().count()),
+            Pane::Actions => (4, self.desk().trading.listed(self.holds).count()),
+            Pane::Gaps => (5, self.live.gaps.len()),
+            Pane::ModelFacts => (6, super::draw::facts_rows(self, area)),
+            Pane::Trades => (7, self.desk().market().map_or(0, |market| market.trades.len())),
+            _ => return None,
+        };
+        Some((at, rows.saturating_sub(usize::from(area.height.saturating_sub(2)))))
     }
 
     /// A filter that leaves the chosen market out chooses the first that it leaves.

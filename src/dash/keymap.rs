@@ -49,7 +49,7 @@ pub const KEYMAP: &[Binding] = &[
     key('z', When::Always, Action::Zoom, "zoom", "this pane alone, and back"),
     key('e', When::Always, Action::Zoom, "", "this pane alone, and back"),
     chord((KeyCode::Esc, NONE), When::Always, Action::Back, "", "out of filter, zoom, question"),
-    key('t', When::Always, Action::Palette, "", "other colours: dark, light, classic, mono"),
+    key('t', When::Colours, Action::Palette, "", "other colours: dark, light, classic, mono"),
     key('/', When::Filter, Action::Filter, "filter", "filter the list by letters"),
     key('K', When::Trading, Action::AskKill, "kill", "stop all orders of this process (asks first)"),
     key(' ', When::Live, Action::Freeze, "freeze", "freeze the display; recording goes on"),

@@ -105,10 +105,12 @@ pub enum Action {
 pub enum When {
     /// Always.
     Always,
-    /// Where a list or the ladder can be moved.
+    /// In the ladder, and in a pane of more rows than are seen or with one that is chosen.
     Rows,
     /// As [`When::Rows`], where the tape does not want the key.
     RowsOffTape,
+    /// Where colours may be used.
+    Colours,
     /// Where there are markets.
     Markets,
     /// On the live screen.
@@ -139,8 +141,12 @@ impl When {
         let screen = state.screen;
         match self {
             When::Always => true,
-            When::Rows => true,
-            When::RowsOffTape => screen != Screen::Replay,
+            When::Rows => match state.focus() {
+                Pane::Ladder | Pane::Markets => true,
+                pane => state.reach_of(pane).is_some_and(|(_, last)| last > 0),
+            },
+            When::RowsOffTape => screen != Screen::Replay && When::Rows.holds(state),
+            When::Colours => !state.colourless,
             When::Markets => screen.has_markets(),
             When::Live => screen == Screen::Live,
             When::Replay => screen == Screen::Replay,

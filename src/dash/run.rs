@@ -8,7 +8,7 @@ use super::news::{Handle, Msg, News};
 use super::pace::Pace;
 use super::state::State;
 use super::term::Taken;
-use super::theme::{Palette, Theme};
+use super::theme::Theme;
 use crate::trade::kill::KillFile;
 use crate::trade::risk::{Cause, Trip};
 use crate::units::TsNs;
@@ -81,7 +81,7 @@ pub fn run(
     hands: &Hands,
     options: Options,
 ) -> Result<Leave, DashError> {
-    state.can_kill = hands.kill.is_some();
+    (state.can_kill, state.palette) = (hands.kill.is_some(), options.theme.palette);
     let mut taken = Taken::take(options.mouse)?;
     let size = taken.screen.size()?;
     state.size = (size.width, size.height);
@@ -108,7 +108,7 @@ pub fn run(
             return Err(DashError::Panicked);
         }
         let now = now();
-        let theme = look(&state, options.theme);
+        let theme = Theme { palette: state.palette, ..options.theme };
         taken.screen.draw(|frame| draw::screen(frame, &state, theme, now))?;
         pace.drew(nap(&state, now), Instant::now());
     }
@@ -163,15 +163,6 @@ fn kill(state: &mut State, hands: &Hands) {
     }
 }
 
-/// The look that the person chose, on what the terminal can do.
-fn look(state: &State, given: Theme) -> Theme {
-    match (given.palette, state.palette) {
-        // Who asked for no colour gets none.
-        (Palette::Mono, _) | (_, None) => given,
-        (_, Some(palette)) => Theme { palette, ..given },
-    }
-}
-
 /// How long the picture stays true when nothing is said.
 fn nap(state: &State, now: TsNs) -> Duration {
     let flash = state.wakes(now).map(|at| Duration::from_nanos((at.0 - now.0).max(0) as u64));
@@ -220,6 +211,7 @@ mod tests {
     use super::*;
     use crate::dash::news::{Heard, INBOX, Input, inbox};
     use crate::dash::state::Popup;
+    use crate::dash::theme::Palette;
     use crate::event::{Body, Event, MarketId};
     use crossterm::event::{
         KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -284,6 +276,25 @@ mod tests {
         };
         assert!(matches!(heard(key(KeyEventKind::Release)), Outcome::Nothing));
         assert!(matches!(heard(key(KeyEventKind::Press)), Outcome::Typed));
+    }
+
+    /// With `--theme mono` the key was offered and did nothing; with `--theme light` it was pressed twice.
+    #[test]
+    fn the_palette_key_turns_whatever_it_began_with_and_is_not_offered_without_colour() {
+        let (_handle, inbox) = inbox();
+        let (mut state, hands) = (State::new("here", (80, 24)), no_hands());
+        let turned = |state: &mut State, palette| {
+            state.palette = palette;
+            let key = KeyEvent::new(KeyCode::Char('t'), KeyModifiers::NONE);
+            hear(state, Msg::Input(Input::Key(key)), &inbox, &hands, true);
+            let helps = crate::dash::keys::help(state);
+            (state.palette, helps.iter().any(|(_, help)| help.starts_with("other colours")))
+        };
+        for palette in [Palette::Dark, Palette::Light, Palette::Classic, Palette::Mono] {
+            assert_eq!(turned(&mut state, palette), (palette.next(), true));
+        }
+        state.colourless = true;
+        assert_eq!(turned(&mut state, Palette::Mono), (Palette::Mono, false));
     }
 
     fn no_hands() -> Hands {

@@ -120,20 +120,22 @@ pub struct State {
     pub window: i32,
     /// The curve shown alone where there is room for one only.
     pub curve: usize,
-    /// Chosen row per pane of rows.
+    /// Per pane of rows the chosen one, or how many are out of sight before the first that is seen.
     pub rows: [usize; ROWS],
     /// Marked models and runs, by id.
     pub marked: Vec<String>,
     /// What is shown while the display is frozen.
     pub frozen: Option<Box<Frozen>>,
-    /// Set by the person; `None`: as the program was started.
-    pub palette: Option<Palette>,
+    /// The colours: at first those with which the program was started.
+    pub palette: Palette,
+    /// The person asked for no colour at all (`NO_COLOR`): there is no other palette.
+    pub colourless: bool,
     /// Why the work of this process has ended, once it has.
     pub ended: Option<String>,
 }
 
-/// Panes that remember a chosen row.
-const ROWS: usize = 6;
+/// Panes that remember a row.
+const ROWS: usize = 8;
 
 impl State {
     /// A dashboard of `place` that knows nothing yet.
@@ -269,7 +271,7 @@ impl State {
 
     /// Adds a line to the log; lines that are looked at stay where they are.
     fn line(&mut self, line: Line) {
-        let count = |state: &State| state.list(Pane::Lines).map_or(0, |(_, count)| count);
+        let count = |state: &State| state.matching().count();
         let before = count(self);
         self.lines.push(line);
         if self.rows[3] > 0 {

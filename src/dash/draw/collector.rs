@@ -170,7 +170,8 @@ pub(super) fn gaps(p: &mut Paint<'_>, area: Rect) {
     if gaps.is_empty() {
         return p.nothing(inner, &["none seen"]);
     }
-    for (y, gap) in (0..inner.height).zip(gaps.iter().rev().skip(state.rows[5])) {
+    let first = state.rows[5].min(gaps.len().saturating_sub(usize::from(inner.height)));
+    for (y, gap) in (0..inner.height).zip(gaps.iter().rev().skip(first)) {
         let missing =
             if gap.missing > 0 { format!(" {} frames", gap.missing) } else { String::new() };
         let quiet = match gap.quiet_ns {

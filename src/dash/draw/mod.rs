@@ -19,6 +19,7 @@ mod trades;
 mod training;
 
 pub(super) use logs::line_room;
+pub(super) use models::facts_rows;
 pub use svg::{svg, text};
 pub use top::tab_at;
 
@@ -154,6 +155,14 @@ impl Paint<'_> {
     fn line(&mut self, area: Rect, y: u16, line: &Line<'_>) {
         if y < area.height {
             self.buffer.set_line(area.x, area.y + y, line, area.width);
+        }
+    }
+
+    /// Says in the border below `inner` how many more rows there are.
+    fn more_below(&mut self, inner: Rect, rows: usize) {
+        if rows > 0 {
+            let border = Rect { y: inner.bottom(), height: 1, ..inner };
+            self.put_right(border, inner.width, 0, &format!(" ▼ {rows} more "), self.theme.dim());
         }
     }
 

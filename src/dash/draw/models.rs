@@ -2,6 +2,7 @@
 
 use super::{Paint, cut, ends, first_row};
 use crate::dash::panes::Pane;
+use crate::dash::state::State;
 use crate::units::TsNs;
 use crate::view::ModelStatus;
 use crate::view::text::{of_count, of_span};
@@ -97,28 +98,70 @@ pub(super) fn facts(p: &mut Paint<'_>, area: Rect) {
     }
 }
 
+/// A row of the facts: its name, what it says, and, of a row of the lineage, whether it is the model itself.
+type Row = (String, String, Option<bool>);
+
+/// Rows of a model: those of the facts, and, where there is room for them beside, those of its lineage.
+fn rows_of(models: &[ModelStatus], model: &ModelStatus, wide: bool) -> (Vec<Row>, Vec<Row>) {
+    let kin = lineage(models, model).into_iter().enumerate();
+    let named = |i: usize| if i == 0 { "lineage".to_owned() } else { String::new() };
+    let kin: Vec<Row> = kin.map(|(i, (text, is_it))| (named(i), text, Some(is_it))).collect();
+    let reward = model.reward.map(|reward| ("training reward".to_owned(), format!("{reward:.4}")));
+    let facts = model.facts.keys().map(|key| (key.clone(), fact(model, key)));
+    let facts = reward.into_iter().chain(facts).map(|(name, text)| (name, text, None));
+    match wide {
+        true => (facts.collect(), kin),
+        false => (kin.into_iter().chain([Row::default()]).chain(facts).collect(), Vec::new()),
+    }
+}
+
+/// Rows that the facts take in this area, seen or not.
+pub(in crate::dash) fn facts_rows(state: &State, area: Rect) -> usize {
+    match state.looked_at()[..] {
+        [a, b] => 1 + differences(a, b).len(),
+        [model] => {
+            rows_of(&state.status.models, model, is_wide(area.width.saturating_sub(2))).0.len()
+        }
+        _ => 0,
+    }
+}
+
+/// True where lineage stands beside the facts, and not before them.
+fn is_wide(width: u16) -> bool {
+    width >= WIDE
+}
+
 fn one(p: &mut Paint<'_>, area: Rect, model: &ModelStatus) {
     let inner = p.frame(Pane::ModelFacts, area, &called(model));
-    let kin = lineage(&p.state.status.models, model);
-    let (left, right) = if inner.width >= WIDE {
-        let half = inner.width / 2;
-        let right = Rect { x: inner.x + half, width: inner.width - half, ..inner };
-        (Rect { width: half, ..inner }, right)
-    } else {
-        let top = (kin.len() as u16 + 1).min(inner.height);
-        let below = Rect { y: inner.y + top, height: inner.height - top, ..inner };
-        (below, Rect { height: top, ..inner })
-    };
-    p.put(right, 0, 0, "lineage", p.theme.dim());
-    for (y, (text, is_it)) in (0..right.height).zip(&kin) {
-        let text = ends(text, usize::from(right.width.saturating_sub(18)));
-        p.put(right, 18, y, &text, if *is_it { p.theme.title() } else { Style::new() });
-    }
-    let reward = model.reward.map(|reward| ("training reward", format!("{reward:.4}")));
-    let facts = model.facts.keys().map(|key| (key.as_str(), fact(model, key)));
-    for (y, (key, value)) in (0..left.height).zip(reward.into_iter().chain(facts)) {
-        p.put(left, 0, y, &cut(key, 17), p.theme.dim());
-        p.put(left, 18, y, &cut(&value, usize::from(left.width).saturating_sub(19)), Style::new());
+    let wide = is_wide(inner.width);
+    let (facts, kin) = rows_of(&p.state.status.models, model, wide);
+    let half = if wide { inner.width / 2 } else { inner.width };
+    let right = Rect { x: inner.x + half, width: inner.width - half, ..inner };
+    put_rows(p, right, &kin);
+    let first = seen_from(p, inner, facts.len());
+    put_rows(p, Rect { width: half, ..inner }, &facts[first..]);
+}
+
+/// The first row that is seen of so many, and a word on those below.
+fn seen_from(p: &mut Paint<'_>, inner: Rect, rows: usize) -> usize {
+    let hidden = rows.saturating_sub(usize::from(inner.height));
+    let first = p.state.rows[6].min(hidden);
+    p.more_below(inner, hidden - first);
+    first
+}
+
+fn put_rows(p: &mut Paint<'_>, area: Rect, rows: &[Row]) {
+    let width = usize::from(area.width);
+    for (y, (name, text, kin)) in (0..area.height).zip(rows) {
+        let (text, style) = match kin {
+            Some(is_it) => {
+                let style = if *is_it { p.theme.title() } else { Style::new() };
+                (ends(text, width.saturating_sub(18)), style)
+            }
+            None => (cut(text, width.saturating_sub(19)), Style::new()),
+        };
+        p.put(area, 0, y, &cut(name, 17), p.theme.dim());
+        p.put(area, 18, y, &text, style);
     }
 }
 
@@ -148,25 +191,34 @@ fn compare(p: &mut Paint<'_>, area: Rect, a: &ModelStatus, b: &ModelStatus) {
     let inner = p.frame(Pane::ModelFacts, area, "what differs");
     let half = inner.width.saturating_sub(20) / 2;
     let room = usize::from(half.saturating_sub(1));
-    let rows = |p: &mut Paint<'_>, y: u16, key: &str, left: &str, right: &str, style: Style| {
+    let row = |p: &mut Paint<'_>, y: u16, [key, left, right]: [&str; 3], style: Style| {
         p.put(inner, 0, y, &cut(key, 18), p.theme.dim());
         p.put(inner, 20, y, &cut(left, room), style);
         p.put(inner, 20 + half, y, &cut(right, room), style);
     };
-    rows(p, 0, "", &ends(&a.id, room), &ends(&b.id, room), p.theme.title());
+    row(p, 0, ["", &ends(&a.id, room), &ends(&b.id, room)], p.theme.title());
+    let all = differences(a, b);
+    let first = seen_from(p, inner, 1 + all.len());
+    for (y, [key, left, right]) in (1..inner.height).zip(&all[first..]) {
+        row(p, y, [key, left, right], Style::new());
+    }
+}
+
+/// What is known of both and need not be the same: how they did, and the facts in which they differ.
+fn differences(a: &ModelStatus, b: &ModelStatus) -> Vec<[String; 3]> {
     let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n:.4}"));
     let judged = |m: &ModelStatus| {
         let ci95 = m.ci95.map_or_else(String::new, |(a, b)| format!(" ({a:.4} to {b:.4})"));
         number(m.mean_return) + &ci95
     };
-    rows(p, 1, "reward", &number(a.reward), &number(b.reward), Style::new());
-    rows(p, 2, "return", &judged(a), &judged(b), Style::new());
-    rows(p, 3, "verdict", &a.verdict, &b.verdict, Style::new());
+    let did = [
+        ["reward".to_owned(), number(a.reward), number(b.reward)],
+        ["return".to_owned(), judged(a), judged(b)],
+        ["verdict".to_owned(), a.verdict.clone(), b.verdict.clone()],
+    ];
     let mut keys: Vec<&String> = a.facts.keys().chain(b.facts.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let differ = keys.into_iter().filter(|key| fact(a, key) != fact(b, key));
-    for (y, key) in (4..inner.height).zip(differ) {
-        rows(p, y, key, &fact(a, key), &fact(b, key), Style::new());
-    }
+    let told = keys.into_iter().map(|key| [key.clone(), fact(a, key), fact(b, key)]);
+    did.into_iter().chain(told.filter(|[_, left, right]| left != right)).collect()
 }

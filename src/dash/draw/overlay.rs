@@ -71,19 +71,11 @@ fn help(p: &mut Paint<'_>, area: Rect, first: usize) {
     let inner = open(p, area, "Keys", wide as u16, lines.len() as u16 + 2);
     let first = first.min(lines.len().saturating_sub(usize::from(inner.height)));
     let below = lines.len() - first - usize::from(inner.height).min(lines.len() - first);
-    if below > 0 {
-        let text = format!(" ▼ {below} more ");
-        p.put_right(area_below(inner), inner.width, 0, &text, p.theme.dim());
-    }
+    p.more_below(inner, below);
     for (y, (keys, what)) in (0..inner.height).zip(&lines[first..]) {
         p.put(inner, 1, y, keys, p.theme.title());
         p.put(inner, keys_wide as u16 + 3, y, what, Style::new());
     }
-}
-
-/// The border under a box's content.
-fn area_below(inner: Rect) -> Rect {
-    Rect { y: inner.bottom(), height: 1, ..inner }
 }
 
 fn leaving(p: &mut Paint<'_>, area: Rect) {

@@ -19,7 +19,8 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     if market.trades.is_empty() {
         return p.nothing(inner, &["no trade seen"]);
     }
-    for (y, (at, trade)) in (0..inner.height).zip(market.trades.iter().rev()) {
+    let first = state.rows[7].min(market.trades.len().saturating_sub(usize::from(inner.height)));
+    for (y, (at, trade)) in (0..inner.height).zip(market.trades.iter().rev().skip(first)) {
         let (arrow, style) = match trade.taker {
             Side::Yes => ("▲", p.theme.bid()),
             Side::No => ("▼", p.theme.ask()),

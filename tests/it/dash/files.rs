@@ -10,7 +10,7 @@ use kalshiflow::broker::Role;
 use kalshiflow::broker::matching::{Bracket, Fill, OrderId};
 use kalshiflow::collect::LIVE_SOCKET;
 use kalshiflow::dash::source::{attach, files::Files};
-use kalshiflow::dash::{Handle, Level, Msg, News, Pane, Reach, State, inbox};
+use kalshiflow::dash::{Handle, Level, Msg, News, Reach, State, inbox};
 use kalshiflow::env::account::Request;
 use kalshiflow::trade::kill::KillFile;
 use kalshiflow::trade::risk::{Cause, Trip};
@@ -226,10 +226,8 @@ fn orders_that_the_desk_or_the_exchange_did_not_take_rest_nowhere() {
     assert_eq!(figures(&mut looked), (5, 3, 2, 1), "one kept back, one rejected, one rests");
     let told = looked.state.status.trade.as_ref().map(|trade| trade.held_back);
     assert_eq!(told, Some(2), "--json says the same");
-    let drawn = {
-        looked.state.side = Some(Pane::Actions);
-        text(&looked.state, PLAIN)
-    };
+    looked.state.size = (160, 45);
+    let drawn = text(&looked.state, PLAIN);
     assert!(drawn.contains("order_rate") && drawn.contains("post_only_cross"), "{drawn}");
 }
 

@@ -2,8 +2,9 @@
 
 use super::fixture::{NOW, collect_status, run, run_id, state};
 use super::screens::press;
-use kalshiflow::dash::{Msg, News, Reach, Screen, State, Theme, draw};
-use kalshiflow::view::CollectStatus;
+use kalshiflow::dash::{KEYMAP, Msg, News, Pane, Popup, Reach, Screen, State, Theme, draw};
+use kalshiflow::view::{CollectStatus, ModelStatus};
+use serde_json::json;
 
 fn text(state: &State) -> String {
     draw::text(&draw::picture(state, Theme::default(), NOW))
@@ -150,4 +151,73 @@ fn a_collapse_into_any_action_is_seen_at_every_size() {
         assert_eq!(seen == 18, all, "{size:?}:\n{drawn}");
         assert_eq!(drawn.contains(&format!("{} more", 18 - seen)), !all, "{size:?}:\n{drawn}");
     }
+}
+
+/// Of 39 facts seven were seen, and no key led to the others.
+#[test]
+fn every_fact_and_every_difference_can_be_reached_where_there_is_little_room() {
+    let names: Vec<String> = (0..39).map(|i| format!("fact_{i:02}")).collect();
+    let model = |id: &str, value: u64| {
+        let facts = names.iter().map(|name| (name.clone(), json!(value))).collect();
+        ModelStatus { id: id.into(), facts, ..ModelStatus::default() }
+    };
+    for (size, keys) in [(60, 16), (80, 24), (120, 30)]
+        .into_iter()
+        .flat_map(|size| [(size, "3\t"), (size, "3mjm\t")])
+    {
+        let mut state = state(size);
+        state.update(Msg::News(News::Models(vec![model("one", 1), model("two", 2)])), NOW);
+        press(&mut state, keys);
+        let mut unseen = names.clone();
+        let mut look = |state: &mut State, key: &str| {
+            press(state, key);
+            let drawn = text(state);
+            unseen.retain(|name| !drawn.contains(name.as_str()));
+            (drawn, unseen.join(" "))
+        };
+        let (first, left) = look(&mut state, "");
+        assert!(!left.is_empty() && first.contains(" more "), "{size:?}, {keys}:\n{first}");
+        (0..60).for_each(|_| drop(look(&mut state, "j")));
+        let (last, left) = look(&mut state, "j");
+        assert!(left.is_empty() && last.contains("fact_38"), "{size:?}, {keys}: {left}\n{last}");
+        assert!(look(&mut state, "k").0 != last, "no key is swallowed at the end");
+        assert_eq!(look(&mut state, "g").0, first);
+    }
+}
+
+/// The help offered "down, up" in panes where nothing moves.
+#[test]
+fn keys_are_offered_where_they_move_something_and_nowhere_else() {
+    let offered = |state: &State| {
+        let down = KEYMAP.iter().find(|binding| binding.help == "down, up").expect("a key");
+        down.when.holds(state)
+    };
+    let (mut moved, mut still) = (Vec::new(), Vec::new());
+    for size in [(80, 24), (160, 45)] {
+        for screen in Screen::ALL {
+            for tabs in 0..screen.panes().len() {
+                let mut state = on(screen, size);
+                press(&mut state, &"\t".repeat(tabs));
+                let holds = offered(&state);
+                let before = draw::picture(&state, Theme::default(), NOW);
+                let key = if state.focus() == Pane::Lines { "k" } else { "j" };
+                press(&mut state, key);
+                let moves = draw::picture(&state, Theme::default(), NOW) != before;
+                assert_eq!(holds, moves, "{size:?} {screen:?} {:?}", state.focus());
+                if moves { &mut moved } else { &mut still }.push(state.focus());
+            }
+        }
+    }
+    for pane in [Pane::ModelFacts, Pane::Trades, Pane::Actions, Pane::Sessions] {
+        assert!(moved.contains(&pane), "{pane:?} in {moved:?}");
+    }
+    for pane in [Pane::Account, Pane::Curves, Pane::Figures, Pane::Curve] {
+        assert!(still.contains(&pane) && !moved.contains(&pane), "{pane:?} in {moved:?}");
+    }
+    // The help itself is moved wherever it is opened.
+    let mut state = on(Screen::Collector, (80, 24));
+    press(&mut state, "?");
+    let first = text(&state);
+    press(&mut state, "j");
+    assert_eq!(state.popup, Some(Popup::Help(1)), "{first}");
 }
