@@ -20,6 +20,9 @@ pub(super) fn show(
     if args.json {
         return printer::json("train", &data(plans, jobs, outcomes, seconds));
     }
+    // The first model's, and nobody's choice; those of the others stand in their folders.
+    let first = &jobs[0];
+    printer::line(&format!("seed {}, {}:", first.config.seed, first.dir.display()))?;
     for (key, value) in &outcomes[0].last.entries {
         let text = value.map_or_else(|| "-".to_owned(), |v| format!("{v:.6}"));
         printer::line(&format!("{key:<32} {text:>14}"))?;
@@ -62,6 +65,7 @@ fn data(plans: &[RunPlan], jobs: &[MarketJob], outcomes: &[Outcome], seconds: f6
         "steps": steps,
         "steps_per_second": new_steps as f64 / seconds,
         "final": outcomes[0].last.to_json(),
+        "final_of": {"dir": jobs[0].dir, "seed": jobs[0].config.seed},
         "runs": plans.iter().map(|p| json!({"run_id": p.id, "run_dir": p.dir})).collect::<Vec<_>>(),
         "models": models,
     })

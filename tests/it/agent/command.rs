@@ -44,6 +44,8 @@ fn a_run_is_trained_taken_up_again_and_repeats_itself() {
         assert!(!once[key].is_null(), "{key} is missing");
     }
     assert!(once["final"]["train/approx_kl"].is_number(), "{}", once["final"]);
+    assert_eq!(once["final_of"]["seed"], 3);
+    assert_eq!(once["final_of"]["dir"], once["models"][0]["dir"]);
     let again = train(&["--seed", "3"]);
     assert_ne!(once["run_id"], again["run_id"]);
     let models = |run: &Value| model_dirs(&dir.path().join(run["run_dir"].as_str().unwrap()));
@@ -158,6 +160,9 @@ fn three_seeds_are_trained_by_default_and_judged_together_as_told() {
     let trained = kflow(dir.path(), &[&QUICK[..], &["--algo", "a2c", "--seed", "5"]].concat());
     let stderr = String::from_utf8_lossy(&trained.stderr);
     assert!(trained.status.success(), "{stderr}");
+    // The figures of one seed were printed as if they were those of all.
+    let shown = String::from_utf8_lossy(&trained.stdout);
+    assert!(shown.starts_with("seed 5, ") && shown.contains("/fold_0:\n"), "{shown}");
     let next = stderr.lines().find_map(|line| line.strip_prefix("next: kflow ")).expect("next");
     let words: Vec<&str> = next.split_whitespace().collect();
     let models: Vec<Model> = words[1..]
