@@ -16,10 +16,12 @@ use crate::event::{Body, GapCause, SessionId, SessionMeta};
 use crate::store::{Predecessor, Writer};
 use crate::units::TsNs;
 use crate::view::CollectStatus;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 impl<'a> Session<'a> {
     /// Takes the log, starts its thread, writes the first rows, opens the socket.
@@ -28,26 +30,13 @@ impl<'a> Session<'a> {
         markets: Vec<Definition>,
         resumed: Option<GapCause>,
     ) -> Result<(Session<'a>, Vec<Notice>, FeedIo, ScoutIo), CollectError> {
-        let meta = SessionMeta {
-            id: SessionId(uuid::Uuid::now_v7().into_bytes()),
-            source: spec.source.clone(),
-            exchange_env: spec.exchange_env.clone(),
-            started: log_thread::now(),
-            flags: spec.flags.clone(),
-            inputs: Vec::new(),
-        };
+        let meta = meta_of(spec);
         let writer = Writer::open(&spec.data_dir, meta.clone())?;
         let log_dir = spec.data_dir.join("log");
         let lost = |source| CollectError::LogLost { dir: log_dir.clone(), source };
         let disk = Watch::begin(&log_dir).map_err(lost)?;
         let opening = opening_gap(writer.predecessor(), &meta, resumed);
-        let mut notices: Vec<Notice> = opening.iter().filter_map(notice_of).collect();
-        notices.extend(writer.unread().map(|segment| {
-            Notice::Warning(format!(
-                "the last segment {} of the log is damaged: row ids go on far behind it (kflow data verify)",
-                segment.display()
-            ))
-        }));
+        let notices = first_notices(opening.as_ref(), &writer);
         let (onlookers, looking) = watch::channel(Onlookers::default());
         let (tap, shown) = Tap::new(looking, spec.follower.clone());
         let (batches, batches_in) = mpsc::channel(QUEUE_BATCHES);
@@ -90,11 +79,7 @@ impl<'a> Session<'a> {
             ended,
             status,
             end,
-            // Without a socket the collector still collects.
-            sharing: share::bind(&log_dir)
-                .inspect_err(|e| tracing::warn!(error = %e, "no live.sock"))
-                .ok()
-                .map(|listener| tokio::spawn(share::serve(listener, from, ending))),
+            sharing: sharing(&log_dir, from, ending),
             log_dir,
             board: Board::new(&meta, Instant::now()),
             disk,
@@ -103,6 +88,39 @@ impl<'a> Session<'a> {
         };
         Ok((session, notices, io, scout))
     }
+}
+
+/// What is told of a session that begins now.
+fn meta_of(spec: &CollectSpec) -> SessionMeta {
+    SessionMeta {
+        id: SessionId(uuid::Uuid::now_v7().into_bytes()),
+        source: spec.source.clone(),
+        exchange_env: spec.exchange_env.clone(),
+        started: log_thread::now(),
+        flags: spec.flags.clone(),
+        inputs: Vec::new(),
+    }
+}
+
+/// What a person has to know of the log before the first row.
+fn first_notices(opening: Option<&OwnRow>, writer: &Writer) -> Vec<Notice> {
+    let damaged = writer.unread().map(|segment| {
+        Notice::Warning(format!(
+            "the last segment {} of the log is damaged: row ids go on far behind it (kflow data verify)",
+            segment.display()
+        ))
+    });
+    opening.and_then(notice_of).into_iter().chain(damaged).collect()
+}
+
+/// Serves the socket; without one the collector still collects.
+fn sharing(
+    log_dir: &Path,
+    from: share::Source,
+    ending: watch::Receiver<String>,
+) -> Option<JoinHandle<()>> {
+    let bound = share::bind(log_dir).inspect_err(|e| tracing::warn!(error = %e, "no live.sock"));
+    Some(tokio::spawn(share::serve(bound.ok()?, from, ending)))
 }
 
 fn notice_of(row: &OwnRow) -> Option<Notice> {

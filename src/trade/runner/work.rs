@@ -159,21 +159,27 @@ impl Runner {
                 }
                 () = sleep(wait) => Event::Due,
             };
-            let mut end = if let Event::End(end) = &event { Some(*end) } else { None };
-            self.take(event).await;
-            if self.failure.is_some() && until.is_none() && end.is_none() {
-                self.take(Event::End(ABANDONED)).await;
-                end = Some(ABANDONED);
-            }
-            if let Some(End { patience, .. }) = end {
-                let patience_ns = i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX);
-                until = Some(TsNs(self.clock.now().0.saturating_add(patience_ns)));
-            }
+            until = self.take_until(event, until).await;
             let is_over = until.is_some_and(|until| until <= self.clock.now());
             if until.is_some() && (is_over || self.desk.is_quiet()) {
                 return self.close().await;
             }
         }
+    }
+
+    /// Takes an event; by when all has to be over, once that was said or something failed.
+    async fn take_until(&mut self, event: Event, until: Option<TsNs>) -> Option<TsNs> {
+        let mut end = if let Event::End(end) = &event { Some(*end) } else { None };
+        self.take(event).await;
+        if self.failure.is_some() && until.is_none() && end.is_none() {
+            self.take(Event::End(ABANDONED)).await;
+            end = Some(ABANDONED);
+        }
+        let by = |End { patience, .. }: End| {
+            let patience_ns = i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX);
+            TsNs(self.clock.now().0.saturating_add(patience_ns))
+        };
+        end.map(by).or(until)
     }
 
     async fn take(&mut self, event: Event) {
