@@ -79,18 +79,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
     for run in runs.iter().filter(|run| run.is_dir()) {
         save(&run.join("evaluation.json"), &serde_json::to_string_pretty(&evaluation)?)?;
     }
-    judged::record(&runs, &evaluation)?;
     if let Some(file) = &args.report {
         save(file, &page(&evaluation))?;
     }
     if args.json {
-        return printer::json("eval", &evaluation);
+        printer::json("eval", &evaluation)?;
+    } else {
+        printer::line(&text(&evaluation, &[Part::Test, Part::Validation, Part::Train]))?;
+        if let Some(file) = &args.report {
+            printer::say(&format!("report: {}", file.display()));
+        }
     }
-    printer::line(&text(&evaluation, &[Part::Test, Part::Validation, Part::Train]))?;
-    if let Some(file) = &args.report {
-        printer::say(&format!("report: {}", file.display()));
-    }
-    Ok(())
+    // Last: what was played is shown also where the registry is damaged.
+    judged::record(&runs, &evaluation)
 }
 
 /// The evaluation as one HTML page.

@@ -11,6 +11,7 @@ use crate::agent::checkpoint::RunDir;
 use crate::registry::book::Hand;
 use crate::registry::shelf::Entry;
 use crate::registry::{Book, Registry, RegistryError, Run, Status, Version};
+use crate::store::StoreError;
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -294,6 +295,13 @@ pub(super) fn failure(error: RegistryError) -> Failure {
             Code::Integrity,
             "`sha256sum -c SHA256SUMS` in its folder names them; register it anew",
         ),
+        RegistryError::Store(StoreError::Corrupt { .. }) => (
+            Code::Integrity,
+            "move `registry.redb` away: it is made anew from `registry.json` beside it, which holds the same",
+        ),
+        RegistryError::Store(StoreError::Format { .. }) => {
+            (Code::Integrity, "use the program version that wrote it")
+        }
         RegistryError::Store(_) | RegistryError::Io { .. } => {
             (Code::Runtime, "check the folder, its permissions and the space on its disk")
         }

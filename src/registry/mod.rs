@@ -3,7 +3,7 @@
 //! ```text
 //! checkpoints/                          one folder of runs, one registry
 //!   registry.redb                       the truth
-//!   registry.json                       the same as text
+//!   registry.json                       the same as text; the truth is made anew from it where that is gone
 //!   RUN/                                a run: see `agent::checkpoint`
 //!   models/NAME/v3/                     a version: a copy that no training touches again
 //!     model.safetensors, normalizer.json, config.json, rules.json, dataset.json, provenance.json

@@ -3,7 +3,7 @@
 //! **Invariant:** files of a version are there, whole, before its record is; a crash in between leaves a folder
 //! without a record, which the next version of that number replaces.
 //! **Invariant:** the texts are written from the records at each change; what a person changes in them means
-//! nothing and is gone with the next.
+//! nothing and is gone with the next. Only where the records are gone, they are made anew from `registry.json`.
 
 use super::book::Hand;
 use super::content::io_at;
@@ -11,13 +11,14 @@ use super::{Book, Content, RegistryError, Version, card};
 use crate::agent::among::Among;
 use crate::agent::model::Model;
 use crate::agent::provenance;
-use crate::store::Cabinet;
+use crate::store::{Cabinet, Entries};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "registry.redb";
+const TEXT: &str = "registry.json";
 
 /// The registry of one folder of runs.
 #[derive(Clone, Debug)]
@@ -48,7 +49,8 @@ impl Registry {
     pub fn around(path: &Path) -> Option<Registry> {
         let path = path.canonicalize().ok()?;
         let mut above = path.ancestors().take(5);
-        above.find(|dir| dir.join(FILE).is_file()).map(Registry::at)
+        let is_one = |dir: &&Path| [FILE, TEXT].iter().any(|file| dir.join(file).is_file());
+        above.find(is_one).map(Registry::at)
     }
 
     /// The folder of runs.
@@ -67,10 +69,21 @@ impl Registry {
     /// When the file is damaged or cannot be read.
     pub fn book(&self) -> Result<Book, RegistryError> {
         let file = self.file();
-        if !file.exists() {
-            return Ok(Book::default());
+        let there = file.exists().then(|| Cabinet::open(&file)?.entries()).transpose()?;
+        self.read(&there.unwrap_or_default())
+    }
+
+    /// The book of these records; without a single one, as the text tells it, where there is one.
+    fn read(&self, records: &Entries) -> Result<Book, RegistryError> {
+        if !records.is_empty() {
+            return Book::read(records);
         }
-        Book::read(&Cabinet::open(&file)?.entries()?)
+        let path = self.run_dir.join(TEXT);
+        match fs::read(&path) {
+            Ok(text) => Book::of_json(&text),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Book::default()),
+            Err(e) => Err(io_at(&path)(e)),
+        }
     }
 
     /// Changes the records: all that `work` did is on disk when this returns, or nothing of it.
@@ -83,8 +96,10 @@ impl Registry {
     ) -> Result<T, RegistryError> {
         fs::create_dir_all(&self.run_dir).map_err(io_at(&self.run_dir))?;
         let cabinet = Cabinet::open(&self.file())?;
-        let mut book = Book::read(&cabinet.entries()?)?;
-        let before = book.records();
+        let records = cabinet.entries()?;
+        let mut book = self.read(&records)?;
+        // As this program writes them: what is read and written again is no change.
+        let before = if records.is_empty() { Entries::new() } else { book.records() };
         let result = work(&mut book)?;
         let after = book.records();
         let gone = before.keys().filter(|name| !after.contains_key(*name));
@@ -93,7 +108,7 @@ impl Registry {
         let new = after.into_iter().filter(|(name, bytes)| before.get(name) != Some(bytes));
         changes.extend(new.map(|(name, bytes)| (name, Some(bytes))));
         cabinet.put(&changes)?;
-        write(&self.run_dir.join("registry.json"), &pretty(&book.to_json()))?;
+        write(&self.run_dir.join(TEXT), &pretty(&book.to_json()))?;
         Ok(result)
     }
 

@@ -167,6 +167,44 @@ fn seeds_that_were_judged_together_are_recorded_so_and_one_of_them_is_a_choice()
     assert!(beside.contains(&note) && beside.contains(ids[2]), "{beside}");
 }
 
+/// A damaged registry was called a matter of permissions; whoever put it away would have lost every version, and eval
+/// played everything and said nothing.
+#[test]
+fn a_damaged_registry_is_named_and_made_anew_from_its_text() {
+    let dir = recorded();
+    let dir = dir.path();
+    let id = trained(dir, &[]);
+    for name in ["gold", "oil"] {
+        ok(dir, &["models", "register", &id, "--name", name, "--json"]);
+    }
+    ok(dir, &["models", "alias", "gold", "champion", "--force", "a rehearsal", "--json"]);
+    ok(dir, &["models", "archive", "oil", "--json"]);
+    let standing = || {
+        let listed = ok(dir, &["models", "ls", "--json"])["models"].clone();
+        let facts = ["name", "version", "source", "status", "aliases", "content_sha256"];
+        let of = |model: &Value| facts.map(|fact| model[fact].clone());
+        listed.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let before = standing();
+    let file = dir.join("checkpoints/registry.redb");
+    std::fs::write(&file, vec![7; 9_000]).unwrap();
+    for words in [&["models", "ls"][..], &["runs", "ls"], &["models", "show", "gold"]] {
+        refused(dir, words, 5, "registry.json");
+    }
+    let played = at(dir, &["eval", &format!("checkpoints/{id}")]);
+    assert_eq!(played.code, 5, "{}", played.stderr);
+    assert!(played.stdout.starts_with("held-out markets"), "{}", played.stdout);
+
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(standing(), before, "read from the text");
+    let next = ok(dir, &["models", "register", &id, "--name", "gold", "--json"]);
+    assert_eq!(next["version"], 2, "no version is written over");
+    assert!(file.is_file());
+    std::fs::remove_file(dir.join("checkpoints/registry.json")).unwrap();
+    assert_eq!(ok(dir, &["models", "show", "gold:1", "--json"])["status"], "deployed");
+    assert_eq!(ok(dir, &["models", "show", "oil:1", "--json"])["status"], "archived");
+}
+
 #[test]
 fn names_and_aliases_lead_eval_and_trade_to_the_model() {
     let dir = recorded();

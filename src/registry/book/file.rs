@@ -1,8 +1,9 @@
 //! The book as records: names that sort as they should, values in JSON.
 
-use super::super::{RegistryError, Version};
+use super::super::{Event, Judged, RegistryError, Run, Status, Version};
 use super::Book;
 use crate::store::Entries;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -61,6 +62,24 @@ impl Book {
         Ok(book)
     }
 
+    /// From what [`Book::to_json`] gave, as text.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn of_json(text: &[u8]) -> Result<Book, RegistryError> {
+        let Text { runs, versions, aliases, judged, events } = parse("registry.json", text)?;
+        let key = |kept: &Kept| (kept.version.name.clone(), kept.version.version);
+        let archived = versions.iter().filter(|kept| kept.status == Status::Archived);
+        Ok(Book {
+            archived: archived.map(key).collect(),
+            runs: runs.into_iter().map(|run| (run.id.clone(), run)).collect(),
+            versions: versions.into_iter().map(|kept| (key(&kept), kept.version)).collect(),
+            aliases: aliases.into_iter().map(|a| ((a.name, a.alias), a.version)).collect(),
+            judged,
+            events,
+        })
+    }
+
     /// A version with where it stands, its aliases and its newest evaluation.
     pub fn version_json(&self, version: &Version) -> serde_json::Value {
         let mut value = json!(version);
@@ -85,6 +104,30 @@ impl Book {
             "events": self.events,
         })
     }
+}
+
+/// What [`Book::to_json`] writes.
+#[derive(Deserialize)]
+struct Text {
+    runs: Vec<Run>,
+    versions: Vec<Kept>,
+    aliases: Vec<Alias>,
+    judged: Vec<Judged>,
+    events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    version: Version,
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Alias {
+    name: String,
+    alias: String,
+    version: u32,
 }
 
 /// No record is one: a name that this program does not know is an error like a value that it does not.

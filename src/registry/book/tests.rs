@@ -179,6 +179,8 @@ proptest! {
             };
             let again = Book::read(&book.records()).unwrap();
             prop_assert_eq!(&again, &book);
+            let told = Book::of_json(book.to_json().to_string().as_bytes()).unwrap();
+            prop_assert_eq!(&told, &book, "what stands as text is all of it");
             for version in book.versions() {
                 let first = written.entry(version.id()).or_insert_with(|| json!(version));
                 prop_assert_eq!(&*first, &json!(version));
