@@ -216,7 +216,7 @@ fn a_time_that_is_over_is_no_failure_and_the_summary_is_kept() {
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(out["data"]["cause"], "finished");
     let kept: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-    assert_eq!(kept["committed"], out["data"]["committed"]);
+    assert_eq!(kept["data"]["committed"], out["data"]["committed"]);
     for line in stderr.lines() {
         assert!(serde_json::from_str::<Value>(line).is_ok(), "not JSON: {line}");
     }
