@@ -74,7 +74,7 @@ impl Registry {
             .map(|(name, _, number)| (name, number))
             .collect();
         match named[..] {
-            [] => Err(unknown()),
+            [] => Err(book.missing(word)),
             [(name, number)] => book.version(name, number).cloned(),
             _ => Err(RegistryError::Ambiguous {
                 name: word.to_owned(),

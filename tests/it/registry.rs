@@ -94,6 +94,12 @@ fn a_model_is_registered_judged_deployed_replaced_and_archived() {
     refused(dir, &["models", "archive", "gold:2"], 3, "alias points to it");
     ok(dir, &["models", "archive", "gold:1", "--json"]);
     refused(dir, &["models", "alias", "gold:1", "candidate"], 3, "archived");
+    // Both are there, and were said not to be.
+    refused(dir, &["models", "compare", "gold", &id], 3, "is a run, and no version");
+    ok(dir, &["models", "register", &id, "--name", "tin", "--json"]);
+    ok(dir, &["models", "archive", "tin", "--json"]);
+    refused(dir, &["models", "show", "tin"], 3, "every version of `tin` is archived: tin:1");
+    assert_eq!(ok(dir, &["models", "show", "tin:1", "--json"])["status"], "archived");
     let mirrored: Value =
         serde_json::from_slice(&bytes(dir.join("checkpoints/registry.json"))).unwrap();
     assert_eq!(mirrored["versions"][0]["status"], "archived");
