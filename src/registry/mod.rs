@@ -221,8 +221,8 @@ pub enum RegistryError {
     /// Nothing has this name.
     #[error("no run, version or alias is called `{0}`")]
     Unknown(String),
-    /// A run where a version is asked for.
-    #[error("`{0}` is a run, and no version of the registry yet")]
+    /// A run or a model where a version is asked for.
+    #[error("`{0}` is a run or a model, and no version of the registry")]
     NoVersion(String),
     /// A name whose versions were all put away.
     #[error("every version of `{name}` is archived: {}", versions.join(", "))]
