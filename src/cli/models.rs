@@ -3,7 +3,7 @@
 mod compare;
 mod import_sb3;
 mod play;
-pub(super) mod show;
+mod show;
 
 use super::exit::{Code, Failure};
 use super::printer;
