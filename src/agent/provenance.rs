@@ -31,8 +31,6 @@ pub struct Provenance {
     pub configuration: String,
     /// The seed.
     pub seed: u64,
-    /// SHA-256 over the parameters that it began from; `None` for fresh ones.
-    pub parent: Option<String>,
     /// SHA-256 of the program's file.
     pub program: String,
     /// The instruction set: sums are rounded differently on another one.
@@ -59,7 +57,6 @@ impl Provenance {
             rules: String::new(),
             configuration: String::new(),
             seed: 0,
-            parent: None,
             program: program_sha256().to_owned(),
             isa: simd::isa().to_owned(),
         }

@@ -3,7 +3,7 @@
 mod compare;
 mod import_sb3;
 mod play;
-pub(super) mod show;
+mod show;
 
 use super::exit::{Code, Failure};
 use super::printer;
@@ -44,7 +44,7 @@ enum Command {
     Archive(One),
     /// Show what a model was made from, and what was made from it
     Lineage(One),
-    /// Show in what two models differ
+    /// Show in what two registered versions differ
     Compare(compare::Args),
     /// Let a model trade held-out markets, and write every episode and every action as Parquet
     Play(play::Args),
@@ -278,6 +278,14 @@ pub(super) fn failure(error: RegistryError) -> Failure {
         RegistryError::Unknown(_) => {
             (Code::Integrity, "`kflow models ls` and `kflow runs ls` show what there is")
         }
+        RegistryError::NoVersion(_) => (
+            Code::Config,
+            "`kflow models register RUN --name NAME` makes it one; `kflow eval` takes runs",
+        ),
+        RegistryError::AllArchived { .. } => (
+            Code::Config,
+            "name one of them, as NAME:1, to look at it; what is archived is not to be used",
+        ),
         RegistryError::Ambiguous { .. } => (Code::Config, "name one of them"),
         RegistryError::Name(_) => (Code::Config, "choose another name"),
         RegistryError::Move { .. } => (

@@ -40,20 +40,25 @@ pub fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints the fields of a flat result, one per line.
+/// Prints the fields of a result, one per line: what is nested stands on one, nothing is a dash.
 ///
 /// # Errors
 /// When stdout cannot be written.
 pub fn fields(data: &impl Serialize) -> Result<(), Failure> {
-    let value = serde_json::to_value(data)?;
-    let object = value.as_object().into_iter().flatten();
-    let rows: Vec<_> = object
+    line(&listed(&serde_json::to_value(data)?))
+}
+
+fn listed(data: &serde_json::Value) -> String {
+    let object = data.as_object().into_iter().flatten();
+    let rows: Vec<(&String, String)> = object
         .map(|(name, value)| match value.as_f64().filter(|_| value.is_f64()) {
-            Some(x) => vec![name.clone(), format!("{x:.2}")],
-            None => vec![name.clone(), value.to_string()],
+            Some(x) => (name, format!("{x:.2}")),
+            None => (name, cell(value)),
         })
         .collect();
-    line(&table(&["figure", "value"], &rows))
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let lines = rows.iter().map(|(name, value)| format!("{name:<width$}  {value}"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Says something to the person, on stderr, or to the dashboard that has the terminal.
@@ -94,4 +99,17 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     }
     text.pop();
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A limit was printed in quotes, and what there was none of as `null`.
+    #[test]
+    fn fields_are_plain_values() {
+        let data = serde_json::json!({"limit": "500.000000", "trip": null, "share": 0.5, "n": 3});
+        let want = "limit  500.000000\ntrip   -\nshare  0.50\nn      3";
+        assert_eq!(listed(&data), want);
+    }
 }

@@ -137,7 +137,7 @@ fn show(args: &One) -> Result<(), Failure> {
         return printer::json("runs show", &data);
     }
     let details = data["detail"].take();
-    printer::line(&models::show::fields(&data))?;
+    printer::fields(&data)?;
     for (model, detail) in models.iter().zip(details.as_array().into_iter().flatten()) {
         printer::line(&format!("\n{}", model.display()))?;
         tell(detail)?;

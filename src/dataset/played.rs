@@ -12,10 +12,10 @@ use super::rows::{UTC, words};
 use super::staged::Staged;
 use crate::units::TsUs;
 use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array,
+    ArrayRef, BooleanArray, FixedSizeListArray, Float32Array, Float64Array, Int32Array, Int64Array,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Int16Type, Int32Type};
+use arrow::datatypes::{DataType, Field, Int16Type, Int32Type};
 use arrow::record_batch::RecordBatch;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub struct ActionRow {
     pub action: String,
     /// How probable the policy held it among the allowed ones, 0..=1.
     pub confidence: f32,
+    /// What it saw, in the columns of its layout.
+    pub observation: Vec<f32>,
     /// Contracts held before the step and after it, in hundredths; NO is negative.
     pub position_e2: [i64; 2],
     /// Cash after the step, 1e-6 dollars.
@@ -146,13 +148,14 @@ pub fn write_episodes(
     write(path, "episodes", columns, origin)
 }
 
-/// Writes `actions.parquet`.
+/// Writes `actions.parquet`; an observation has `obs_len` values.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When it cannot be written, or an observation has another length.
 pub fn write_actions(
     path: &Path,
     rows: &[ActionRow],
+    obs_len: usize,
     origin: &Origin<'_>,
 ) -> Result<(), DatasetError> {
     let number = |of: fn(&ActionRow) -> i64| -> ArrayRef {
@@ -161,6 +164,11 @@ pub fn write_actions(
     let place = |of: fn(&ActionRow) -> i32| -> ArrayRef {
         Arc::new(Int32Array::from_iter_values(rows.iter().map(of)))
     };
+    let seen = rows.iter().flat_map(|r| r.observation.iter().copied());
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let values = Arc::new(Float32Array::from_iter_values(seen));
+    let seen = FixedSizeListArray::try_new(item, obs_len as i32, values, None)
+        .map_err(|source| DatasetError::Columns { table: "actions".to_owned(), source })?;
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("episode_number", place(|r| r.episode_number)),
         ("step_number", place(|r| r.step_number)),
@@ -168,6 +176,7 @@ pub fn write_actions(
         ("row_id", number(|r| r.row_id as i64)),
         ("action", words::<Int16Type>(rows.iter().map(|r| r.action.as_str()))),
         ("confidence", Arc::new(Float32Array::from_iter_values(rows.iter().map(|r| r.confidence)))),
+        ("observation", Arc::new(seen)),
         ("position_before_e2", number(|r| r.position_e2[0])),
         ("position_after_e2", number(|r| r.position_e2[1])),
         ("cash_after_e6", number(|r| r.cash_e6)),

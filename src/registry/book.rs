@@ -77,6 +77,20 @@ impl Book {
         of_name.filter(|v| self.status(v) != Status::Archived).max_by_key(|v| v.version)
     }
 
+    /// Why `word`, which no version goes by, is none.
+    pub(super) fn missing(&self, word: &str) -> RegistryError {
+        let of_name = self.versions().filter(|v| v.name == word);
+        let versions: Vec<String> = of_name.map(Version::id).collect();
+        match self.run(word) {
+            // All of them are archived: the newest that is not would have been found.
+            _ if !versions.is_empty() => {
+                RegistryError::AllArchived { name: word.to_owned(), versions }
+            }
+            Some(_) => RegistryError::NoVersion(word.to_owned()),
+            None => RegistryError::Unknown(word.to_owned()),
+        }
+    }
+
     /// Where a version stands.
     pub fn status(&self, version: &Version) -> Status {
         if self.archived.contains(&(version.name.clone(), version.version)) {

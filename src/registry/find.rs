@@ -38,13 +38,17 @@ impl Registry {
     /// # Errors
     /// When nothing is called so, or several things are.
     pub fn find(&self, word: &str) -> Result<Found, RegistryError> {
+        match self.place(word) {
+            Some(path) => Ok(Found::Path(path)),
+            None => self.version(word).map(|version| Found::Version(Box::new(version))),
+        }
+    }
+
+    /// The run or model that `word` leads to as a path.
+    fn place(&self, word: &str) -> Option<PathBuf> {
         let places = [PathBuf::from(word), self.run_dir().join(word)];
         // A folder without a model, as `datasets` or `models`, is none that could be meant.
-        let is_model = |path: &&PathBuf| path.is_file() || holds_model(path);
-        if let Some(path) = places.iter().find(is_model) {
-            return Ok(Found::Path(path.clone()));
-        }
-        self.version(word).map(|version| Found::Version(Box::new(version)))
+        places.into_iter().find(|path| path.is_file() || holds_model(path))
     }
 
     /// The version that `word` means.
@@ -74,7 +78,12 @@ impl Registry {
             .map(|(name, _, number)| (name, number))
             .collect();
         match named[..] {
-            [] => Err(unknown()),
+            [] => Err(match book.missing(word) {
+                RegistryError::Unknown(word) if self.place(&word).is_some() => {
+                    RegistryError::NoVersion(word)
+                }
+                error => error,
+            }),
             [(name, number)] => book.version(name, number).cloned(),
             _ => Err(RegistryError::Ambiguous {
                 name: word.to_owned(),

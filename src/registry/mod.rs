@@ -221,6 +221,17 @@ pub enum RegistryError {
     /// Nothing has this name.
     #[error("no run, version or alias is called `{0}`")]
     Unknown(String),
+    /// A run or a model where a version is asked for.
+    #[error("`{0}` is a run or a model, and no version of the registry")]
+    NoVersion(String),
+    /// A name whose versions were all put away.
+    #[error("every version of `{name}` is archived: {}", versions.join(", "))]
+    AllArchived {
+        /// The name.
+        name: String,
+        /// Its versions.
+        versions: Vec<String>,
+    },
     /// More than one thing has this name.
     #[error("`{name}` may be {}", found.join(" or "))]
     Ambiguous {

@@ -94,6 +94,19 @@ fn a_model_is_registered_judged_deployed_replaced_and_archived() {
     refused(dir, &["models", "archive", "gold:2"], 3, "alias points to it");
     ok(dir, &["models", "archive", "gold:1", "--json"]);
     refused(dir, &["models", "alias", "gold:1", "candidate"], 3, "archived");
+    // Both are there, and were said not to be.
+    for run in [id.clone(), format!("checkpoints/{id}")] {
+        refused(
+            dir,
+            &["models", "compare", "gold", &run],
+            3,
+            "is a run or a model, and no version",
+        );
+    }
+    ok(dir, &["models", "register", &id, "--name", "tin", "--json"]);
+    ok(dir, &["models", "archive", "tin", "--json"]);
+    refused(dir, &["models", "show", "tin"], 3, "every version of `tin` is archived: tin:1");
+    assert_eq!(ok(dir, &["models", "show", "tin:1", "--json"])["status"], "archived");
     let mirrored: Value =
         serde_json::from_slice(&bytes(dir.join("checkpoints/registry.json"))).unwrap();
     assert_eq!(mirrored["versions"][0]["status"], "archived");
@@ -310,6 +323,12 @@ fn what_a_model_does_is_written_as_episodes_and_actions() {
     assert_eq!(sum(&episodes, "episode_reward_e6"), gained);
     for batch in &actions {
         let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+        let seen = column("observation");
+        let seen = seen.as_fixed_size_list();
+        assert_eq!((seen.len(), seen.value_length()), (batch.num_rows(), 52));
+        let values = seen.values().as_primitive::<Float32Type>().values().clone();
+        assert!(values.iter().all(|value| value.is_finite()));
+        assert_ne!(&values[..52], &values[values.len() - 52..], "what it saw was never the same");
         let prices = |name: &str| column(name).as_primitive::<Int64Type>().clone();
         let (limit, quantity) = (prices("yes_price_e4"), prices("quantity_e2"));
         let [cash, after] = ["cash_before_e6", "cash_after_e6"].map(prices);

@@ -10,7 +10,7 @@ use std::fs;
 /// Arguments of `kflow models compare`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// A model
+    /// A registered version
     #[arg(value_name = "A")]
     a: String,
     /// Another one

@@ -15,7 +15,7 @@ use crate::dataset::experience::Origin;
 use crate::dataset::played::{ActionRow, EpisodeRow, write_actions, write_episodes};
 use crate::env::account::{Exact, Request};
 use crate::env::run::watch_episode;
-use crate::env::{EpisodeReport, Seat};
+use crate::env::{EpisodeReport, Policy, Seat};
 use crate::features::episode::Episode;
 use crate::registry::Registry;
 use crate::replay::{self, Recording};
@@ -86,7 +86,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     fs::create_dir_all(out).or_fail(Code::Runtime)?;
     let files = [out.join("episodes.parquet"), out.join("actions.parquet")];
     write_episodes(&files[0], &rows, &origin).or_fail(Code::Runtime)?;
-    write_actions(&files[1], &actions, &origin).or_fail(Code::Runtime)?;
+    write_actions(&files[1], &actions, trader.rules.layout.len(), &origin)
+        .or_fail(Code::Runtime)?;
     if args.json {
         let data = json!({"files": files, "episodes": rows.len(), "actions": actions.len()});
         return printer::json("models play", &data);
@@ -116,7 +117,7 @@ fn play(
     actions: &mut Vec<ActionRow>,
 ) -> EpisodeRow {
     let rules = &trader.rules;
-    let mut policy = Watched::new(&mut trader.policy);
+    let mut policy = Noted { model: Watched::new(&mut trader.policy), seen: Vec::new() };
     let (mut position_e2, mut cash_e6) = (0, rules.start_cash.e6());
     let first = actions.len();
     let report = watch_episode::<Exact>(
@@ -136,8 +137,9 @@ fn play(
                 ts: TsUs::from_ms(decision.ts_ms),
                 row_id: decision.row_id,
                 action: rules.actions.name(action),
-                // The policy tells it when the episode is over.
+                // The policy tells both when the episode is over.
                 confidence: 0.0,
+                observation: Vec::new(),
                 position_e2: [position_e2, after_e2],
                 cash_e6: portfolio.cash().e6(),
                 reward_e6: step.reward.e6(),
@@ -150,10 +152,32 @@ fn play(
             (position_e2, cash_e6) = (after_e2, portfolio.cash().e6());
         },
     );
-    for (row, confidence) in actions[first..].iter_mut().zip(policy.confidences()) {
-        row.confidence = confidence;
+    let told = policy.model.confidences().zip(policy.seen);
+    for (row, (confidence, observation)) in actions[first..].iter_mut().zip(told) {
+        (row.confidence, row.observation) = (confidence, observation);
     }
     summary(number, episode, &report, &actions[first..])
+}
+
+/// A watched model of which also every observation is noted.
+struct Noted<'a> {
+    model: Watched<'a>,
+    seen: Vec<Vec<f32>>,
+}
+
+impl Policy for Noted<'_> {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn begin(&mut self, seed: u64) {
+        self.model.begin(seed);
+    }
+
+    fn act(&mut self, obs: &[f32], mask: &[bool]) -> u32 {
+        self.seen.push(obs.to_vec());
+        self.model.act(obs, mask)
+    }
 }
 
 /// The order that a request places.

@@ -4,7 +4,7 @@ use super::{Options, failure};
 use crate::cli::exit::Failure;
 use crate::cli::printer;
 use crate::registry::{Book, Registry, Version};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// `kflow models show`.
 pub(super) fn show(options: &Options, model: &str) -> Result<(), Failure> {
@@ -20,17 +20,7 @@ pub(super) fn show(options: &Options, model: &str) -> Result<(), Failure> {
     if options.json {
         return printer::json("models show", &data);
     }
-    printer::line(&fields(&data))
-}
-
-/// A JSON object as a table; what is nested stands on one line.
-pub(in crate::cli) fn fields(data: &Value) -> String {
-    let object = data.as_object().into_iter().flatten();
-    let rows: Vec<String> = object
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| format!("{name:<18} {}", printer::cell(value)))
-        .collect();
-    rows.join("\n")
+    printer::fields(&data)
 }
 
 /// `kflow models lineage`.
