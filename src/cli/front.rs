@@ -3,7 +3,6 @@
 use crate::cli::dash::{Style, need_terminal};
 use crate::cli::exit::Failure;
 use crate::cli::printer;
-use crate::cli::signals::Signal;
 use crate::collect::{Follower, Following};
 use crate::config::env;
 use crate::dash::source::{files, inside, tape};
@@ -80,12 +79,9 @@ impl Front {
             drop(ear);
             match left {
                 Ok(Leave::Stop) => drop(stop.send(Some(BY_PERSON))),
-                Ok(Leave::Told(word)) => {
-                    // Without a terminal nobody can ask for anything: that is no signal.
-                    let signal = Signal::of_word(word).map(Signal::word);
-                    let _ = stop.send(Some(signal.unwrap_or(BY_PERSON)));
-                }
+                Ok(Leave::Told(word)) => drop(stop.send(Some(word))),
                 Ok(Leave::Closed | Leave::Detach) => {}
+                // Nobody looks on any more; what runs is no less wanted for that.
                 Err(error) => printer::say(&format!("the dashboard has ended: {error}")),
             }
         })?;

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant, SystemTime};
 const IDLE: Duration = Duration::from_secs(1);
 /// How often the thread of the keyboard looks whether it is still wanted.
 const KEYBOARD: Duration = Duration::from_millis(100);
+/// What the thread of the keyboard says last.
+const GONE: &str = "the terminal is gone";
 
 /// How to run.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +93,8 @@ pub fn run(
         match inbox.recv_timeout(pace.left(Instant::now())) {
             Ok(msg) => {
                 match hear(&mut state, msg, inbox, hands, options.stay) {
+                    // As when the next picture could not be drawn, whichever is noticed first.
+                    Outcome::Leave(Leave::Told(GONE)) => return Err(io::Error::other(GONE).into()),
                     Outcome::Leave(leave) => return Ok(leave),
                     Outcome::Typed => pace.changed(true, Instant::now()),
                     Outcome::News => pace.changed(false, Instant::now()),
@@ -187,9 +191,9 @@ impl Keyboard {
                     Ok(false) => Ok(()),
                     Ok(true) => match event::read() {
                         Ok(input) => handle.tell(Msg::Input(input)),
-                        Err(_) => handle.tell(Msg::Stop("the terminal is gone")),
+                        Err(_) => handle.tell(Msg::Stop(GONE)),
                     },
-                    Err(_) => handle.tell(Msg::Stop("the terminal is gone")),
+                    Err(_) => handle.tell(Msg::Stop(GONE)),
                 };
                 if told.is_err() {
                     return;
