@@ -58,14 +58,14 @@ struct Market {
     line: BookLine,
     seat: LiveSeat,
     part: Part,
-    /// Something was done here: there is a row of it.
+    /// Something was done here: there is a row of it, or the exchange held or traded contracts for us.
     dealt: bool,
 }
 
 impl Market {
-    /// Whose account counts in the sum: where something was done, or the exchange holds or traded for us.
+    /// Whose account counts in the sum: where something was done, also where all of it is over.
     fn is_traded(&self) -> bool {
-        self.dealt || self.seat.is_holding() || self.seat.account().tally().filled > 0
+        self.dealt || self.seat.is_holding()
     }
 }
 
@@ -164,6 +164,7 @@ impl Actor {
         let ours = |ticker: &str| self.tickers.find(ticker);
         let Some(news) = News::of(told, row_id, now, ours) else { return };
         let Some(Some(market)) = self.markets.get_mut(news.market.0 as usize) else { return };
+        market.dealt |= news.fill.is_some();
         market.seat.hear(news.fill.as_slice(), news.update.as_slice());
         let ticker = market.info.ticker.clone();
         if let (Some(held), Some(fill)) = (self.adopted.get_mut(&ticker), &news.fill) {
@@ -178,7 +179,10 @@ impl Actor {
     fn adopt(&mut self, ticker: &str, position: Qty) {
         let known = self.tickers.find(ticker).and_then(|id| self.markets.get_mut(id.0 as usize));
         match known.and_then(Option::as_mut).filter(|market| market.seat.decisions() > 0) {
-            Some(market) => market.seat.adopt(position),
+            Some(market) => {
+                market.dealt |= position != Qty::ZERO;
+                market.seat.adopt(position);
+            }
             None => drop(self.adopted.insert(ticker.to_owned(), position)),
         }
     }

@@ -11,10 +11,6 @@ use super::tally::Tally;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A share of one action above this is a collapse, in training unless told otherwise and in evaluation. The
-/// collapse that a million steps went by with was one of 95.87 %; policies that have learned something while they
-/// still try everything stay below 0.8.
-pub const COLLAPSE_SHARE: f64 = 0.9;
 /// Below this share of the entropy of an even choice the policy no longer tries anything.
 const LOW_ENTROPY: f64 = 0.05;
 /// An update that moves the policy further than this (nats) is no small step any more.
@@ -222,6 +218,7 @@ fn explain_collapse(tally: &Tally) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::eval::COLLAPSE_SHARE;
     use crate::env::StepBuf;
 
     /// A tally of `steps` steps of one environment that takes `action` of two and gets `reward`.

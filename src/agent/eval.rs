@@ -10,7 +10,7 @@
 
 mod verdict;
 
-pub use verdict::{VERDICT_MIN, Verdict};
+pub use verdict::{COLLAPSE_SHARE, VERDICT_MIN, Verdict};
 
 use super::parallel;
 use super::policy::{BuyAndHold, Hardcoded, Hold, Policy, Random};

@@ -103,6 +103,7 @@ impl MarketJob {
         let env = TradingEnv::new(self.markets.clone(), self.rules.clone(), self.config.n_envs)?;
         Ok(env.with_tiers(tiers))
     }
+
     /// Makes the job's folder in `staged`, which stands for the run's folder until all of the run's jobs are
     /// prepared: a run is there with all of its models, or not at all.
     ///

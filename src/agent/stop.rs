@@ -1,6 +1,7 @@
 //! When a run is given up before its last step.
 
-use super::diagnosis::{COLLAPSE_SHARE, SPOKEN_ROWS, Symptom};
+use super::diagnosis::{SPOKEN_ROWS, Symptom};
+use super::eval::COLLAPSE_SHARE;
 use serde::{Deserialize, Serialize};
 
 /// Conditions that end a run before its last step, by name. A number of rows means progress rows on end that

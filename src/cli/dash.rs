@@ -152,7 +152,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let (handle, inbox) = dash::inbox();
     let state = begin(&args, found.alone, (80, 24));
     let hands = Hands { tape: start(&args, at, &found, &handle)?, kill: None };
-    watch_signals(&handle)?;
+    // With the screen this process ends.
+    watch_signals(&handle, |_| ())?;
     let left = dash::run(state, &inbox, &handle, &hands, args.style.options(true));
     match left.map_err(failure)? {
         Leave::Told(word) => {
@@ -226,16 +227,20 @@ fn thread<T>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<()
     Ok(())
 }
 
-/// A signal leaves the screen as `q` does.
-pub(super) fn watch_signals(handle: &Handle) -> Result<(), Failure> {
+/// A signal leaves the screen as `q` does; `unheard` gets its word where the screen is left already.
+pub(super) fn watch_signals(
+    handle: &Handle,
+    unheard: impl FnOnce(&'static str) + Send + 'static,
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut stop = runtime.block_on(async { signals::listen("nothing is written here") })?;
     let told = handle.clone();
     thread("signals", move || {
         let signal = runtime.block_on(async { stop.wait_for(Option::is_some).await.map(|s| *s) });
-        if let Ok(Some(word)) = signal {
-            // Gone already: then there is nothing to leave.
-            let _ = told.tell(Msg::Stop(word));
+        if let Ok(Some(word)) = signal
+            && told.tell(Msg::Stop(word)).is_err()
+        {
+            unheard(word);
         }
         runtime.block_on(std::future::pending::<()>());
     })

@@ -103,7 +103,7 @@ fn front(args: &Args) -> Result<Front, Failure> {
         stay: true,
     };
     let front = Front::open(&show, None)?;
-    dash::watch_signals(&front.handle)?;
+    front.watch_signals()?;
     Ok(front)
 }
 

@@ -1,5 +1,7 @@
 //! The dashboard in front of the work of this process.
 
+#[cfg(feature = "learn")]
+use crate::cli::dash::watch_signals;
 use crate::cli::dash::{Style, need_terminal};
 use crate::cli::exit::Failure;
 use crate::cli::printer;
@@ -21,6 +23,8 @@ pub struct Front {
     pub handle: Handle,
     /// Turns when the work is to end: to the word of the signal that asked for it, or to [`BY_PERSON`].
     pub stop: watch::Receiver<Option<&'static str>>,
+    #[cfg(feature = "learn")]
+    asks: watch::Sender<Option<&'static str>>,
     thread: JoinHandle<()>,
 }
 
@@ -73,6 +77,8 @@ impl Front {
         let (data, told) = (show.data_dir.to_owned(), handle.clone());
         spawn("tape", move || tape::play(&data, None, &asked, &told))?;
         let (stop, stopped) = watch::channel(None);
+        #[cfg(feature = "learn")]
+        let asks = stop.clone();
         let (told, options) = (handle.clone(), show.style.options(show.stay));
         let thread = spawn("dash", move || {
             let left = dash::run(state, &inbox, &told, &hands, options);
@@ -82,10 +88,29 @@ impl Front {
                 Ok(Leave::Told(word)) => drop(stop.send(Some(word))),
                 Ok(Leave::Closed | Leave::Detach) => {}
                 // Nobody looks on any more; what runs is no less wanted for that.
-                Err(error) => printer::say(&format!("the dashboard has ended: {error}")),
+                Err(error) => printer::say(&format!("the dashboard has ended: {error:?}")),
             }
         })?;
-        Ok(Front { handle, stop: stopped, thread })
+        Ok(Front {
+            handle,
+            stop: stopped,
+            #[cfg(feature = "learn")]
+            asks,
+            thread,
+        })
+    }
+
+    /// What learns listens to signals by the dashboard alone: they leave it and end the work; once it is left they end the work alone.
+    ///
+    /// # Errors
+    /// When the system refuses a handler or a thread.
+    #[cfg(feature = "learn")]
+    pub fn watch_signals(&self) -> Result<(), Failure> {
+        let asks = self.asks.clone();
+        watch_signals(&self.handle, move |word| {
+            // It has ended, too.
+            let _ = asks.send(Some(word));
+        })
     }
 
     /// The work has ended, why; waits until the screen is left.

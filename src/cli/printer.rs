@@ -52,13 +52,19 @@ fn listed(data: &serde_json::Value) -> String {
     let object = data.as_object().into_iter().flatten();
     let rows: Vec<(&String, String)> = object
         .map(|(name, value)| match value.as_f64().filter(|_| value.is_f64()) {
-            Some(x) => (name, format!("{x:.2}")),
+            Some(x) => (name, plain(x)),
             None => (name, cell(value)),
         })
         .collect();
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let lines = rows.iter().map(|(name, value)| format!("{name:<width$}  {value}"));
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A number with as many places as it has, six at most.
+fn plain(x: f64) -> String {
+    let text = format!("{x:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Says something to the person, on stderr, or to the dashboard that has the terminal.
@@ -108,8 +114,9 @@ mod tests {
     /// A limit was printed in quotes, and what there was none of as `null`.
     #[test]
     fn fields_are_plain_values() {
-        let data = serde_json::json!({"limit": "500.000000", "trip": null, "share": 0.5, "n": 3});
-        let want = "limit  500.000000\ntrip   -\nshare  0.50\nn      3";
+        let data =
+            serde_json::json!({"limit": "500.000000", "trip": null, "share": 0.0034, "n": 3});
+        let want = "limit  500.000000\ntrip   -\nshare  0.0034\nn      3";
         assert_eq!(listed(&data), want);
     }
 }

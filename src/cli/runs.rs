@@ -136,7 +136,7 @@ fn show(args: &One) -> Result<(), Failure> {
     if args.options.json {
         return printer::json("runs show", &data);
     }
-    let details = data["detail"].take();
+    let details = data.as_object_mut().and_then(|all| all.remove("detail")).unwrap_or_default();
     printer::fields(&data)?;
     for (model, detail) in models.iter().zip(details.as_array().into_iter().flatten()) {
         printer::line(&format!("\n{}", model.display()))?;

@@ -202,7 +202,7 @@ fn front(args: &Args) -> Result<Front, Failure> {
         },
         None,
     )?;
-    dash::watch_signals(&front.handle)?;
+    front.watch_signals()?;
     // What training finds odd stands on the log screen.
     logging::begin(LogArgs::default(), logging::lines(printer::say));
     Ok(front)

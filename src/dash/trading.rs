@@ -141,6 +141,7 @@ impl Trading {
     pub fn judged(&mut self, verdict: &Verdict) {
         let status = self.status.get_or_insert_default();
         status.held_back += u64::from(verdict.refused);
+        status.orders = status.orders.saturating_sub(u64::from(verdict.refused));
         self.orders.ended(&verdict.ticker, verdict.order);
         let decides = |deed: &&mut Deed| {
             deed.row_id == verdict.row_id && deed.ticker == verdict.ticker && deed.ordered

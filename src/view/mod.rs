@@ -43,7 +43,7 @@ pub struct TradeStatus {
     pub elsewhere: bool,
     /// Decisions so far.
     pub decisions: u64,
-    /// Orders among them, those included that the desk then kept back.
+    /// Orders among them, without those that the desk then kept back.
     pub orders: u64,
     /// Decisions that a limit, a halt or the desk kept back.
     pub held_back: u64,

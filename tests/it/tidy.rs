@@ -3,7 +3,6 @@
 use crate::actor::Exchange;
 use crate::cli::{kflow, run};
 use serde_json::Value;
-use std::net::TcpListener;
 
 /// `--summary-json` was read and ignored, and the table printed beside a log in JSON, which `collect` leaves out.
 #[test]
@@ -12,7 +11,7 @@ fn the_summary_of_trading_is_the_object_that_json_prints() {
     let exchange = Exchange::start(dir.path(), "");
     let file = dir.path().join("summary.json");
     for (format, json) in [("json", false), ("text", true)] {
-        let words = ["trade", "--env", "sim", "--discover", "--for", "2s", "--policy", "hold"];
+        let words = ["trade", "--env", "sim", "--discover", "--for", "6s", "--policy", "hold"];
         let mut command = kflow(&words);
         command.args(["--url", &exchange.url, "--log-format", format]);
         command.arg("--summary-json").arg(&file).arg("--data").arg(dir.path().join(format));
@@ -51,11 +50,10 @@ fn a_variable_of_the_seeds_that_is_not_read_is_named() {
 #[test]
 fn a_session_that_cannot_start_leaves_none() {
     let dir = tempfile::tempdir().unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody = format!("http://{nobody}");
-    let words = ["trade", "--env", "sim", "--discover", "--for", "2s", "--policy", "hold"];
-    let paper: &[&str] = &["--url", &nobody];
-    let desk: &[&str] = &["--url", &nobody, "--orders", "sim"];
+    let nobody = "http://127.0.0.1:1";
+    let words = ["trade", "--env", "sim", "--discover", "--for", "6s", "--policy", "hold"];
+    let paper: &[&str] = &["--url", nobody];
+    let desk: &[&str] = &["--url", nobody, "--orders", "sim"];
     for more in [paper, desk] {
         let out = run(kflow(&words).args(more).arg("--data").arg(dir.path()));
         assert_eq!(out.code, 4, "{}", out.stderr);

@@ -12,7 +12,7 @@ use crate::env::account::{Request, Wish};
 use crate::env::action::HOLD;
 use crate::event::{Body, Event, MarketId};
 use crate::market::MarketInfo;
-use crate::units::TsNs;
+use crate::units::{Qty, TsNs};
 
 /// Positions of quiet markets are looked after this often; more than any feed lags that one trades by.
 const LOOK_EVERY: TsNs = TsNs::from_ms(1_000);
@@ -22,7 +22,7 @@ impl Actor {
     pub(super) fn decide(&mut self, event: &Event, out: &mut Outcome) {
         let Actor { spec, acting, selector, watch, adopted, obs, mask, .. } = self;
         let Some(market) = self.markets[event.market.0 as usize].as_mut() else { return };
-        let Market { info, line, seat, part, .. } = market;
+        let Market { info, line, seat, part, dealt } = market;
         line.note(event);
         let chosen = selector.is_chosen(event.market, &info.ticker);
         let (halted, before) = (self.halted, out.deeds.len());
@@ -31,6 +31,7 @@ impl Actor {
         seat.push(event, &spec.env, |mut moment| {
             if let Some(position) = adopted.remove(&info.ticker) {
                 moment.adopt(position);
+                *dealt |= position != Qty::ZERO;
             }
             out.deeds.extend(match chosen {
                 true => Some(pen.decide(&mut moment, info, watch, halted)),

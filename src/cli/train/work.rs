@@ -41,11 +41,12 @@ pub(super) fn train(
     for (plan, jobs) in plans.iter().zip(jobs.chunks_mut(per_run)) {
         claims.push(prepare(plan, jobs).map_err(checkpoint_failure)?);
     }
+    let registry = Registry::at(&args.run_dir);
     if let Some(outcomes) = finished(jobs)? {
         printer::say("nothing to train: all steps are done, and the figures are those of then");
+        enter_finished(&registry, plans, jobs, &outcomes)?;
         return Ok(Done { outcomes, signal: None });
     }
-    let registry = Registry::at(&args.run_dir);
     begin(&registry, plans, jobs)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -142,6 +143,26 @@ fn begin(registry: &Registry, plans: &[RunPlan], jobs: &[MarketJob]) -> Result<(
     registry
         .change(|book| runs.into_iter().try_for_each(|run| book.start_run(run)))
         .map_err(registry_failure)
+}
+
+/// Enters the runs that were done and never entered: whoever trained them ended before all of its runs were done.
+fn enter_finished(
+    registry: &Registry,
+    plans: &[RunPlan],
+    jobs: &[MarketJob],
+    outcomes: &[Outcome],
+) -> Result<(), Failure> {
+    let book = registry.book().map_err(registry_failure)?;
+    let entered = |plan: &RunPlan| book.run(&plan.id).is_some_and(|r| r.status == Status::Ready);
+    let per_run = outcomes.len() / plans.len();
+    for (plan, outcomes) in plans.iter().zip(outcomes.chunks(per_run)) {
+        if !entered(plan) {
+            let plan = std::slice::from_ref(plan);
+            begin(registry, plan, jobs)?;
+            end(registry, plan, jobs, outcomes)?;
+        }
+    }
+    Ok(())
 }
 
 /// What decides the bytes of a run's models, as they note it by now.

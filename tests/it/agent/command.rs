@@ -104,6 +104,24 @@ fn taking_up_a_finished_run_changes_nothing_of_it() {
     assert_eq!(runs["runs"][0]["status"], "ready", "{runs}");
 }
 
+/// Killed after its last step and before its end was entered, a run was `interrupted` for ever: taken up again it had
+/// nothing to do, and so nothing to enter.
+#[test]
+fn a_run_that_was_done_and_never_entered_is_entered_when_taken_up() {
+    let dir = recorded(12);
+    let once = data(&kflow(dir.path(), &[&QUICK[..], &ONE, &["--json"]].concat()));
+    let place = dir.path().join("checkpoints");
+    for file in ["registry.redb", "registry.json"] {
+        std::fs::remove_file(place.join(file)).unwrap();
+    }
+    let again = kflow(dir.path(), &["train", "--resume", once["run_id"].as_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stderr));
+    let book = std::fs::read(place.join("registry.json")).unwrap();
+    let book: Value = serde_json::from_slice(&book).unwrap();
+    assert_eq!(book["runs"][0]["status"], "ready", "{book}");
+    assert_eq!(book["runs"][0]["results"].as_array().map(Vec::len), Some(5), "{book}");
+}
+
 #[test]
 fn the_engine_is_chosen_recorded_and_may_change_on_the_way() {
     let dir = recorded(12);

@@ -223,7 +223,7 @@ fn orders_that_the_desk_or_the_exchange_did_not_take_rest_nowhere() {
     };
     let verdicts = line(verdict(2, false)) + &line(verdict(1, true));
     put(&session.join("verdicts.jsonl"), &verdicts);
-    assert_eq!(figures(&mut looked), (5, 3, 2, 1), "one kept back, one rejected, one rests");
+    assert_eq!(figures(&mut looked), (5, 2, 2, 1), "one kept back, one rejected, one rests");
     let told = looked.state.status.trade.as_ref().map(|trade| trade.held_back);
     assert_eq!(told, Some(2), "--json says the same");
     looked.state.size = (160, 45);
