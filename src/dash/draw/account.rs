@@ -1,7 +1,7 @@
 //! What the policy did and why, and what it came to.
 
 use super::chart::{Plot, Series};
-use super::{Paint, clock, cut, tail};
+use super::{Paint, clock, cut, tail, top_row};
 use crate::dash::panes::{Pane, Screen};
 use crate::dash::trading::Deed;
 use crate::units::{Qty, TsNs};
@@ -26,7 +26,7 @@ pub(super) fn actions(p: &mut Paint<'_>, area: Rect) {
     let inner =
         p.frame(Pane::Actions, area, &cut(&remark, usize::from(area.width.saturating_sub(14))));
     let count = trading.listed(state.holds).count();
-    let first = state.rows[4].min(count.saturating_sub(usize::from(inner.height)));
+    let first = top_row(state.rows[4], inner, count);
     for (y, deed) in (0..inner.height).zip(trading.listed(state.holds).skip(first)) {
         p.line(inner, y, &action(p, deed, inner.width));
     }

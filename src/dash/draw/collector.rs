@@ -1,7 +1,7 @@
 //! How the recording goes, how late frames come, what was recorded, what is missing.
 
 use super::chart::{Plot, Series};
-use super::{Paint, clock, cut, first_row, top};
+use super::{Paint, clock, cut, first_row, top, top_row};
 use crate::dash::lags::LAG_BOUNDS_MS;
 use crate::dash::panes::Pane;
 use crate::units::TsUs;
@@ -170,7 +170,7 @@ pub(super) fn gaps(p: &mut Paint<'_>, area: Rect) {
     if gaps.is_empty() {
         return p.nothing(inner, &["none seen"]);
     }
-    let first = state.rows[5].min(gaps.len().saturating_sub(usize::from(inner.height)));
+    let first = top_row(state.rows[5], inner, gaps.len());
     for (y, gap) in (0..inner.height).zip(gaps.iter().rev().skip(first)) {
         let missing =
             if gap.missing > 0 { format!(" {} frames", gap.missing) } else { String::new() };

@@ -76,6 +76,11 @@ pub fn first_row(chosen: usize, shown: usize, count: usize) -> usize {
     chosen.saturating_sub(shown / 2).min(last)
 }
 
+/// The first row shown of `count` where `wanted` is at the top as far as there are rows to fill the pane below it.
+fn top_row(wanted: usize, inner: Rect, count: usize) -> usize {
+    wanted.min(count.saturating_sub(usize::from(inner.height)))
+}
+
 /// What every pane draws with.
 struct Paint<'a> {
     buffer: &'a mut Buffer,

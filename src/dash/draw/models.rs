@@ -1,6 +1,6 @@
 //! Models: what there is, where it comes from, and two of them side by side.
 
-use super::{Paint, cut, ends, first_row};
+use super::{Paint, cut, ends, first_row, top_row};
 use crate::dash::panes::Pane;
 use crate::dash::state::State;
 use crate::units::TsNs;
@@ -144,9 +144,8 @@ fn one(p: &mut Paint<'_>, area: Rect, model: &ModelStatus) {
 
 /// The first row that is seen of so many, and a word on those below.
 fn seen_from(p: &mut Paint<'_>, inner: Rect, rows: usize) -> usize {
-    let hidden = rows.saturating_sub(usize::from(inner.height));
-    let first = p.state.rows[6].min(hidden);
-    p.more_below(inner, hidden - first);
+    let first = top_row(p.state.rows[6], inner, rows);
+    p.more_below(inner, (rows - first).saturating_sub(usize::from(inner.height)));
     first
 }
 

@@ -1,6 +1,6 @@
 //! Public trades of the market that is looked at.
 
-use super::{Paint, clock};
+use super::{Paint, clock, top_row};
 use crate::dash::panes::Pane;
 use crate::units::Side;
 use crate::view::text::{of_price, of_qty};
@@ -19,7 +19,7 @@ pub(super) fn draw(p: &mut Paint<'_>, area: Rect) {
     if market.trades.is_empty() {
         return p.nothing(inner, &["no trade seen"]);
     }
-    let first = state.rows[7].min(market.trades.len().saturating_sub(usize::from(inner.height)));
+    let first = top_row(state.rows[7], inner, market.trades.len());
     for (y, (at, trade)) in (0..inner.height).zip(market.trades.iter().rev().skip(first)) {
         let (arrow, style) = match trade.taker {
             Side::Yes => ("▲", p.theme.bid()),
